@@ -1,0 +1,1 @@
+//! The referee: reads a scenario, runs it, judges it.
