@@ -248,7 +248,8 @@ impl FromStr for Ratio {
         let bad = || wrong(text, "a share", "99.9%");
         let text_trimmed = text.trim();
         let value = match text_trimmed.strip_suffix('%') {
-            Some(percent) => percent.trim().parse::<f64>().map_err(|_| bad())? / 100.0,
+            // The exponent shifts the decimal point before rounding, so that 99.9% is the same number as 0.999.
+            Some(percent) => format!("{}e-2", percent.trim()).parse::<f64>().map_err(|_| bad())?,
             None => text_trimmed.parse::<f64>().map_err(|_| bad())?,
         };
         if !(0.0..=1.0).contains(&value) {
