@@ -82,23 +82,17 @@ impl Segment {
 
 impl fmt::Display for Path {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let mut before = None;
+        let mut before: Option<&Segment> = None;
         for segment in &self.segments {
             // A step that is named by its verb would say it twice: `steps.reply.reply`.
-            let again = matches!((before, segment),
-                (Some(Segment::Item { name: Some(name), .. }), Segment::Key(key)) if name == key);
-            if again {
+            if before.and_then(Segment::own_name) == Some(segment.text().as_str()) {
                 continue;
             }
             if before.is_some() {
                 f.write_str(".")?;
             }
+            f.write_str(&segment.text())?;
             before = Some(segment);
-            match segment {
-                Segment::Key(key) => f.write_str(key)?,
-                Segment::Item { name: Some(name), .. } => f.write_str(name)?,
-                Segment::Item { index, .. } => write!(f, "#{}", index + 1)?,
-            }
         }
         Ok(())
     }

@@ -1,8 +1,8 @@
 //! A tree as the YAML that is written by hand: sections as blocks, entries as one line where they
 //! fit, a recipe as a list of lines, quotes only where YAML needs them.
 
-use super::path::Path;
-use super::tree::{Kind, Tree};
+use super::path::{Path, Segment};
+use super::tree::{Key, Kind, Tree};
 
 /// Lines are kept within so many columns, where that is possible.
 const WIDTH: usize = 100;
@@ -64,7 +64,7 @@ impl Printer<'_> {
 
     /// What comes behind `key:`, on the same line or below it.
     fn after_key(&mut self, value: &Tree, indent: usize) {
-        if let Some(text) = self.fitting(value, 1) {
+        if let Some(text) = self.fitting(value) {
             self.out.push(' ');
             self.out.push_str(&text);
             self.end_line();
@@ -96,30 +96,23 @@ impl Printer<'_> {
 
     /// What comes behind the `-` of a list.
     fn item(&mut self, item: &Tree, indent: usize) {
-        let single = match item.entries() {
-            Some([(key, value)]) => Some((key, value)),
-            _ => None,
-        };
-        if let Some((key, value)) = single {
-            self.out.push(' ');
-            self.path.push_key(&key.name);
-            self.out.push_str(&key_text(&key.name));
-            self.out.push(':');
-            self.after_key(value, indent + 2);
-            self.path.pop();
-        } else if let Some(text) = self.fitting(item, 1) {
-            self.out.push(' ');
-            self.out.push_str(&text);
-            self.end_line();
-        } else if let Some(entries) = item.entries() {
-            self.spread_item(entries, indent);
-        } else {
-            self.end_line();
-            self.items(item.items().unwrap_or_default(), indent + 2);
+        let single = item.entries().is_some_and(|entries| entries.len() == 1);
+        match (&item.kind, self.fitting(item)) {
+            (_, Some(text)) if !single => {
+                self.out.push(' ');
+                self.out.push_str(&text);
+                self.end_line();
+            }
+            (Kind::Map(entries), _) => self.spread_item(entries, indent),
+            _ => {
+                self.end_line();
+                self.items(item.items().unwrap_or_default(), indent + 2);
+            }
         }
     }
 
-    fn spread_item(&mut self, entries: &[(super::tree::Key, Tree)], indent: usize) {
+    /// A map whose first key stands behind the `-`.
+    fn spread_item(&mut self, entries: &[(Key, Tree)], indent: usize) {
         for (i, (key, value)) in entries.iter().enumerate() {
             self.path.push_key(&key.name);
             if i == 0 {
@@ -135,7 +128,7 @@ impl Printer<'_> {
     }
 
     /// The value on one line, if it belongs on the line that has been begun.
-    fn fitting(&mut self, value: &Tree, gap: usize) -> Option<String> {
+    fn fitting(&mut self, value: &Tree) -> Option<String> {
         match &value.kind {
             Kind::Map(entries) if entries.is_empty() => return Some("{}".into()),
             Kind::Seq(items) if items.is_empty() => return Some("[]".into()),
@@ -146,8 +139,7 @@ impl Printer<'_> {
             return None;
         }
         let column = self.out.len() - self.out.rfind('\n').map_or(0, |i| i + 1);
-        let text = flow_within(value, WIDTH.saturating_sub(column + gap))?;
-        Some(text)
+        flow_within(value, WIDTH.saturating_sub(column + 1))
     }
 
     /// A recipe wants a line for each step, and a section one for each entry.
@@ -167,7 +159,7 @@ impl Printer<'_> {
     /// Whether this list belongs to a step, as `transaction: [ … ]` does, and is no recipe.
     fn in_step(&self) -> bool {
         let segments = self.path.segments();
-        matches!(segments, [.., super::path::Segment::Item { .. }, _])
+        matches!(segments, [.., Segment::Item { .. }, _])
     }
 
     fn has_notes(&mut self, value: &Tree) -> bool {
@@ -296,16 +288,10 @@ fn is_plain_text(text: &str, in_flow: bool) -> bool {
     };
     let spaced = text.starts_with(' ') || text.ends_with(' ');
     let reads_as_more = text.contains(": ") || text.contains(" #") || text.ends_with(':');
-    let closes_flow = in_flow && (text.contains(brackets) || text.contains(":"));
+    let closes_flow = in_flow && text.contains(brackets);
     // Three dots or dashes at the start of a line are a document marker.
     let marker = text.starts_with("...");
-    !(starts_badly || spaced || reads_as_more || closes_flow && !is_clock(text) || marker)
-        && !text.chars().any(is_odd)
-}
-
-/// `10:30` is read as text even between braces.
-fn is_clock(text: &str) -> bool {
-    text.chars().all(|c| c.is_ascii_alphanumeric() || matches!(c, ':' | ' ' | '.' | '-' | '/'))
+    !(starts_badly || spaced || reads_as_more || closes_flow || marker) && !text.chars().any(is_odd)
 }
 
 /// What cannot stand in a text without an escape.
@@ -336,5 +322,189 @@ fn escape(code: u32) -> String {
         0..=0xff => format!("\\x{code:02x}"),
         0x100..=0xffff => format!("\\u{code:04x}"),
         _ => format!("\\U{code:08x}"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::scenario::diagnostics::{Diagnostic, Sources};
+    use crate::scenario::tree::{MOST_DEPTH, parse_value};
+
+    fn parse(text: &str) -> Result<Tree, Vec<Diagnostic>> {
+        let mut sources = Sources::new();
+        let id = sources.add("t", text);
+        parse_value(&sources, id)
+    }
+
+    fn again(text: &str) -> String {
+        print(&parse(text).unwrap())
+    }
+
+    #[test]
+    fn prints_as_it_is_written_by_hand() {
+        let text = "\
+scenario: order-flow
+why: An order, once placed, is charged exactly once.
+time: { warmup: 1m, run: 30m, drain: 60m }
+
+flows:
+  orders: { key: customer, keys: 10000, skew: 1.1, size: 2KB }
+
+nodes:
+  shoppers: { kind: load, flow: orders, to: edge, rate: 50/s, policy: shopper }
+  orders-db: { kind: sql-database, zone-redundant: true, holds: [order, event] }
+  orders-api:
+    kind: container-app
+    replicas: 3
+    steps:
+      - work: 8ms p99 40ms
+      - transaction: [{ insert: orders-db.order, once: item }, { insert: orders-db.event, once: item }]
+      - { send: payments, type: AuthorizePayment, session: key, once: item, as: command }
+      - reply: 202
+      - complete
+  relay:
+    trigger: daily 01:00
+    on-failure: [complete]
+
+variants:
+  ack-first:
+    why: The message is completed, then the effect happens.
+    expect: { fail: charged-once, because: lost }
+    nodes.relay: null
+    nodes.worker.steps:
+      - complete
+      - work: 10:30
+";
+        assert_eq!(again(text), text);
+    }
+
+    #[test]
+    fn long_lines_are_broken() {
+        let long = "x".repeat(60);
+        let text = format!("nodes:\n  a: {{ b: {long}, c: {long}, d: [{long}, {long}] }}\n");
+        let expected =
+            format!("nodes:\n  a:\n    b: {long}\n    c: {long}\n    d:\n      - {long}\n      - {long}\n");
+        assert_eq!(again(&text), expected);
+        let steps = format!("n:\n  s: [{{ transaction: [{{ insert: {long} }}, {{ insert: {long} }}] }}]");
+        let expected =
+            format!("n:\n  s:\n    - transaction:\n        - insert: {long}\n        - insert: {long}\n");
+        assert_eq!(again(&steps), expected);
+    }
+
+    #[test]
+    fn quotes_only_where_needed() {
+        let check = |text: &str, expected: &str| {
+            let tree = Tree::from(Kind::Map(vec![(Key::new("k"), Kind::text(text).into())]));
+            assert_eq!(print(&tree), format!("k: {expected}\n"));
+            assert_eq!(parse(&print(&tree)), Ok(tree));
+        };
+        for plain in ["a b", "on", "10:30", "0.05%", "a, b", "it's", "-x", "a#b", "1..4", "é", "a -> b"] {
+            check(plain, plain);
+        }
+        for quoted in [
+            "80", "true", "null", "~", "", " a", "a ", "- a", "a: b", "a #b", "a:", "1.5", "0x1F", "[a",
+            "*a", "-", "---", "...",
+        ] {
+            check(quoted, &format!("\"{quoted}\""));
+        }
+        check("a\nb", "\"a\\nb\"");
+        check("\u{7}\u{2028}", "\"\\x07\\u2028\"");
+        check("say \"x\\y\" \u{1f980}", "say \"x\\y\" \u{1f980}");
+        check("\"x\\y\"", "\"\\\"x\\\\y\\\"\"");
+    }
+
+    #[test]
+    fn notes_stand_behind_their_line() {
+        let tree =
+            parse("time: { run: 30m, drain: 5m }\nnodes: { a: { kind: x, steps: [{ b: c, d: e }, f] } }")
+                .unwrap();
+        let notes = |path: &Path| match path.to_string().as_str() {
+            "time.drain" => Some("default\nof ours".to_owned()),
+            "nodes.a" => Some("a node".to_owned()),
+            "nodes.a.steps.#1.d" => Some("facts 3.1".to_owned()),
+            "nodes.a.steps.#2" => Some("a word".to_owned()),
+            _ => None,
+        };
+        let expected = "\
+time:
+  run: 30m
+  drain: 5m  # default of ours
+
+nodes:
+  a:  # a node
+    kind: x
+    steps:
+      - b: c
+        d: e  # facts 3.1
+      - f  # a word
+";
+        assert_eq!(print_with_notes(&tree, &notes), expected);
+        assert_eq!(parse(expected), Ok(tree));
+    }
+
+    #[test]
+    fn scalars_and_empty_things_alone() {
+        for text in ["42\n", "null\n", "{}\n", "[]\n", "\"\"\n", "a: {}\nb: []\n", "- 1\n- []\n- {}\n"] {
+            assert_eq!(again(text), text);
+        }
+    }
+
+    fn text() -> impl Strategy<Value = String> {
+        prop_oneof![
+            "[a-z]{1,8}",
+            "[-+.:0-9a-fox_eE%/ ]{0,8}",
+            "([a-c ]|[-:?{}\\[\\],&*!|>'\"%@#~`\\\\\n\t\r]|é|\u{85}|\u{2028}|\u{feff}|\u{1f980}){0,12}",
+            ".{0,20}",
+            prop_oneof![Just("null"), Just("true"), Just(".nan"), Just("---"), Just("0x1F"), Just("<<")]
+                .prop_map(str::to_owned),
+        ]
+    }
+
+    fn trees() -> impl Strategy<Value = Tree> {
+        let leaf = prop_oneof![
+            Just(Kind::Null),
+            any::<bool>().prop_map(Kind::bool),
+            any::<i64>().prop_map(Kind::int),
+            any::<f64>().prop_map(Kind::float),
+            text().prop_map(Kind::text),
+        ]
+        .prop_map(Tree::from);
+        leaf.prop_recursive(5, 60, 6, |inner| {
+            let entries = prop::collection::vec((text(), inner.clone()), 0..6);
+            prop_oneof![
+                prop::collection::vec(inner, 0..6).prop_map(|items| Kind::Seq(items).into()),
+                entries.prop_map(|entries| Kind::Map(unique(entries)).into()),
+            ]
+        })
+    }
+
+    fn unique(entries: Vec<(String, Tree)>) -> Vec<(Key, Tree)> {
+        let mut kept: Vec<(Key, Tree)> = Vec::new();
+        for (name, tree) in entries {
+            if !name.is_empty() && kept.iter().all(|(key, _)| key.name != name) {
+                kept.push((Key::new(name), tree));
+            }
+        }
+        kept
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(2000))]
+
+        #[test]
+        fn what_is_printed_reads_back(tree in trees()) {
+            let printed = print(&tree);
+            prop_assert_eq!(parse(&printed), Ok(tree.clone()), "{}", printed);
+            prop_assert!(tree.depth() <= MOST_DEPTH);
+        }
+
+        #[test]
+        fn what_is_printed_with_notes_reads_back(tree in trees()) {
+            let printed = print_with_notes(&tree, &|path| Some(format!("at {path}\n#")));
+            prop_assert_eq!(parse(&printed), Ok(tree), "{}", printed);
+        }
     }
 }
