@@ -78,6 +78,21 @@ impl Segment {
     pub fn item(list: &[Tree], index: usize) -> Self {
         Segment::Item { index, name: own_name(list, index).map(str::to_owned) }
     }
+
+    fn own_name(&self) -> Option<&str> {
+        match self {
+            Segment::Item { name, .. } => name.as_deref(),
+            Segment::Key(_) => None,
+        }
+    }
+
+    fn text(&self) -> String {
+        match self {
+            Segment::Key(key) => key.clone(),
+            Segment::Item { name: Some(name), .. } => name.clone(),
+            Segment::Item { index, .. } => format!("#{}", index + 1),
+        }
+    }
 }
 
 impl fmt::Display for Path {
