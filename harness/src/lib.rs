@@ -1,1 +1,3 @@
 //! The referee: reads a scenario, runs it, judges it.
+
+pub mod scenario;
