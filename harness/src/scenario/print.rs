@@ -288,7 +288,8 @@ fn is_plain_text(text: &str, in_flow: bool) -> bool {
     };
     let spaced = text.starts_with(' ') || text.ends_with(' ');
     let reads_as_more = text.contains(": ") || text.contains(" #") || text.ends_with(':');
-    let closes_flow = in_flow && text.contains(brackets);
+    // The parser takes a lone dash at the end of a flow text for the start of a list.
+    let closes_flow = in_flow && (text.contains(brackets) || text.ends_with(" -"));
     // Three dots or dashes at the start of a line are a document marker.
     let marker = text.starts_with("...");
     !(starts_badly || spaced || reads_as_more || closes_flow || marker) && !text.chars().any(is_odd)
@@ -361,13 +362,11 @@ nodes:
     replicas: 3
     steps:
       - work: 8ms p99 40ms
-      - transaction: [{ insert: orders-db.order, once: item }, { insert: orders-db.event, once: item }]
+      - transaction: [{ insert: db.order, once: item }, { insert: db.event, once: item }]
       - { send: payments, type: AuthorizePayment, session: key, once: item, as: command }
       - reply: 202
       - complete
-  relay:
-    trigger: daily 01:00
-    on-failure: [complete]
+  relay: { trigger: daily 01:00, on-failure: [complete] }
 
 variants:
   ack-first:

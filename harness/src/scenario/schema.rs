@@ -1,1 +1,339 @@
-//! stub
+//! The JSON Schema of the language, as editors need it: the schema that is derived from the
+//! types, rewritten into the flat grammar that [`super::de`] reads.
+
+use std::collections::BTreeSet;
+
+use schemars::Schema;
+use serde_json::{Map, Value, json};
+
+use super::{KIND, KIND_TAGGED, TARGET};
+
+type Object = Map<String, Value>;
+
+const DEFINITIONS: &str = "$defs";
+const REFERENCE: &str = "#/$defs/";
+
+/// Rewrites a derived schema into the flat grammar.
+///
+/// - An externally tagged enum becomes `{ verb: target, …rest }`, and a word where that is enough.
+/// - An enum that is kind-tagged becomes `{ kind: variant, …rest }`.
+/// - A tuple struct of a struct and something flat becomes one map.
+/// - Every struct refuses unknown fields, because reading does.
+///
+/// Definitions that nothing refers to any more are left out.
+pub fn flatten(schema: Schema) -> Schema {
+    let mut root = schema.to_value();
+    let definitions = take_definitions(&mut root);
+    let flattener = Flattener { definitions: &definitions };
+    let title = root.get("title").and_then(Value::as_str).map(str::to_owned);
+    let mut root = flattener.rewrite(&root, title.as_deref());
+    let mut flat = Object::new();
+    for (name, definition) in &definitions {
+        flat.insert(name.clone(), flattener.rewrite(definition, Some(name)));
+    }
+    let used = reachable(&root, &flat);
+    flat.retain(|name, _| used.contains(name));
+    if let (Some(root), false) = (root.as_object_mut(), flat.is_empty()) {
+        root.insert(DEFINITIONS.into(), Value::Object(flat));
+    }
+    Schema::try_from(root).unwrap_or_default()
+}
+
+fn take_definitions(root: &mut Value) -> Object {
+    let taken = root.as_object_mut().and_then(|o| o.shift_remove(DEFINITIONS));
+    match taken {
+        Some(Value::Object(definitions)) => definitions,
+        _ => Object::new(),
+    }
+}
+
+/// The definitions that can be reached from the root.
+fn reachable(root: &Value, definitions: &Object) -> BTreeSet<String> {
+    let mut found = BTreeSet::new();
+    let mut waiting = vec![root];
+    while let Some(value) = waiting.pop() {
+        match value {
+            Value::Array(items) => waiting.extend(items),
+            Value::Object(fields) => waiting.extend(fields.values()),
+            Value::String(text) => {
+                let name = text.strip_prefix(REFERENCE);
+                let new = name.filter(|name| found.insert((*name).to_owned()));
+                waiting.extend(new.and_then(|name| definitions.get(name)));
+            }
+            _ => {}
+        }
+    }
+    found
+}
+
+/// One variant of an externally tagged enum.
+enum Variant<'s> {
+    Words(Vec<&'s Value>),
+    Content { name: &'s str, content: &'s Value, description: Option<&'s Value> },
+}
+
+struct Flattener<'s> {
+    /// As they were derived.
+    definitions: &'s Object,
+}
+
+impl Flattener<'_> {
+    fn rewrite(&self, schema: &Value, name: Option<&str>) -> Value {
+        let Value::Object(object) = schema else {
+            return schema.clone();
+        };
+        if let Some(flat) = self.tuple(object) {
+            return flat;
+        }
+        if let Some(variants) = variants(object) {
+            let tagged = name.is_some_and(|name| KIND_TAGGED.contains(&name));
+            return self.enumeration(object, &variants, tagged);
+        }
+        Value::Object(self.rewrite_parts(object))
+    }
+
+    /// Rewrites every schema inside a schema that stays what it is.
+    fn rewrite_parts(&self, object: &Object) -> Object {
+        let mut flat = Object::new();
+        for (keyword, value) in object {
+            let value = match (keyword.as_str(), value) {
+                ("properties" | "patternProperties", Value::Object(fields)) => {
+                    let rewrite = |(k, v): (&String, &Value)| (k.clone(), self.rewrite(v, None));
+                    Value::Object(fields.iter().map(rewrite).collect())
+                }
+                ("oneOf" | "anyOf" | "allOf" | "prefixItems", Value::Array(list)) => {
+                    list.iter().map(|v| self.rewrite(v, None)).collect()
+                }
+                ("items" | "additionalProperties" | "not" | "propertyNames", value) => {
+                    self.rewrite(value, None)
+                }
+                _ => value.clone(),
+            };
+            flat.insert(keyword.clone(), value);
+        }
+        let open = !flat.contains_key("additionalProperties") && !flat.contains_key("unevaluatedProperties");
+        if flat.contains_key("properties") && open {
+            flat.insert("additionalProperties".into(), Value::Bool(false));
+        }
+        flat
+    }
+
+    fn resolve<'a>(&'a self, schema: &'a Value) -> &'a Value {
+        let mut here = schema;
+        // A reference to a reference is rare, a circle of them nonsense.
+        for _ in 0..8 {
+            let name = here.get("$ref").and_then(Value::as_str);
+            match name.and_then(|n| self.definitions.get(n.strip_prefix(REFERENCE)?)) {
+                Some(next) => here = next,
+                None => break,
+            }
+        }
+        here
+    }
+
+    fn enumeration(&self, object: &Object, variants: &[Variant<'_>], tagged: bool) -> Value {
+        let mut lines = Vec::new();
+        let mut words = Vec::new();
+        for variant in variants {
+            match variant {
+                Variant::Words(names) if tagged => {
+                    lines.extend(names.iter().map(|name| kind_line((*name).clone(), Object::new())));
+                }
+                Variant::Words(names) => words.extend(names.iter().map(|n| (*n).clone())),
+                Variant::Content { name, content, description } => {
+                    let mut line =
+                        if tagged { self.kind(name, content) } else { self.verb(name, content, &mut words) };
+                    if let (Some(line), Some(text)) = (line.as_object_mut(), description) {
+                        line.insert("description".into(), (*text).clone());
+                    }
+                    lines.push(line);
+                }
+            }
+        }
+        if !words.is_empty() {
+            lines.insert(0, json!({ "type": "string", "enum": words }));
+        }
+        let mut flat = object.clone();
+        flat.shift_remove("anyOf");
+        flat.insert("oneOf".into(), Value::Array(lines));
+        Value::Object(flat)
+    }
+
+    fn kind(&self, name: &str, content: &Value) -> Value {
+        let name = Value::String(name.to_owned());
+        match self.fields(content) {
+            Some(fields) => kind_line(name, fields),
+            None => {
+                let target = self.rewrite(content, None);
+                let fields = json!({ "properties": { TARGET: target }, "required": [TARGET] });
+                kind_line(name, fields.as_object().cloned().unwrap_or_default())
+            }
+        }
+    }
+
+    /// The line of one verb; `words` gets the verb if it can stand alone.
+    fn verb(&self, name: &str, content: &Value, words: &mut Vec<Value>) -> Value {
+        let Some(mut line) = self.fields(content) else {
+            let object = self.rewrite(content, None);
+            return json!({
+                "type": "object",
+                "properties": { name: object },
+                "required": [name],
+                "additionalProperties": false,
+            });
+        };
+        let mut fields = take_fields(&mut line);
+        let mut required = take_required(&mut line);
+        let needed = required.iter().any(|field| field == TARGET);
+        let object = match fields.shift_remove(TARGET) {
+            Some(target) if needed => target,
+            Some(target) => json!({ "anyOf": [target, { "type": "null" }] }),
+            None => json!({ "type": "null" }),
+        };
+        if required.is_empty() {
+            words.push(Value::String(name.to_owned()));
+        }
+        required.retain(|field| field != TARGET);
+        fields.shift_insert(0, name.to_owned(), object);
+        required.insert(0, Value::String(name.to_owned()));
+        close(line, fields, required)
+    }
+
+    /// The schema of a struct, rewritten; nothing if it is no struct.
+    fn fields(&self, schema: &Value) -> Option<Object> {
+        let resolved = self.resolve(schema).as_object()?;
+        let is_struct = resolved.get("type").and_then(Value::as_str) == Some("object")
+            && !resolved.contains_key("oneOf")
+            && !resolved.contains_key("anyOf")
+            && (resolved.contains_key("properties")
+                || !matches!(resolved.get("additionalProperties"), Some(Value::Object(_))));
+        is_struct.then(|| self.rewrite_parts(resolved))
+    }
+
+    /// A tuple struct whose members share one map: all but the last are structs, and the last is
+    /// a struct or an enum.
+    fn tuple(&self, object: &Object) -> Option<Value> {
+        let members = object.get("prefixItems")?.as_array()?;
+        let (last, others) = members.split_last()?;
+        let mut fields = Object::new();
+        let mut required = Vec::new();
+        for member in others {
+            let mut part = self.fields(member)?;
+            fields.extend(take_fields(&mut part));
+            required.extend(take_required(&mut part));
+        }
+        let last = self.rewrite(self.resolve(last), reference(last));
+        let mut flat = share(&last, &fields, &required)?;
+        if let (Some(flat), Some(text)) = (flat.as_object_mut(), object.get("description")) {
+            flat.insert("description".into(), text.clone());
+        }
+        Some(flat)
+    }
+}
+
+fn reference(schema: &Value) -> Option<&str> {
+    schema.get("$ref")?.as_str()?.strip_prefix(REFERENCE)
+}
+
+/// `line`, a flat schema, with more fields.
+fn share(line: &Value, fields: &Object, required: &[Value]) -> Option<Value> {
+    if let Some(lines) = line.get("oneOf").and_then(Value::as_array) {
+        let mut shared = Vec::new();
+        for line in lines {
+            // A word has no place for fields: beside them it is a verb without an object.
+            if let Some(words) = line.get("enum").and_then(Value::as_array) {
+                shared.extend(required.is_empty().then(|| line.clone()));
+                let known = |word: &&Value| !lines.iter().any(|l| has_field(l, word));
+                shared
+                    .extend(words.iter().filter(known).filter_map(|word| bare_verb(word, fields, required)));
+            } else {
+                shared.push(share(line, fields, required)?);
+            }
+        }
+        let mut flat = line.as_object()?.clone();
+        flat.insert("oneOf".into(), Value::Array(shared));
+        return Some(Value::Object(flat));
+    }
+    let mut line = line.as_object()?.clone();
+    line.get("properties")?;
+    let mut all = take_fields(&mut line);
+    let mut needed = take_required(&mut line);
+    for (name, field) in fields {
+        all.entry(name.clone()).or_insert_with(|| field.clone());
+    }
+    needed.extend_from_slice(required);
+    Some(close(line, all, needed))
+}
+
+fn has_field(line: &Value, word: &Value) -> bool {
+    let fields = line.get("properties").and_then(Value::as_object);
+    matches!((fields, word.as_str()), (Some(fields), Some(word)) if fields.contains_key(word))
+}
+
+fn bare_verb(word: &Value, fields: &Object, required: &[Value]) -> Option<Value> {
+    let mut all = fields.clone();
+    all.shift_insert(0, word.as_str()?.to_owned(), json!({ "type": "null" }));
+    let mut needed = vec![word.clone()];
+    needed.extend_from_slice(required);
+    Some(close(Object::new(), all, needed))
+}
+
+fn kind_line(name: Value, mut line: Object) -> Value {
+    let mut fields = take_fields(&mut line);
+    let mut required = take_required(&mut line);
+    fields.shift_insert(0, KIND.into(), json!({ "const": name }));
+    required.insert(0, KIND.into());
+    close(line, fields, required)
+}
+
+fn take_fields(object: &mut Object) -> Object {
+    match object.shift_remove("properties") {
+        Some(Value::Object(fields)) => fields,
+        _ => Object::new(),
+    }
+}
+
+fn take_required(object: &mut Object) -> Vec<Value> {
+    match object.shift_remove("required") {
+        Some(Value::Array(list)) => list,
+        _ => Vec::new(),
+    }
+}
+
+fn close(mut object: Object, fields: Object, required: Vec<Value>) -> Value {
+    object.insert("type".into(), "object".into());
+    object.insert("properties".into(), Value::Object(fields));
+    object.insert("required".into(), Value::Array(required));
+    object.insert("additionalProperties".into(), Value::Bool(false));
+    Value::Object(object)
+}
+
+/// The variants, if this is the schema of an externally tagged enum that holds something.
+fn variants(object: &Object) -> Option<Vec<Variant<'_>>> {
+    let list = object.get("oneOf").or_else(|| object.get("anyOf"))?.as_array()?;
+    let variants: Vec<Variant<'_>> = list.iter().map(variant).collect::<Option<_>>()?;
+    Some(variants)
+}
+
+fn variant(schema: &Value) -> Option<Variant<'_>> {
+    let object = schema.as_object()?;
+    match object.get("type")?.as_str()? {
+        "string" => match (object.get("enum"), object.get("const")) {
+            (Some(Value::Array(words)), _) => Some(Variant::Words(words.iter().collect())),
+            (_, Some(word)) => Some(Variant::Words(vec![word])),
+            _ => None,
+        },
+        "object" => {
+            let fields = object.get("properties")?.as_object()?;
+            let (name, content) = fields.iter().next().filter(|_| fields.len() == 1)?;
+            let closed = object.get("additionalProperties") == Some(&Value::Bool(false));
+            let needed = object.get("required")?.as_array()?;
+            (closed && needed.as_slice() == [Value::String(name.clone())]).then_some(Variant::Content {
+                name,
+                content,
+                description: object.get("description"),
+            })
+        }
+        _ => None,
+    }
+}
