@@ -178,6 +178,16 @@ pub struct Plan {
     /// Message types; the first is "none".
     pub types: IndexSet<String>,
     endpoints: IndexMap<String, Endpoint>,
+    consumers: IndexMap<String, Vec<Consumer>>,
+}
+
+/// An app (or a person) whose `trigger` names a source.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Consumer {
+    /// The node.
+    pub node: NodeId,
+    /// Where a push goes: its front door. Meaningless for a source that is read, not pushed.
+    pub address: Address,
 }
 
 impl Plan {
@@ -193,6 +203,7 @@ impl Plan {
             streams: Vec::new(),
             types: std::iter::once(String::new()).collect(),
             endpoints: IndexMap::new(),
+            consumers: IndexMap::new(),
             blueprint,
         };
         let nodes: Vec<(String, NodeKind)> =
@@ -251,6 +262,20 @@ impl Plan {
         self.endpoint(name).ok_or_else(|| {
             PlanError::at(&["nodes", node, field], format!("there is no `{name}`")).word("dangling")
         })
+    }
+
+    /// Who has this source as its `trigger` (a queue, a table, `orders.change-feed`, an event
+    /// subscription), in file order within one depth of the parts. Complete once the plan is made: ask
+    /// in `build`, not in `declare`.
+    #[must_use]
+    pub fn consumers_of(&self, source: &str) -> &[Consumer] {
+        self.consumers.get(source).map_or(&[], Vec::as_slice)
+    }
+
+    /// The first of [`consumers_of`](Self::consumers_of): its node, and where a push to it goes.
+    #[must_use]
+    pub fn consumer_of(&self, source: &str) -> Option<(NodeId, Address)> {
+        self.consumers_of(source).first().map(|consumer| (consumer.node, consumer.address))
     }
 
     /// A process by its id.
@@ -343,6 +368,11 @@ impl Plan {
     /// Lets a name resolve.
     pub fn add_endpoint(&mut self, name: &str, endpoint: Endpoint) {
         self.endpoints.insert(name.to_owned(), endpoint);
+    }
+
+    /// Registers that `node` has `source` as its trigger, and that a push to it goes to `address`.
+    pub fn add_consumer(&mut self, source: &str, node: NodeId, address: Address) {
+        self.consumers.entry(source.to_owned()).or_default().push(Consumer { node, address });
     }
 
     /// Adds a generator and returns its stream.
