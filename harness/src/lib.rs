@@ -1,3 +1,4 @@
 //! The referee: reads a scenario, runs it, judges it.
 
+pub mod cli;
 pub mod scenario;

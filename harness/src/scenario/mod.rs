@@ -10,12 +10,18 @@
 
 pub mod de;
 pub mod diagnostics;
+pub mod load;
+pub mod locate;
+pub mod model;
+pub mod names;
 pub mod path;
 pub mod print;
+pub mod resolve;
 pub mod schema;
 pub mod ser;
 pub mod tree;
 pub mod variants;
+pub mod written_out;
 
 /// The fields that a flat line has under another name: the object of `verb: object` is read into
 /// (and written from) the field of this name.

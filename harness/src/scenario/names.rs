@@ -4,8 +4,18 @@ use super::diagnostics::{Diagnostic, Span};
 use super::tree::{Key, Tree};
 
 /// Sections whose entries are named.
-const NAMED: &[&str] =
-    &["sites", "links", "flows", "policies", "nodes", "faults", "always", "objectives", "variants", "compare"];
+const NAMED: &[&str] = &[
+    "sites",
+    "links",
+    "flows",
+    "policies",
+    "nodes",
+    "faults",
+    "always",
+    "objectives",
+    "variants",
+    "compare",
+];
 
 /// Sections that share one space of names, and why.
 const SHARED: &[(&[&str], &str)] = &[
@@ -144,7 +154,8 @@ mod tests {
 
     #[test]
     fn shared_and_taken_names() {
-        let found = errors("always: { x: {} }\nobjectives: { x: {} }\npolicies: { sdk: {} }\nflows: { x: {} }");
+        let found =
+            errors("always: { x: {} }\nobjectives: { x: {} }\npolicies: { sdk: {} }\nflows: { x: {} }");
         assert_eq!(found.len(), 2, "{found:?}");
         assert!(found[0].starts_with("policies: `sdk` exists already"));
         assert!(found[1].starts_with("`x` is in `always` and in `objectives`"));
