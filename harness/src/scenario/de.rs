@@ -472,9 +472,15 @@ impl<'de> de::Deserializer<'de> for Value<'de> {
         len: usize,
         visitor: V,
     ) -> Result<V::Value, Error> {
-        match Value(self.0).view() {
-            Some(view) => view.deserialize_tuple_struct(name, len, visitor),
-            None => self.list(visitor),
+        match (Value(self.0).view(), self.0.as_text()) {
+            (Some(view), _) => view.deserialize_tuple_struct(name, len, visitor),
+            // A word has no fields: they are absent for all members but the last, which it is.
+            (None, Some(_)) => {
+                let view = View::empty(self.0.span);
+                let members = Members { view, left: len, word: Some(self.0) };
+                visitor.visit_seq(members).map_err(|e| e.at(self.0.span))
+            }
+            (None, None) => self.list(visitor),
         }
     }
 
@@ -512,10 +518,14 @@ impl<'de> de::Deserializer<'de> for Value<'de> {
         let Some(word) = self.0.as_text() else {
             return Err(Error::mismatch(self.0, &visitor).at(span));
         };
+        if KIND_TAGGED.contains(&name) {
+            let error = Error::mismatch(self.0, &"a map, `{ kind: …, field: value, … }`");
+            return Err(error.at(span));
+        }
         if !variants.contains(&word) {
             return Err(<Error as de::Error>::unknown_variant(word, variants).at(span));
         }
-        let content = View { entries: &[], head: span, tag: Tag::Word(word), taken: Vec::new(), part: None };
+        let content = View { tag: Tag::Word(word), ..View::empty(span) };
         visitor.visit_enum(Variant { name: word, content }).map_err(|e| e.at(span))
     }
 
@@ -553,6 +563,10 @@ enum Tag<'de> {
 }
 
 impl<'de, 'p> View<'de, 'p> {
+    fn empty(head: Span) -> Self {
+        View { entries: &[], head, tag: Tag::None, taken: Vec::new(), part: None }
+    }
+
     fn hides(&self, position: usize, key: &Key) -> bool {
         let tag = match self.tag {
             Tag::Kind(at, _) | Tag::Verb(at, ..) => at == position,
@@ -808,7 +822,7 @@ impl<'de> de::Deserializer<'de> for View<'de, '_> {
         visitor: V,
     ) -> Result<V::Value, Error> {
         let head = self.head;
-        let members = Members { view: self, left: len };
+        let members = Members { view: self, left: len, word: None };
         visitor.visit_seq(members).map_err(|e| e.at(head))
     }
 
@@ -868,6 +882,8 @@ impl View<'_, '_> {
 struct Members<'de, 'p> {
     view: View<'de, 'p>,
     left: usize,
+    /// What the last member reads instead of the map.
+    word: Option<&'de Tree>,
 }
 
 impl<'de> de::SeqAccess<'de> for Members<'de, '_> {
@@ -879,7 +895,10 @@ impl<'de> de::SeqAccess<'de> for Members<'de, '_> {
         }
         self.left -= 1;
         if self.left == 0 {
-            return seed.deserialize(self.view.clone()).map(Some);
+            return match self.word {
+                Some(word) => seed.deserialize(Value(word)).map(Some),
+                None => seed.deserialize(self.view.clone()).map(Some),
+            };
         }
         let fields = Cell::new(&[] as Fields);
         let member = View {
@@ -1108,107 +1127,8 @@ mod tests {
 
     use super::*;
     use crate::scenario::diagnostics::{Sources, one_line};
+    use crate::scenario::sample::{Ack, App, Bus, Common, Delay, Many, NodeKind, Sql, Step, Verb, Write};
     use crate::scenario::tree::parse_value;
-
-    /// A unit type as the world has them: text with a unit, and nothing else.
-    #[derive(Debug, PartialEq)]
-    struct Delay(u64);
-
-    impl<'de> Deserialize<'de> for Delay {
-        fn deserialize<D: de::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-            let text = String::deserialize(deserializer)?;
-            let number = text.strip_suffix("ms").and_then(|n| n.parse().ok());
-            number
-                .map(Delay)
-                .ok_or_else(|| de::Error::custom(format!("`{text}` is not a duration; write `{text}ms`")))
-        }
-    }
-
-    /// One or a list of them, by a plain visitor.
-    #[derive(Debug, PartialEq)]
-    struct Many(Vec<String>);
-
-    impl<'de> Deserialize<'de> for Many {
-        fn deserialize<D: de::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-            struct OneOrList;
-            impl<'de> Visitor<'de> for OneOrList {
-                type Value = Many;
-                fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                    f.write_str("a name or a list of names")
-                }
-                fn visit_str<E>(self, text: &str) -> Result<Many, E> {
-                    Ok(Many(vec![text.to_owned()]))
-                }
-                fn visit_seq<A: de::SeqAccess<'de>>(self, mut seq: A) -> Result<Many, A::Error> {
-                    let mut list = Vec::new();
-                    while let Some(item) = seq.next_element()? {
-                        list.push(item);
-                    }
-                    Ok(Many(list))
-                }
-            }
-            deserializer.deserialize_any(OneOrList)
-        }
-    }
-
-    #[derive(Debug, PartialEq, Deserialize)]
-    #[serde(rename_all = "kebab-case", deny_unknown_fields)]
-    struct Write {
-        target: String,
-        once: Option<String>,
-        if_unchanged: Option<String>,
-    }
-
-    #[derive(Debug, PartialEq, Default, Deserialize)]
-    #[serde(default)]
-    struct Ack {
-        policy: Option<String>,
-    }
-
-    #[derive(Debug, PartialEq, Deserialize)]
-    #[serde(rename_all = "kebab-case")]
-    enum Verb {
-        Insert(Write),
-        Work(Delay),
-        Reply(u16),
-        Transaction(Vec<Verb>),
-        Run { target: String, at: Option<Delay> },
-        Complete(Ack),
-        Abandon,
-        Notify(Many),
-    }
-
-    #[derive(Debug, PartialEq, Deserialize)]
-    struct Common {
-        #[serde(rename = "as")]
-        name: Option<String>,
-        policy: Option<String>,
-    }
-
-    #[derive(Debug, PartialEq, Deserialize)]
-    struct Step(Common, Verb);
-
-    #[derive(Debug, PartialEq, Deserialize)]
-    #[serde(rename_all = "kebab-case")]
-    enum NodeKind {
-        SqlDatabase { zones: Option<u8>, holds: Option<Many> },
-        ServiceBus(Bus),
-        Nothing,
-    }
-
-    #[derive(Debug, PartialEq, Deserialize)]
-    struct Bus {
-        lock: Delay,
-        ratio: Option<f64>,
-        hidden: Option<bool>,
-    }
-
-    #[derive(Debug, PartialEq, Deserialize)]
-    struct App {
-        trigger: String,
-        #[serde(default)]
-        steps: Vec<Verb>,
-    }
 
     fn read<T: for<'a> Deserialize<'a>>(text: &str) -> Result<T, String> {
         let mut sources = Sources::new();
@@ -1246,8 +1166,8 @@ mod tests {
             ])
         );
         assert_eq!(good::<Verb>("{ run: x, at: 5ms }"), Verb::Run { target: "x".into(), at: Some(Delay(5)) });
-        assert_eq!(good::<Verb>("notify: a"), Verb::Notify(Many(vec!["a".into()])));
-        assert_eq!(good::<Verb>("notify: [a, b]"), Verb::Notify(Many(vec!["a".into(), "b".into()])));
+        assert_eq!(good::<Verb>("together: a"), Verb::Together(Many(vec!["a".into()])));
+        assert_eq!(good::<Verb>("together: [a, b]"), Verb::Together(Many(vec!["a".into(), "b".into()])));
     }
 
     #[test]
@@ -1266,7 +1186,7 @@ mod tests {
     fn kinds() {
         assert_eq!(
             good::<NodeKind>("{ kind: sql-database, zones: 3, holds: order }"),
-            NodeKind::SqlDatabase { zones: Some(3), holds: Some(Many(vec!["order".into()])) }
+            NodeKind::SqlDatabase(Sql { zones: Some(3), holds: Some(Many(vec!["order".into()])) })
         );
         let bus = Bus { lock: Delay(5), ratio: Some(1.0), hidden: Some(true) };
         assert_eq!(
@@ -1278,16 +1198,16 @@ mod tests {
 
     #[test]
     fn tuple_structs_share_a_map() {
-        let common = |name: Option<&str>| Common { name: name.map(Into::into), policy: None };
+        let common = |name: Option<&str>| Common { name: name.map(Into::into), timeout: None };
         assert_eq!(
             good::<Step>("{ as: charge, insert: a, once: item }"),
             Step(common(Some("charge")), Verb::Insert(write("a", Some("item"))))
         );
         assert_eq!(good::<Step>("work: 8ms"), Step(common(None), Verb::Work(Delay(8))));
         assert_eq!(good::<Step>("{ work: 8ms, as: w }"), Step(common(Some("w")), Verb::Work(Delay(8))));
-        let error = bad::<Step>("{ insert: a, polcy: x }");
-        assert!(error.starts_with("t:1:14: error: `insert` has no field `polcy`"), "{error}");
-        assert!(error.contains("did you mean `policy`?"), "{error}");
+        let error = bad::<Step>("{ insert: a, timout: x }");
+        assert!(error.starts_with("t:1:14: error: `insert` has no field `timout`"), "{error}");
+        assert!(error.contains("did you mean `timeout`?"), "{error}");
         let error = bad::<Step>("{ insert: a, as: [] }");
         assert!(error.contains("t:1:18: error: as: expected text, found a list"), "{error}");
     }
@@ -1382,8 +1302,8 @@ mod tests {
                 bad::<Verb>("transaction: { a: b }"),
                 "t:1:16: error: transaction: expected a list, found a map",
             ),
-            (bad::<Verb>("notify: { a: b }"), "notify: expected a name or a list of names, found a map"),
-            (bad::<Verb>("notify: [a, [b]]"), "t:1:13: error: notify.#2: expected text, found a list"),
+            (bad::<Verb>("together: { a: b }"), "together: expected a name or a list of names, found a map"),
+            (bad::<Verb>("together: [a, [b]]"), "t:1:15: error: together.#2: expected text, found a list"),
             (bad::<App>("[x, []]"), "expected a map, `{ field: value, … }`, found a list"),
             (bad::<App>("x"), "expected a map"),
             (bad::<(u8, u8)>("[1, 2, 3]"), "t:1:8: error: this list is too long"),
@@ -1395,8 +1315,8 @@ mod tests {
 
     #[test]
     fn paths_use_the_names_of_steps() {
-        let named = "{ trigger: x, steps: [{ insert: a }, { insert: b, as: second }] }";
-        assert!(bad::<App>(named).contains("steps.second: `insert` has no field `as`"));
+        let named = "{ trigger: x, steps: [{ insert: a }, { insert: b, as: second, at: c }] }";
+        assert!(bad::<App>(named).contains("steps.second: `insert` has no field `at`"));
         let unnamed = "{ trigger: x, steps: [{ insert: a }, { insert: b, once: [] }] }";
         assert!(bad::<App>(unnamed).contains("steps.#2.once: expected text"));
         let error = bad::<App>("{ trigger: x, steps: [{ insert: a }, { transaction: [{ reply: x }] }] }");

@@ -12,6 +12,8 @@ pub mod de;
 pub mod diagnostics;
 pub mod path;
 pub mod print;
+#[cfg(test)]
+mod sample;
 pub mod schema;
 pub mod ser;
 pub mod tree;
