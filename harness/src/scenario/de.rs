@@ -285,6 +285,8 @@ fn suggestion(wrong: &str, likely: &[&str], all: &[&str]) -> String {
     }
 }
 
+static NOTHING: Tree = Tree { kind: Kind::Null, span: Span::NONE };
+
 /// The deserializer of a value as it was written.
 struct Value<'de>(&'de Tree);
 
@@ -612,7 +614,7 @@ impl<'de, 'p> View<'de, 'p> {
     fn map<V: Visitor<'de>>(self, fields: Option<Fields>, visitor: V) -> Result<V::Value, Error> {
         let mut access = Entries { view: &self, fields, next: 0, offered: false, current: None };
         let result = visitor.visit_map(&mut access);
-        let last = access.current.map(|(key, _)| key.span);
+        let last = access.current.map(|(_, span, _)| span);
         result.map_err(|e| self.explain(e, last))
     }
 
@@ -623,16 +625,6 @@ impl<'de, 'p> View<'de, 'p> {
         }
         match (&error.0.what, self.tag) {
             (What::DuplicateField(_), _) => error.at(last.unwrap_or(self.head)),
-            (What::MissingField(TARGET), Tag::Verb(_, verb, object)) => {
-                let help = format!("write what it acts on: `{}: …`", verb.name);
-                let message = format!("`{}` needs an object", verb.name);
-                let span = if object.is_null() { verb.span } else { object.span };
-                Error::new(message).at(span).help(help)
-            }
-            (What::MissingField(TARGET), Tag::Word(word)) => {
-                let help = format!("write what it acts on: `{word}: …`");
-                Error::new(format!("`{word}` needs an object")).at(self.head).help(help)
-            }
             (What::MissingField(name), Tag::Word(word)) => {
                 let help = format!("write `{{ {word}: , {name}: … }}`");
                 error.at(self.head).help(help)
@@ -643,6 +635,18 @@ impl<'de, 'p> View<'de, 'p> {
             }
             _ => error.at(self.head),
         }
+    }
+
+    /// The error of a variant that cannot be without an object.
+    fn objectless(&self) -> Error {
+        let (name, span) = match self.tag {
+            Tag::Verb(_, verb, _) => (verb.name.as_str(), verb.span),
+            Tag::Word(word) | Tag::Kind(_, word) => (word, self.head),
+            Tag::None => ("this", self.head),
+        };
+        Error::new(format!("`{name}` needs an object"))
+            .at(span)
+            .help(format!("write what it acts on: `{name}: …`"))
     }
 
     fn unknown(&self, key: &Key, fields: Fields) -> Error {
@@ -921,14 +925,23 @@ struct Entries<'de, 'p, 'v> {
     fields: Option<Fields>,
     next: usize,
     offered: bool,
-    current: Option<(&'de Key, &'de Tree)>,
+    /// Name, place and value of the entry whose key was read last.
+    current: Option<(&'de str, Span, &'de Tree)>,
 }
 
 impl<'de> Entries<'de, '_, '_> {
-    fn target(&mut self) -> Option<(&'de Key, &'de Tree)> {
-        let first = !std::mem::replace(&mut self.offered, true);
+    /// The object of a verb. A struct that has a place for it is told that there is none: left
+    /// out, it would be replaced by a default that nobody has written.
+    fn target(&mut self) -> Option<(&'de str, Span, &'de Tree)> {
+        if std::mem::replace(&mut self.offered, true) {
+            return None;
+        }
+        let wanted = self.fields.is_some_and(|fields| fields.contains(&TARGET));
         match self.view.tag {
-            Tag::Verb(_, verb, object) if first && !object.is_null() => Some((verb, object)),
+            Tag::Verb(_, verb, object) if wanted || !object.is_null() => {
+                Some((&verb.name, verb.span, object))
+            }
+            Tag::Word(word) if wanted => Some((word, self.view.head, &NOTHING)),
             _ => None,
         }
     }
@@ -943,13 +956,11 @@ impl<'de> Entries<'de, '_, '_> {
         }
     }
 
-    fn check_target(&self, verb: &Key, object: &Tree) -> Result<(), Error> {
+    fn check_target(&self, verb: &str, object: &Tree) -> Result<(), Error> {
         match self.fields {
-            Some(fields) if !fields.contains(&TARGET) => {
-                Err(Error::new(format!("`{}` takes no object", verb.name))
-                    .at(object.head())
-                    .help(format!("write `{}` alone, or with fields beside it", verb.name)))
-            }
+            Some(fields) if !fields.contains(&TARGET) => Err(Error::new(format!("`{verb}` takes no object"))
+                .at(object.head())
+                .help(format!("write `{verb}` alone, or with fields beside it"))),
             _ => Ok(()),
         }
     }
@@ -974,17 +985,17 @@ impl<'de> de::MapAccess<'de> for Entries<'de, '_, '_> {
     fn next_key_seed<K: DeserializeSeed<'de>>(&mut self, seed: K) -> Result<Option<K::Value>, Error> {
         // What stands behind the verb belongs to the variant, never to a part beside it.
         if self.view.part.is_none()
-            && let Some((verb, object)) = self.target()
+            && let Some((verb, span, object)) = self.target()
         {
             self.check_target(verb, object)?;
-            self.current = Some((verb, object));
+            self.current = Some((verb, span, object));
             return seed.deserialize(Name(TARGET)).map(Some);
         }
         let Some((key, value)) = self.advance() else {
             return Ok(None);
         };
         self.check(key)?;
-        self.current = Some((key, value));
+        self.current = Some((&key.name, key.span, value));
         match seed.deserialize(Name(&key.name)) {
             Ok(key) => Ok(Some(key)),
             Err(e) => Err(e.at(key.span)),
@@ -992,10 +1003,15 @@ impl<'de> de::MapAccess<'de> for Entries<'de, '_, '_> {
     }
 
     fn next_value_seed<V: DeserializeSeed<'de>>(&mut self, seed: V) -> Result<V::Value, Error> {
-        let Some((key, value)) = self.current else {
+        let Some((name, _, value)) = self.current else {
             return Err(Error::new("a value was asked for before its key"));
         };
-        seed.deserialize(Value(value)).map_err(|e| e.at(value.head()).inside(Segment::Key(key.name.clone())))
+        let object = self.next == 0 && self.offered && self.view.part.is_none();
+        match seed.deserialize(Value(value)) {
+            Ok(value) => Ok(value),
+            Err(_) if object && value.is_null() => Err(self.view.objectless()),
+            Err(e) => Err(e.at(value.head()).inside(Segment::Key(name.to_owned()))),
+        }
     }
 }
 
@@ -1127,7 +1143,9 @@ mod tests {
 
     use super::*;
     use crate::scenario::diagnostics::{Sources, one_line};
-    use crate::scenario::sample::{Ack, App, Bus, Common, Delay, Many, NodeKind, Sql, Step, Verb, Write};
+    use crate::scenario::sample::{
+        Ack, App, Bus, Common, Delay, Many, NodeKind, Notice, Sql, Step, Verb, Write,
+    };
     use crate::scenario::tree::parse_value;
 
     fn read<T: for<'a> Deserialize<'a>>(text: &str) -> Result<T, String> {
@@ -1153,6 +1171,8 @@ mod tests {
     fn verbs() {
         let insert = Verb::Insert(write("orders-db.order", Some("item")));
         assert_eq!(good::<Verb>("{ insert: orders-db.order, once: item }"), insert);
+        assert_eq!(good::<Verb>("notify"), Verb::Notify(Notice { target: None }));
+        assert_eq!(good::<Verb>("{ notify: }"), Verb::Notify(Notice { target: None }));
         assert_eq!(good::<Verb>("{ once: item, insert: orders-db.order }"), insert);
         assert_eq!(good::<Verb>("{ insert: 80 }"), Verb::Insert(write("80", None)));
         assert_eq!(good::<Verb>("work: 8ms"), Verb::Work(Delay(8)));
@@ -1257,6 +1277,10 @@ mod tests {
             (bad::<Verb>("{ complete: , retry: x }"), "t:1:15: error: `complete` has no field `retry`", ""),
             (bad::<Verb>("insert"), "t:1:1: error: `insert` needs an object", "`insert: …`"),
             (bad::<Verb>("{ insert: , once: x }"), "t:1:3: error: `insert` needs an object", ""),
+            (bad::<Verb>("append"), "t:1:1: error: `append` needs an object", "`append: …`"),
+            (bad::<Verb>("{ append: }"), "t:1:3: error: `append` needs an object", ""),
+            (bad::<Verb>("{ once: x, append: }"), "t:1:12: error: `append` needs an object", ""),
+            (bad::<Verb>("append: []"), "t:1:9: error: append: expected text, found a list", ""),
             (bad::<Verb>("reply"), "t:1:1: error: `reply` needs a value", "`reply: …`"),
             (
                 bad::<Verb>("{ run: a, onse: b }"),

@@ -85,6 +85,15 @@ pub(crate) struct Ack {
     pub(crate) policy: Option<String>,
 }
 
+/// A struct whose every field has a default, even the object, which still has to be written.
+#[derive(Clone, Debug, PartialEq, Default, Serialize, Deserialize, JsonSchema)]
+#[serde(default)]
+pub(crate) struct Append {
+    pub(crate) target: String,
+    pub(crate) once: Option<String>,
+    pub(crate) pivot: bool,
+}
+
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub(crate) struct Notice {
     pub(crate) target: Option<Many>,
@@ -95,6 +104,7 @@ pub(crate) struct Notice {
 pub(crate) enum Verb {
     /// Writes a row.
     Insert(Write),
+    Append(Append),
     Work(Delay),
     Reply(u16),
     Transaction(Vec<Verb>),
@@ -172,6 +182,11 @@ fn verbs() -> impl Strategy<Value = Verb> {
             target,
             once,
             if_unchanged
+        })),
+        (word(), maybe(), any::<bool>()).prop_map(|(target, once, pivot)| Verb::Append(Append {
+            target,
+            once,
+            pivot
         })),
         any::<u64>().prop_map(|n| Verb::Work(Delay(n))),
         any::<u16>().prop_map(Verb::Reply),

@@ -195,19 +195,29 @@ impl Flattener<'_> {
         };
         let mut fields = take_fields(&mut line);
         let mut required = take_required(&mut line);
-        let needed = required.iter().any(|field| field == TARGET);
-        let object = match fields.shift_remove(TARGET) {
-            Some(target) if needed => target,
-            Some(target) => json!({ "anyOf": [target, { "type": "null" }] }),
-            None => json!({ "type": "null" }),
-        };
-        if required.is_empty() {
+        let target = fields.shift_remove(TARGET).map(without_default);
+        let object = target.unwrap_or_else(|| json!({ "type": "null" }));
+        required.retain(|field| field != TARGET);
+        // A default of the type does not stand in for the object: see the reading.
+        if required.is_empty() && self.takes_null(&object) {
             words.push(Value::String(name.to_owned()));
         }
-        required.retain(|field| field != TARGET);
         fields.shift_insert(0, name.to_owned(), object);
         required.insert(0, Value::String(name.to_owned()));
         close(line, fields, required)
+    }
+
+    fn takes_null(&self, schema: &Value) -> bool {
+        let schema = self.resolve(schema);
+        let null = Value::String("null".into());
+        let is_null = |s: &Value| s.get("type") == Some(&null);
+        let any_of = |list: &Value| list.as_array().is_some_and(|l| l.iter().any(is_null));
+        match (schema.get("type"), schema.get("anyOf").or(schema.get("oneOf"))) {
+            (Some(Value::Array(types)), _) => types.contains(&null),
+            (Some(one), _) => *one == null,
+            (None, Some(list)) => any_of(list),
+            (None, None) => false,
+        }
     }
 
     /// The schema of a struct, rewritten; nothing if it is no struct.
@@ -240,6 +250,13 @@ impl Flattener<'_> {
         }
         Some(flat)
     }
+}
+
+fn without_default(mut schema: Value) -> Value {
+    if let Some(object) = schema.as_object_mut() {
+        object.shift_remove("default");
+    }
+    schema
 }
 
 fn reference(schema: &Value) -> Option<&str> {
@@ -455,8 +472,13 @@ mod tests {
                 "halt",
                 "{ notify: a }",
                 "notify",
+                "{ notify: }",
+                "{ append: a, pivot: true }",
             ],
             &[
+                "append",
+                "{ append: }",
+                "{ append: , once: x }",
                 "{ insert: a, onse: item }",
                 "{ insert: a, target: b }",
                 "{ insert: }",
