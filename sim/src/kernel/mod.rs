@@ -1,0 +1,10 @@
+//! The kernel: one queue, one run loop, one digest. Single-threaded; jumps to the next event.
+
+pub mod digest;
+pub mod queue;
+pub mod slab;
+pub mod world;
+
+pub use digest::Digest;
+pub use queue::Queue;
+pub use world::{BuildError, World};
