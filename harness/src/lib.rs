@@ -1,1 +1,4 @@
 //! The referee: reads a scenario, runs it, judges it.
+
+pub mod judges;
+pub mod verdict;
