@@ -84,7 +84,9 @@ impl<'de> Deserialize<'de> for Expect {
         impl<'de> serde::de::Visitor<'de> for Visitor {
             type Value = Expect;
             fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str("`pass`, `{ fail: line, because: reason }`, `{ degraded: line }` or `{ refused: word }`")
+                f.write_str(
+                    "`pass`, `{ fail: line, because: reason }`, `{ degraded: line }` or `{ refused: word }`",
+                )
             }
             fn visit_str<E: serde::de::Error>(self, word: &str) -> Result<Expect, E> {
                 match word {
