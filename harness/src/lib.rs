@@ -1,3 +1,5 @@
 //! The referee: reads a scenario, runs it, judges it.
 
+pub mod judges;
 pub mod scenario;
+pub mod verdict;
