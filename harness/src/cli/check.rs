@@ -56,13 +56,13 @@ impl Check {
         let summary = summary(&loaded.asked, checked);
         if !self.resolved {
             terminal.result(&summary);
-            return Exit::Done;
+            return Exit::Pass;
         }
         terminal.say(&summary);
         match written_out::print(&base.scenario, &base.tree) {
             Ok(text) => {
                 terminal.result(&text);
-                Exit::Done
+                Exit::Pass
             }
             Err(error) => {
                 terminal.say(&format!("beaufort: internal error: {error}\n"));

@@ -69,7 +69,7 @@ impl List {
         let colour = terminal.colour_out;
         let sections: Vec<String> = wanted.iter().map(|what| section(*what, colour)).collect();
         terminal.result(&sections.join("\n"));
-        Exit::Done
+        Exit::Pass
     }
 }
 

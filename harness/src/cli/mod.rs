@@ -3,7 +3,6 @@
 //! Results go to standard output, words for people to standard error.
 
 mod check;
-pub mod exit;
 mod files;
 mod list;
 mod new;
@@ -15,8 +14,9 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use clap::{CommandFactory, FromArgMatches, Parser, Subcommand};
 
-pub use exit::Exit;
 pub use terminal::Terminal;
+
+pub use crate::verdict::Exit;
 
 const ABOUT: &str = "A wind tunnel for integration architectures";
 
@@ -34,6 +34,18 @@ Examples:
   beaufort new mine.yaml --from order-flow
                                          begin with a copy of a shipped scenario
   beaufort check mine.yaml               is it right, and are all its variants?";
+
+/// The paragraph about exit codes below every `--help`.
+const EXIT_CODES: &str = "\
+Exit codes:
+    0  pass, or degraded without --strict; done
+    1  violated
+    2  bad input: arguments, scenario, or an output that cannot be written
+    3  inconclusive
+    4  nothing selected
+    5  degraded, with --strict
+   70  internal error: a defect of Beaufort itself
+  130  interrupted";
 
 /// The arguments.
 #[derive(Debug, Parser)]
@@ -90,7 +102,7 @@ fn parse(
     arguments: impl IntoIterator<Item = OsString>,
     terminal: &mut Terminal<'_>,
 ) -> Result<Command, Exit> {
-    let help = format!("{EXAMPLES}\n\n{}", exit::HELP);
+    let help = format!("{EXAMPLES}\n\n{}", EXIT_CODES);
     let command = Arguments::command().after_long_help(help);
     let parsed =
         command.try_get_matches_from(arguments).and_then(|matches| Arguments::from_arg_matches(&matches));
@@ -107,6 +119,6 @@ fn parse(
         Err(Exit::BadInput)
     } else {
         terminal.result(&text(terminal.colour_out));
-        Err(Exit::Done)
+        Err(Exit::Pass)
     }
 }

@@ -40,6 +40,6 @@ impl New {
         }
         let file = self.file.display();
         terminal.say(&format!("wrote {file}, a copy of {}\nnext: beaufort check {file}\n", shipped.name));
-        Exit::Done
+        Exit::Pass
     }
 }

@@ -24,7 +24,7 @@ impl Schema {
         match serde_json::to_string_pretty(&schema) {
             Ok(text) => {
                 terminal.result(&(text + "\n"));
-                Exit::Done
+                Exit::Pass
             }
             Err(error) => {
                 terminal.say(&format!("beaufort: internal error: {error}\n"));

@@ -285,6 +285,8 @@ fn suggestion(wrong: &str, likely: &[&str], all: &[&str]) -> String {
     }
 }
 
+static NOTHING: Tree = Tree { kind: Kind::Null, span: Span::NONE };
+
 /// The deserializer of a value as it was written.
 struct Value<'de>(&'de Tree);
 
@@ -472,9 +474,15 @@ impl<'de> de::Deserializer<'de> for Value<'de> {
         len: usize,
         visitor: V,
     ) -> Result<V::Value, Error> {
-        match Value(self.0).view() {
-            Some(view) => view.deserialize_tuple_struct(name, len, visitor),
-            None => self.list(visitor),
+        match (Value(self.0).view(), self.0.as_text()) {
+            (Some(view), _) => view.deserialize_tuple_struct(name, len, visitor),
+            // A word has no fields: they are absent for all members but the last, which it is.
+            (None, Some(_)) => {
+                let view = View::empty(self.0.span);
+                let members = Members { view, left: len, word: Some(self.0) };
+                visitor.visit_seq(members).map_err(|e| e.at(self.0.span))
+            }
+            (None, None) => self.list(visitor),
         }
     }
 
@@ -512,10 +520,14 @@ impl<'de> de::Deserializer<'de> for Value<'de> {
         let Some(word) = self.0.as_text() else {
             return Err(Error::mismatch(self.0, &visitor).at(span));
         };
+        if KIND_TAGGED.contains(&name) {
+            let error = Error::mismatch(self.0, &"a map, `{ kind: …, field: value, … }`");
+            return Err(error.at(span));
+        }
         if !variants.contains(&word) {
             return Err(<Error as de::Error>::unknown_variant(word, variants).at(span));
         }
-        let content = View { entries: &[], head: span, tag: Tag::Word(word), taken: Vec::new(), part: None };
+        let content = View { tag: Tag::Word(word), ..View::empty(span) };
         visitor.visit_enum(Variant { name: word, content }).map_err(|e| e.at(span))
     }
 
@@ -553,6 +565,10 @@ enum Tag<'de> {
 }
 
 impl<'de, 'p> View<'de, 'p> {
+    fn empty(head: Span) -> Self {
+        View { entries: &[], head, tag: Tag::None, taken: Vec::new(), part: None }
+    }
+
     fn hides(&self, position: usize, key: &Key) -> bool {
         let tag = match self.tag {
             Tag::Kind(at, _) | Tag::Verb(at, ..) => at == position,
@@ -598,7 +614,7 @@ impl<'de, 'p> View<'de, 'p> {
     fn map<V: Visitor<'de>>(self, fields: Option<Fields>, visitor: V) -> Result<V::Value, Error> {
         let mut access = Entries { view: &self, fields, next: 0, offered: false, current: None };
         let result = visitor.visit_map(&mut access);
-        let last = access.current.map(|(key, _)| key.span);
+        let last = access.current.map(|(_, span, _)| span);
         result.map_err(|e| self.explain(e, last))
     }
 
@@ -609,16 +625,6 @@ impl<'de, 'p> View<'de, 'p> {
         }
         match (&error.0.what, self.tag) {
             (What::DuplicateField(_), _) => error.at(last.unwrap_or(self.head)),
-            (What::MissingField(TARGET), Tag::Verb(_, verb, object)) => {
-                let help = format!("write what it acts on: `{}: …`", verb.name);
-                let message = format!("`{}` needs an object", verb.name);
-                let span = if object.is_null() { verb.span } else { object.span };
-                Error::new(message).at(span).help(help)
-            }
-            (What::MissingField(TARGET), Tag::Word(word)) => {
-                let help = format!("write what it acts on: `{word}: …`");
-                Error::new(format!("`{word}` needs an object")).at(self.head).help(help)
-            }
             (What::MissingField(name), Tag::Word(word)) => {
                 let help = format!("write `{{ {word}: , {name}: … }}`");
                 error.at(self.head).help(help)
@@ -629,6 +635,18 @@ impl<'de, 'p> View<'de, 'p> {
             }
             _ => error.at(self.head),
         }
+    }
+
+    /// The error of a variant that cannot be without an object.
+    fn objectless(&self) -> Error {
+        let (name, span) = match self.tag {
+            Tag::Verb(_, verb, _) => (verb.name.as_str(), verb.span),
+            Tag::Word(word) | Tag::Kind(_, word) => (word, self.head),
+            Tag::None => ("this", self.head),
+        };
+        Error::new(format!("`{name}` needs an object"))
+            .at(span)
+            .help(format!("write what it acts on: `{name}: …`"))
     }
 
     fn unknown(&self, key: &Key, fields: Fields) -> Error {
@@ -808,7 +826,7 @@ impl<'de> de::Deserializer<'de> for View<'de, '_> {
         visitor: V,
     ) -> Result<V::Value, Error> {
         let head = self.head;
-        let members = Members { view: self, left: len };
+        let members = Members { view: self, left: len, word: None };
         visitor.visit_seq(members).map_err(|e| e.at(head))
     }
 
@@ -868,6 +886,8 @@ impl View<'_, '_> {
 struct Members<'de, 'p> {
     view: View<'de, 'p>,
     left: usize,
+    /// What the last member reads instead of the map.
+    word: Option<&'de Tree>,
 }
 
 impl<'de> de::SeqAccess<'de> for Members<'de, '_> {
@@ -879,7 +899,10 @@ impl<'de> de::SeqAccess<'de> for Members<'de, '_> {
         }
         self.left -= 1;
         if self.left == 0 {
-            return seed.deserialize(self.view.clone()).map(Some);
+            return match self.word {
+                Some(word) => seed.deserialize(Value(word)).map(Some),
+                None => seed.deserialize(self.view.clone()).map(Some),
+            };
         }
         let fields = Cell::new(&[] as Fields);
         let member = View {
@@ -902,14 +925,23 @@ struct Entries<'de, 'p, 'v> {
     fields: Option<Fields>,
     next: usize,
     offered: bool,
-    current: Option<(&'de Key, &'de Tree)>,
+    /// Name, place and value of the entry whose key was read last.
+    current: Option<(&'de str, Span, &'de Tree)>,
 }
 
 impl<'de> Entries<'de, '_, '_> {
-    fn target(&mut self) -> Option<(&'de Key, &'de Tree)> {
-        let first = !std::mem::replace(&mut self.offered, true);
+    /// The object of a verb. A struct that has a place for it is told that there is none: left
+    /// out, it would be replaced by a default that nobody has written.
+    fn target(&mut self) -> Option<(&'de str, Span, &'de Tree)> {
+        if std::mem::replace(&mut self.offered, true) {
+            return None;
+        }
+        let wanted = self.fields.is_some_and(|fields| fields.contains(&TARGET));
         match self.view.tag {
-            Tag::Verb(_, verb, object) if first && !object.is_null() => Some((verb, object)),
+            Tag::Verb(_, verb, object) if wanted || !object.is_null() => {
+                Some((&verb.name, verb.span, object))
+            }
+            Tag::Word(word) if wanted => Some((word, self.view.head, &NOTHING)),
             _ => None,
         }
     }
@@ -924,13 +956,11 @@ impl<'de> Entries<'de, '_, '_> {
         }
     }
 
-    fn check_target(&self, verb: &Key, object: &Tree) -> Result<(), Error> {
+    fn check_target(&self, verb: &str, object: &Tree) -> Result<(), Error> {
         match self.fields {
-            Some(fields) if !fields.contains(&TARGET) => {
-                Err(Error::new(format!("`{}` takes no object", verb.name))
-                    .at(object.head())
-                    .help(format!("write `{}` alone, or with fields beside it", verb.name)))
-            }
+            Some(fields) if !fields.contains(&TARGET) => Err(Error::new(format!("`{verb}` takes no object"))
+                .at(object.head())
+                .help(format!("write `{verb}` alone, or with fields beside it"))),
             _ => Ok(()),
         }
     }
@@ -955,17 +985,17 @@ impl<'de> de::MapAccess<'de> for Entries<'de, '_, '_> {
     fn next_key_seed<K: DeserializeSeed<'de>>(&mut self, seed: K) -> Result<Option<K::Value>, Error> {
         // What stands behind the verb belongs to the variant, never to a part beside it.
         if self.view.part.is_none()
-            && let Some((verb, object)) = self.target()
+            && let Some((verb, span, object)) = self.target()
         {
             self.check_target(verb, object)?;
-            self.current = Some((verb, object));
+            self.current = Some((verb, span, object));
             return seed.deserialize(Name(TARGET)).map(Some);
         }
         let Some((key, value)) = self.advance() else {
             return Ok(None);
         };
         self.check(key)?;
-        self.current = Some((key, value));
+        self.current = Some((&key.name, key.span, value));
         match seed.deserialize(Name(&key.name)) {
             Ok(key) => Ok(Some(key)),
             Err(e) => Err(e.at(key.span)),
@@ -973,10 +1003,15 @@ impl<'de> de::MapAccess<'de> for Entries<'de, '_, '_> {
     }
 
     fn next_value_seed<V: DeserializeSeed<'de>>(&mut self, seed: V) -> Result<V::Value, Error> {
-        let Some((key, value)) = self.current else {
+        let Some((name, _, value)) = self.current else {
             return Err(Error::new("a value was asked for before its key"));
         };
-        seed.deserialize(Value(value)).map_err(|e| e.at(value.head()).inside(Segment::Key(key.name.clone())))
+        let object = self.next == 0 && self.offered && self.view.part.is_none();
+        match seed.deserialize(Value(value)) {
+            Ok(value) => Ok(value),
+            Err(_) if object && value.is_null() => Err(self.view.objectless()),
+            Err(e) => Err(e.at(value.head()).inside(Segment::Key(name.to_owned()))),
+        }
     }
 }
 
@@ -1108,107 +1143,10 @@ mod tests {
 
     use super::*;
     use crate::scenario::diagnostics::{Sources, one_line};
+    use crate::scenario::sample::{
+        Ack, App, Bus, Common, Delay, Many, NodeKind, Notice, Sql, Step, Verb, Write,
+    };
     use crate::scenario::tree::parse_value;
-
-    /// A unit type as the world has them: text with a unit, and nothing else.
-    #[derive(Debug, PartialEq)]
-    struct Delay(u64);
-
-    impl<'de> Deserialize<'de> for Delay {
-        fn deserialize<D: de::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-            let text = String::deserialize(deserializer)?;
-            let number = text.strip_suffix("ms").and_then(|n| n.parse().ok());
-            number
-                .map(Delay)
-                .ok_or_else(|| de::Error::custom(format!("`{text}` is not a duration; write `{text}ms`")))
-        }
-    }
-
-    /// One or a list of them, by a plain visitor.
-    #[derive(Debug, PartialEq)]
-    struct Many(Vec<String>);
-
-    impl<'de> Deserialize<'de> for Many {
-        fn deserialize<D: de::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-            struct OneOrList;
-            impl<'de> Visitor<'de> for OneOrList {
-                type Value = Many;
-                fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                    f.write_str("a name or a list of names")
-                }
-                fn visit_str<E>(self, text: &str) -> Result<Many, E> {
-                    Ok(Many(vec![text.to_owned()]))
-                }
-                fn visit_seq<A: de::SeqAccess<'de>>(self, mut seq: A) -> Result<Many, A::Error> {
-                    let mut list = Vec::new();
-                    while let Some(item) = seq.next_element()? {
-                        list.push(item);
-                    }
-                    Ok(Many(list))
-                }
-            }
-            deserializer.deserialize_any(OneOrList)
-        }
-    }
-
-    #[derive(Debug, PartialEq, Deserialize)]
-    #[serde(rename_all = "kebab-case", deny_unknown_fields)]
-    struct Write {
-        target: String,
-        once: Option<String>,
-        if_unchanged: Option<String>,
-    }
-
-    #[derive(Debug, PartialEq, Default, Deserialize)]
-    #[serde(default)]
-    struct Ack {
-        policy: Option<String>,
-    }
-
-    #[derive(Debug, PartialEq, Deserialize)]
-    #[serde(rename_all = "kebab-case")]
-    enum Verb {
-        Insert(Write),
-        Work(Delay),
-        Reply(u16),
-        Transaction(Vec<Verb>),
-        Run { target: String, at: Option<Delay> },
-        Complete(Ack),
-        Abandon,
-        Notify(Many),
-    }
-
-    #[derive(Debug, PartialEq, Deserialize)]
-    struct Common {
-        #[serde(rename = "as")]
-        name: Option<String>,
-        policy: Option<String>,
-    }
-
-    #[derive(Debug, PartialEq, Deserialize)]
-    struct Step(Common, Verb);
-
-    #[derive(Debug, PartialEq, Deserialize)]
-    #[serde(rename_all = "kebab-case")]
-    enum NodeKind {
-        SqlDatabase { zones: Option<u8>, holds: Option<Many> },
-        ServiceBus(Bus),
-        Nothing,
-    }
-
-    #[derive(Debug, PartialEq, Deserialize)]
-    struct Bus {
-        lock: Delay,
-        ratio: Option<f64>,
-        hidden: Option<bool>,
-    }
-
-    #[derive(Debug, PartialEq, Deserialize)]
-    struct App {
-        trigger: String,
-        #[serde(default)]
-        steps: Vec<Verb>,
-    }
 
     fn read<T: for<'a> Deserialize<'a>>(text: &str) -> Result<T, String> {
         let mut sources = Sources::new();
@@ -1233,6 +1171,8 @@ mod tests {
     fn verbs() {
         let insert = Verb::Insert(write("orders-db.order", Some("item")));
         assert_eq!(good::<Verb>("{ insert: orders-db.order, once: item }"), insert);
+        assert_eq!(good::<Verb>("notify"), Verb::Notify(Notice { target: None }));
+        assert_eq!(good::<Verb>("{ notify: }"), Verb::Notify(Notice { target: None }));
         assert_eq!(good::<Verb>("{ once: item, insert: orders-db.order }"), insert);
         assert_eq!(good::<Verb>("{ insert: 80 }"), Verb::Insert(write("80", None)));
         assert_eq!(good::<Verb>("work: 8ms"), Verb::Work(Delay(8)));
@@ -1246,8 +1186,8 @@ mod tests {
             ])
         );
         assert_eq!(good::<Verb>("{ run: x, at: 5ms }"), Verb::Run { target: "x".into(), at: Some(Delay(5)) });
-        assert_eq!(good::<Verb>("notify: a"), Verb::Notify(Many(vec!["a".into()])));
-        assert_eq!(good::<Verb>("notify: [a, b]"), Verb::Notify(Many(vec!["a".into(), "b".into()])));
+        assert_eq!(good::<Verb>("together: a"), Verb::Together(Many(vec!["a".into()])));
+        assert_eq!(good::<Verb>("together: [a, b]"), Verb::Together(Many(vec!["a".into(), "b".into()])));
     }
 
     #[test]
@@ -1266,7 +1206,7 @@ mod tests {
     fn kinds() {
         assert_eq!(
             good::<NodeKind>("{ kind: sql-database, zones: 3, holds: order }"),
-            NodeKind::SqlDatabase { zones: Some(3), holds: Some(Many(vec!["order".into()])) }
+            NodeKind::SqlDatabase(Sql { zones: Some(3), holds: Some(Many(vec!["order".into()])) })
         );
         let bus = Bus { lock: Delay(5), ratio: Some(1.0), hidden: Some(true) };
         assert_eq!(
@@ -1278,16 +1218,16 @@ mod tests {
 
     #[test]
     fn tuple_structs_share_a_map() {
-        let common = |name: Option<&str>| Common { name: name.map(Into::into), policy: None };
+        let common = |name: Option<&str>| Common { name: name.map(Into::into), timeout: None };
         assert_eq!(
             good::<Step>("{ as: charge, insert: a, once: item }"),
             Step(common(Some("charge")), Verb::Insert(write("a", Some("item"))))
         );
         assert_eq!(good::<Step>("work: 8ms"), Step(common(None), Verb::Work(Delay(8))));
         assert_eq!(good::<Step>("{ work: 8ms, as: w }"), Step(common(Some("w")), Verb::Work(Delay(8))));
-        let error = bad::<Step>("{ insert: a, polcy: x }");
-        assert!(error.starts_with("t:1:14: error: `insert` has no field `polcy`"), "{error}");
-        assert!(error.contains("did you mean `policy`?"), "{error}");
+        let error = bad::<Step>("{ insert: a, timout: x }");
+        assert!(error.starts_with("t:1:14: error: `insert` has no field `timout`"), "{error}");
+        assert!(error.contains("did you mean `timeout`?"), "{error}");
         let error = bad::<Step>("{ insert: a, as: [] }");
         assert!(error.contains("t:1:18: error: as: expected text, found a list"), "{error}");
     }
@@ -1337,6 +1277,10 @@ mod tests {
             (bad::<Verb>("{ complete: , retry: x }"), "t:1:15: error: `complete` has no field `retry`", ""),
             (bad::<Verb>("insert"), "t:1:1: error: `insert` needs an object", "`insert: …`"),
             (bad::<Verb>("{ insert: , once: x }"), "t:1:3: error: `insert` needs an object", ""),
+            (bad::<Verb>("append"), "t:1:1: error: `append` needs an object", "`append: …`"),
+            (bad::<Verb>("{ append: }"), "t:1:3: error: `append` needs an object", ""),
+            (bad::<Verb>("{ once: x, append: }"), "t:1:12: error: `append` needs an object", ""),
+            (bad::<Verb>("append: []"), "t:1:9: error: append: expected text, found a list", ""),
             (bad::<Verb>("reply"), "t:1:1: error: `reply` needs a value", "`reply: …`"),
             (
                 bad::<Verb>("{ run: a, onse: b }"),
@@ -1382,8 +1326,8 @@ mod tests {
                 bad::<Verb>("transaction: { a: b }"),
                 "t:1:16: error: transaction: expected a list, found a map",
             ),
-            (bad::<Verb>("notify: { a: b }"), "notify: expected a name or a list of names, found a map"),
-            (bad::<Verb>("notify: [a, [b]]"), "t:1:13: error: notify.#2: expected text, found a list"),
+            (bad::<Verb>("together: { a: b }"), "together: expected a name or a list of names, found a map"),
+            (bad::<Verb>("together: [a, [b]]"), "t:1:15: error: together.#2: expected text, found a list"),
             (bad::<App>("[x, []]"), "expected a map, `{ field: value, … }`, found a list"),
             (bad::<App>("x"), "expected a map"),
             (bad::<(u8, u8)>("[1, 2, 3]"), "t:1:8: error: this list is too long"),
@@ -1395,8 +1339,8 @@ mod tests {
 
     #[test]
     fn paths_use_the_names_of_steps() {
-        let named = "{ trigger: x, steps: [{ insert: a }, { insert: b, as: second }] }";
-        assert!(bad::<App>(named).contains("steps.second: `insert` has no field `as`"));
+        let named = "{ trigger: x, steps: [{ insert: a }, { insert: b, as: second, at: c }] }";
+        assert!(bad::<App>(named).contains("steps.second: `insert` has no field `at`"));
         let unnamed = "{ trigger: x, steps: [{ insert: a }, { insert: b, once: [] }] }";
         assert!(bad::<App>(unnamed).contains("steps.#2.once: expected text"));
         let error = bad::<App>("{ trigger: x, steps: [{ insert: a }, { transaction: [{ reply: x }] }] }");

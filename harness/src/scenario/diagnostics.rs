@@ -491,7 +491,7 @@ mod tests {
         let d = Diagnostic::error("there is no kind `quue`", Span::new(id, 21, 4))
             .label("unknown")
             .help("did you mean `queue`?");
-        let text = render(&[d.clone()], &sources, Look::default());
+        let text = render(std::slice::from_ref(&d), &sources, Look::default());
         assert!(text.contains("a.yaml:2:14"), "{text}");
         assert!(text.contains("{ kind: quue }"), "{text}");
         assert!(text.contains("unknown"), "{text}");
@@ -519,7 +519,7 @@ mod tests {
         let (sources, id) = sample();
         for (offset, len) in [(10, 1), (9, 1000), (9999, 3), (u32::MAX as usize, 9), (0, 0)] {
             let d = Diagnostic::error("x", Span::new(id, offset, len));
-            assert!(!render(&[d.clone()], &sources, Look::default()).is_empty());
+            assert!(!render(std::slice::from_ref(&d), &sources, Look::default()).is_empty());
             assert!(!one_line(&d, &sources).is_empty());
         }
     }

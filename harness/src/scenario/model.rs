@@ -5,6 +5,7 @@ use beaufort_sim::blueprint::{Blueprint, Flow, Site, Timetable};
 use beaufort_sim::client::Policy;
 use beaufort_sim::faults::FaultKind;
 use beaufort_sim::services::NodeKind;
+use beaufort_sim::units::OneOrMany;
 use indexmap::IndexMap;
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::{Deserialize, Serialize};
@@ -16,6 +17,8 @@ use super::path::Path;
 use super::ser::{self, to_tree};
 use super::tree::{Key, Kind, Tree};
 use super::variants::HEADER;
+use crate::judges::config::{Contract, Objective};
+use crate::judges::expect::Expect;
 
 /// A wind tunnel's experiment: a design, the load on it, what goes wrong and what must stay true.
 #[derive(Clone, Debug, PartialEq, JsonSchema)]
@@ -49,6 +52,12 @@ pub struct Scenario {
     /// What goes wrong, by name.
     #[schemars(default)]
     pub faults: IndexMap<String, FaultKind>,
+    /// What must stay true, by name; violated in one run means that the design fails.
+    #[schemars(default)]
+    pub always: IndexMap<String, Contract>,
+    /// How well it must go, by name; missed means that the design fails, or, with `ideally`, is degraded.
+    #[schemars(default)]
+    pub objectives: IndexMap<String, Objective>,
     /// Designs derived from this one, by name.
     #[schemars(default)]
     pub variants: IndexMap<String, Variant>,
@@ -64,6 +73,12 @@ pub struct VariantHeader {
     /// Another variant that this one starts from.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub like: Option<String>,
+    /// What it must come out as. Default: nothing is claimed.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub expect: Option<Expect>,
+    /// Further lines that may be violated on some seeds.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub may_fail: Option<OneOrMany>,
 }
 
 /// A design derived from the base: what it says about itself, and its patches.
@@ -95,7 +110,19 @@ impl JsonSchema for Variant {
 
 /// The sections of a scenario, in the order in which they are written.
 pub const SECTIONS: &[&str] = &[
-    "scenario", "why", "source", "tags", "time", "sites", "flows", "policies", "nodes", "faults", "variants",
+    "scenario",
+    "why",
+    "source",
+    "tags",
+    "time",
+    "sites",
+    "flows",
+    "policies",
+    "nodes",
+    "faults",
+    "always",
+    "objectives",
+    "variants",
 ];
 
 impl Scenario {
@@ -117,6 +144,8 @@ impl Scenario {
             policies: reader.section("policies"),
             nodes: reader.section("nodes"),
             faults: reader.section("faults"),
+            always: reader.section("always"),
+            objectives: reader.section("objectives"),
             variants: reader.variants(),
         };
         if tree.get("nodes").is_none() {
@@ -155,6 +184,8 @@ impl Scenario {
         writer.section("policies", &self.policies)?;
         writer.section("nodes", &self.nodes)?;
         writer.section("faults", &self.faults)?;
+        writer.section("always", &self.always)?;
+        writer.section("objectives", &self.objectives)?;
         writer.variants(&self.variants)?;
         Ok(Kind::Map(writer.0).into())
     }

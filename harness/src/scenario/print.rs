@@ -292,7 +292,7 @@ fn is_plain_text(text: &str, in_flow: bool) -> bool {
     let closes_flow = in_flow && (text.contains(brackets) || text.ends_with(" -"));
     // Three dots or dashes at the start of a line are a document marker.
     let marker = text.starts_with("...");
-    !(starts_badly || spaced || reads_as_more || closes_flow || marker) && !text.chars().any(is_odd)
+    !(starts_badly || spaced || reads_as_more || closes_flow || marker || text.chars().any(is_odd))
 }
 
 /// What cannot stand in a text without an escape.

@@ -69,7 +69,13 @@ fn reachable(root: &Value, definitions: &Object) -> BTreeSet<String> {
 /// One variant of an externally tagged enum.
 enum Variant<'s> {
     Words(Vec<&'s Value>),
-    Content { name: &'s str, content: &'s Value, description: Option<&'s Value> },
+    /// A word that has a description of its own, as it was derived.
+    Word(&'s Value, &'s Object),
+    Content {
+        name: &'s str,
+        content: &'s Value,
+        description: Option<&'s Value>,
+    },
 }
 
 struct Flattener<'s> {
@@ -140,6 +146,11 @@ impl Flattener<'_> {
                     lines.extend(names.iter().map(|name| kind_line((*name).clone(), Object::new())));
                 }
                 Variant::Words(names) => words.extend(names.iter().map(|n| (*n).clone())),
+                Variant::Word(name, schema) if tagged => {
+                    let about = schema.get("description").map(|d| ("description".into(), d.clone()));
+                    lines.push(kind_line((*name).clone(), about.into_iter().collect()));
+                }
+                Variant::Word(_, schema) => lines.push(Value::Object((*schema).clone())),
                 Variant::Content { name, content, description } => {
                     let mut line =
                         if tagged { self.kind(name, content) } else { self.verb(name, content, &mut words) };
@@ -184,19 +195,29 @@ impl Flattener<'_> {
         };
         let mut fields = take_fields(&mut line);
         let mut required = take_required(&mut line);
-        let needed = required.iter().any(|field| field == TARGET);
-        let object = match fields.shift_remove(TARGET) {
-            Some(target) if needed => target,
-            Some(target) => json!({ "anyOf": [target, { "type": "null" }] }),
-            None => json!({ "type": "null" }),
-        };
-        if required.is_empty() {
+        let target = fields.shift_remove(TARGET).map(without_default);
+        let object = target.unwrap_or_else(|| json!({ "type": "null" }));
+        required.retain(|field| field != TARGET);
+        // A default of the type does not stand in for the object: see the reading.
+        if required.is_empty() && self.takes_null(&object) {
             words.push(Value::String(name.to_owned()));
         }
-        required.retain(|field| field != TARGET);
         fields.shift_insert(0, name.to_owned(), object);
         required.insert(0, Value::String(name.to_owned()));
         close(line, fields, required)
+    }
+
+    fn takes_null(&self, schema: &Value) -> bool {
+        let schema = self.resolve(schema);
+        let null = Value::String("null".into());
+        let is_null = |s: &Value| s.get("type") == Some(&null);
+        let any_of = |list: &Value| list.as_array().is_some_and(|l| l.iter().any(is_null));
+        match (schema.get("type"), schema.get("anyOf").or(schema.get("oneOf"))) {
+            (Some(Value::Array(types)), _) => types.contains(&null),
+            (Some(one), _) => *one == null,
+            (None, Some(list)) => any_of(list),
+            (None, None) => false,
+        }
     }
 
     /// The schema of a struct, rewritten; nothing if it is no struct.
@@ -231,6 +252,13 @@ impl Flattener<'_> {
     }
 }
 
+fn without_default(mut schema: Value) -> Value {
+    if let Some(object) = schema.as_object_mut() {
+        object.shift_remove("default");
+    }
+    schema
+}
+
 fn reference(schema: &Value) -> Option<&str> {
     schema.get("$ref")?.as_str()?.strip_prefix(REFERENCE)
 }
@@ -241,11 +269,12 @@ fn share(line: &Value, fields: &Object, required: &[Value]) -> Option<Value> {
         let mut shared = Vec::new();
         for line in lines {
             // A word has no place for fields: beside them it is a verb without an object.
-            if let Some(words) = line.get("enum").and_then(Value::as_array) {
+            let words = words(line);
+            if !words.is_empty() {
                 shared.extend(required.is_empty().then(|| line.clone()));
-                let known = |word: &&Value| !lines.iter().any(|l| has_field(l, word));
-                shared
-                    .extend(words.iter().filter(known).filter_map(|word| bare_verb(word, fields, required)));
+                let new = |word: &&Value| !lines.iter().any(|l| has_field(l, word));
+                let bare = words.iter().filter(new);
+                shared.extend(bare.filter_map(|word| bare_verb(word, fields, required)));
             } else {
                 shared.push(share(line, fields, required)?);
             }
@@ -263,6 +292,14 @@ fn share(line: &Value, fields: &Object, required: &[Value]) -> Option<Value> {
     }
     needed.extend_from_slice(required);
     Some(close(line, all, needed))
+}
+
+fn words(schema: &Value) -> Vec<Value> {
+    match (schema.get("enum"), schema.get("const")) {
+        (Some(Value::Array(words)), _) => words.clone(),
+        (_, Some(word)) => vec![word.clone()],
+        _ => Vec::new(),
+    }
 }
 
 fn has_field(line: &Value, word: &Value) -> bool {
@@ -320,7 +357,7 @@ fn variant(schema: &Value) -> Option<Variant<'_>> {
     match object.get("type")?.as_str()? {
         "string" => match (object.get("enum"), object.get("const")) {
             (Some(Value::Array(words)), _) => Some(Variant::Words(words.iter().collect())),
-            (_, Some(word)) => Some(Variant::Words(vec![word])),
+            (_, Some(word)) => Some(Variant::Word(word, object)),
             _ => None,
         },
         "object" => {
@@ -335,5 +372,205 @@ fn variant(schema: &Value) -> Option<Variant<'_>> {
             })
         }
         _ => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use schemars::JsonSchema;
+
+    use super::*;
+    use crate::scenario::de::from_tree;
+    use crate::scenario::diagnostics::Sources;
+    use crate::scenario::sample::{NodeKind, Scenario, Step, Verb};
+    use crate::scenario::tree::parse_value;
+
+    fn schema<T: JsonSchema>() -> Value {
+        flatten(schemars::schema_for!(T)).to_value()
+    }
+
+    /// Whether a value fits a schema, for the keywords that we use.
+    fn fits(value: &Value, schema: &Value, root: &Value) -> bool {
+        let Some(object) = schema.as_object() else {
+            return schema != &Value::Bool(false);
+        };
+        let sub = |schema: &Value| fits(value, schema, root);
+        object.iter().all(|(keyword, rule)| match keyword.as_str() {
+            "$ref" => {
+                let pointer = rule.as_str().unwrap().trim_start_matches('#');
+                sub(root.pointer(pointer).unwrap())
+            }
+            "type" => match rule {
+                Value::Array(types) => types.iter().any(|t| is_type(value, t)),
+                one => is_type(value, one),
+            },
+            "enum" => rule.as_array().unwrap().contains(value),
+            "const" => rule == value,
+            "oneOf" => rule.as_array().unwrap().iter().filter(|s| sub(s)).count() == 1,
+            "anyOf" => rule.as_array().unwrap().iter().any(sub),
+            "maximum" => value.as_f64().is_none_or(|v| v <= rule.as_f64().unwrap()),
+            "items" => value.as_array().is_none_or(|l| l.iter().all(|v| fits(v, rule, root))),
+            "required" => value
+                .as_object()
+                .is_none_or(|o| rule.as_array().unwrap().iter().all(|k| o.contains_key(k.as_str().unwrap()))),
+            "properties" => value
+                .as_object()
+                .is_none_or(|o| o.iter().all(|(k, v)| rule.get(k).is_none_or(|s| fits(v, s, root)))),
+            "additionalProperties" => value.as_object().is_none_or(|o| {
+                let known = |k: &str| object.get("properties").is_some_and(|p| p.get(k).is_some());
+                o.iter().all(|(k, v)| known(k) || fits(v, rule, root))
+            }),
+            "$schema" | "$defs" | "title" | "description" | "default" | "format" | "minimum" => true,
+            other => panic!("the test does not know `{other}`"),
+        })
+    }
+
+    fn is_type(value: &Value, name: &Value) -> bool {
+        match name.as_str().unwrap() {
+            "null" => value.is_null(),
+            "string" => value.is_string(),
+            "integer" => value.is_i64() || value.is_u64(),
+            "number" => value.is_number(),
+            "boolean" => value.is_boolean(),
+            "array" => value.is_array(),
+            "object" => value.is_object(),
+            other => panic!("no type {other}"),
+        }
+    }
+
+    /// What reads as a type fits its schema, and what does not, does not.
+    fn agree<T: JsonSchema + for<'a> serde::Deserialize<'a>>(good: &[&str], bad: &[&str]) {
+        let schema = schema::<T>();
+        let check = |text: &str| {
+            let mut sources = Sources::new();
+            let id = sources.add("t", text);
+            let tree = parse_value(&sources, id).unwrap();
+            let json: Value = from_tree(&tree).unwrap();
+            (from_tree::<T>(&tree).is_ok(), fits(&json, &schema, &schema))
+        };
+        for text in good {
+            assert_eq!(check(text), (true, true), "{text}\n{schema:#}");
+        }
+        for text in bad {
+            assert_eq!(check(text), (false, false), "{text}\n{schema:#}");
+        }
+    }
+
+    #[test]
+    fn verbs() {
+        agree::<Verb>(
+            &[
+                "{ insert: a, once: item }",
+                "{ insert: a }",
+                "work: 8ms",
+                "reply: 202",
+                "transaction: [{ insert: a }, abandon, { transaction: [complete] }]",
+                "{ run: x, at: 5ms }",
+                "complete",
+                "{ complete: , policy: x }",
+                "abandon",
+                "halt",
+                "{ notify: a }",
+                "notify",
+                "{ notify: }",
+                "{ append: a, pivot: true }",
+            ],
+            &[
+                "append",
+                "{ append: }",
+                "{ append: , once: x }",
+                "{ insert: a, onse: item }",
+                "{ insert: a, target: b }",
+                "{ insert: }",
+                "insert",
+                "{ once: item }",
+                "{}",
+                "work",
+                "{ work: 8ms, once: item }",
+                "reply: 70000",
+                "transaction: [{ insrt: a }]",
+                "{ complete: x }",
+                "abandn",
+                "{ insert: a, reply: 200 }",
+            ],
+        );
+    }
+
+    #[test]
+    fn kinds() {
+        agree::<NodeKind>(
+            &[
+                "{ kind: sql-database, zones: 3 }",
+                "{ kind: service-bus, lock: 5ms }",
+                "{ kind: nothing }",
+                "{ kind: void }",
+            ],
+            &[
+                "{ kind: sql }",
+                "{ zones: 3 }",
+                "{ kind: service-bus }",
+                "{ kind: nothing, a: b }",
+                "nothing",
+                "{ sql-database: { zones: 3 } }",
+            ],
+        );
+    }
+
+    #[test]
+    fn members_that_share_a_map() {
+        agree::<Step>(
+            &[
+                "{ insert: a, once: item, as: x }",
+                "{ work: 8ms, timeout: p }",
+                "complete",
+                "{ complete: , as: x, policy: p, timeout: t }",
+                "abandon",
+                "{ abandon: , as: x }",
+                "{ halt: , as: x }",
+            ],
+            &["{ insert: a, ass: x }", "{ as: x }", "{ insert: a, as: [] }", "abandn", "[]"],
+        );
+    }
+
+    #[test]
+    fn whole_scenarios() {
+        agree::<Scenario>(
+            &[
+                "{ scenario: s, nodes: { a: { kind: nothing }, b: { kind: app, trigger: http, steps: [complete, { insert: a, as: b }] } } }",
+                "scenario: s",
+            ],
+            &[
+                "{ scenario: s, nodes: { a: { kind: app, trigger: http, steps: [compleet] } } }",
+                "{ scenario: s, nodez: {} }",
+                "{ nodes: {} }",
+            ],
+        );
+    }
+
+    #[test]
+    fn words_keep_their_descriptions_and_nothing_is_left_over() {
+        let schema = schema::<Verb>();
+        let text = schema.to_string();
+        assert!(text.contains("Stops everything"), "{schema:#}");
+        assert!(text.contains("Writes a row"), "{schema:#}");
+        assert!(!text.contains("\"target\""), "{schema:#}");
+        assert!(schema.pointer("/$defs/Write").is_none(), "{schema:#}");
+    }
+
+    #[test]
+    fn odd_schemas_do_no_harm() {
+        for odd in [
+            json!(true),
+            json!({}),
+            json!({ "$ref": "#/$defs/A", "$defs": { "A": { "$ref": "#/$defs/A" } } }),
+            json!({ "oneOf": [] }),
+            json!({ "oneOf": [1, "x", null] }),
+            json!({ "prefixItems": [] }),
+            json!({ "prefixItems": [{ "type": "string" }, { "type": "integer" }] }),
+            json!({ "$defs": 3, "required": 5, "properties": [] }),
+        ] {
+            let schema = Schema::try_from(odd).unwrap();
+            let _ = flatten(schema);
+        }
     }
 }

@@ -272,11 +272,21 @@ impl ser::SerializeTupleStruct for Members {
     }
 
     fn end(self) -> Result<Tree, Error> {
-        match merged(&self.0) {
-            Some(line) => Ok(line),
+        match merged(&self.0).map(|line| (twice(&line), line)) {
+            Some((Some(key), _)) => Err(Error(format!("two members have a field `{key}`"))),
+            Some((None, line)) => Ok(line),
             None => Ok(Kind::Seq(self.0).into()),
         }
     }
+}
+
+fn twice(line: &Tree) -> Option<String> {
+    let entries = line.entries()?;
+    let again = |(i, (key, _)): (usize, &(Key, Tree))| {
+        let before = entries[..i].iter().any(|(k, _)| k.name == key.name);
+        before.then(|| key.name.clone())
+    };
+    entries.iter().enumerate().find_map(again)
 }
 
 /// One flat line: what the last member says first, because that is what the line is about.
@@ -386,5 +396,110 @@ impl ser::SerializeStructVariant for VariantOf<Fields> {
     fn end(self) -> Result<Tree, Error> {
         let content = ser::SerializeStruct::end(self.content)?;
         Ok(variant(self.name, self.variant, content))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+
+    use proptest::prelude::*;
+    use serde::Deserialize;
+
+    use super::*;
+    use crate::scenario::de::from_tree;
+    use crate::scenario::diagnostics::Sources;
+    use crate::scenario::print::print;
+    use crate::scenario::sample::{Ack, Common, Delay, NodeKind, Scenario, Step, Verb, scenarios};
+    use crate::scenario::tree::parse_value;
+
+    fn parse(text: &str) -> Tree {
+        let mut sources = Sources::new();
+        let id = sources.add("t", text);
+        parse_value(&sources, id).unwrap()
+    }
+
+    /// Reads the text as a type, and finds that it is written as the same text.
+    fn same<T: Serialize + for<'a> Deserialize<'a>>(text: &str) {
+        let value: T = from_tree(&parse(text)).unwrap();
+        assert_eq!(print(&to_tree(&value).unwrap()), format!("{text}\n"));
+    }
+
+    #[test]
+    fn written_as_it_was_read() {
+        for text in [
+            "insert: orders-db.order\nonce: item",
+            "work: 8ms",
+            "reply: 202",
+            "run: x\nat: 5ms",
+            "complete",
+            "complete: null\npolicy: x",
+            "abandon",
+            "notify: a",
+        ] {
+            same::<Verb>(text);
+        }
+        same::<NodeKind>("kind: sql-database\nzones: 3");
+        same::<NodeKind>("kind: nothing");
+        same::<Step>("insert: a\nonce: item\nas: b");
+        same::<Step>("complete: null\nas: b");
+        same::<Step>("abandon");
+        same::<Scenario>(
+            "scenario: s\n\nnodes:\n  a:\n    kind: app\n    trigger: http\n    steps:\n      - reply: 202\n      - { work: 1ms, as: b }\n      - complete",
+        );
+    }
+
+    #[test]
+    fn absent_fields_are_left_out_and_absent_values_are_not() {
+        let verb = Verb::Complete(Ack { policy: None });
+        assert_eq!(to_tree(&verb).unwrap(), Kind::text("complete").into());
+        let map: BTreeMap<&str, Option<u8>> = [("a", None), ("b", Some(1))].into();
+        assert_eq!(print(&to_tree(&map).unwrap()), "a: null\nb: 1\n");
+    }
+
+    #[test]
+    fn texts_stay_texts() {
+        let map: BTreeMap<&str, &str> = [("a", "80"), ("b", "true"), ("c", "on")].into();
+        assert_eq!(print(&to_tree(&map).unwrap()), "a: \"80\"\nb: \"true\"\nc: on\n");
+        assert_eq!(print(&to_tree(&1.0).unwrap()), "1.0\n");
+        assert_eq!(print(&to_tree(&f64::NAN).unwrap()), ".nan\n");
+        assert_eq!(print(&to_tree(&u64::MAX).unwrap()), "18446744073709551615\n");
+        assert_eq!(print(&to_tree(&(1, "a", 'c', ())).unwrap()), "- 1\n- a\n- c\n- null\n");
+    }
+
+    #[test]
+    fn keys_are_words() {
+        let numbers: BTreeMap<u8, u8> = [(1, 2)].into();
+        assert_eq!(print(&to_tree(&numbers).unwrap()), "1: 2\n");
+        let lists: BTreeMap<Vec<u8>, u8> = [(vec![1], 2)].into();
+        let error = to_tree(&lists).unwrap_err().to_string();
+        assert!(error.contains("a key has to be a word, not a list"), "{error}");
+        assert!(to_tree(&BTreeMap::from([("", 1)])).is_err());
+    }
+
+    #[test]
+    fn members_that_are_no_maps_stay_a_list() {
+        #[derive(Serialize)]
+        struct Pair(u8, Delay);
+        assert_eq!(print(&to_tree(&Pair(1, Delay(2))).unwrap()), "- 1\n- 2ms\n");
+        let step = Step(Common { name: None, timeout: None }, Verb::Abandon);
+        assert_eq!(to_tree(&step).unwrap(), Kind::text("abandon").into());
+    }
+
+    #[test]
+    fn members_with_the_same_field_are_refused() {
+        #[derive(Serialize)]
+        struct Two(Ack, Ack);
+        let ack = || Ack { policy: Some("x".into()) };
+        assert!(to_tree(&Two(ack(), ack())).unwrap_err().to_string().contains("`policy`"));
+    }
+
+    proptest! {
+        #[test]
+        fn any_scenario_survives_text(scenario in scenarios()) {
+            let printed = print(&to_tree(&scenario).unwrap());
+            let read: Result<Scenario, _> = from_tree(&parse(&printed));
+            prop_assert_eq!(read, Ok(scenario), "{}", printed);
+        }
     }
 }
