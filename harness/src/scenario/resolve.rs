@@ -6,11 +6,13 @@ use std::sync::Arc;
 use beaufort_sim::kernel::World;
 use beaufort_sim::plan::{Plan, PlanError};
 
-use super::diagnostics::Diagnostic;
+use super::de::from_tree;
+use super::diagnostics::{Diagnostic, Span, did_you_mean, listed};
 use super::load::Loaded;
 use super::locate;
 use super::model::{Scenario, VariantHeader, read_header};
 use super::tree::Tree;
+use crate::judges::expect::{Expect, Expected};
 
 /// A scenario, or one of its variants, that can run.
 #[derive(Clone, Debug)]
@@ -115,6 +117,7 @@ pub fn check(loaded: &Loaded) -> Checked {
         Ok(base) => checked.base = Some(base),
         Err(refused) => checked.diagnostics = refused.diagnostics,
     }
+    checked.diagnostics.extend(checked.base.as_ref().and_then(nothing_judged));
     let names: Vec<String> = loaded.variants().into_iter().map(str::to_owned).collect();
     checked.variants = names.len();
     for name in &names {
@@ -124,14 +127,79 @@ pub fn check(loaded: &Loaded) -> Checked {
 }
 
 fn check_variant(loaded: &Loaded, name: &str, checked: &mut Checked) {
-    match loaded.resolve(Some(name)) {
-        Ok(_) => {}
-        Err(refused) => {
+    let expected = expected(loaded, name);
+    match (loaded.resolve(Some(name)), expected) {
+        (Ok(resolved), expected) => {
+            if let Some(Expected::Refused(word)) = &expected {
+                let message = format!("it should be refused ({word}), but nothing is wrong with it");
+                add(checked, name, Diagnostic::error(message, place(loaded, name, Some(word))));
+            }
+            for diagnostic in expect_lines(loaded, name, &resolved) {
+                add(checked, name, diagnostic);
+            }
+        }
+        (Err(refused), Some(Expected::Refused(word))) => {
+            if refused.words.contains(&word.as_str()) {
+                checked.refused.push(name.to_owned());
+                return;
+            }
+            for diagnostic in refused.diagnostics {
+                add(checked, name, other_reason(diagnostic, &word, &refused.words));
+            }
+        }
+        (Err(refused), _) => {
             for diagnostic in refused.diagnostics {
                 add(checked, name, diagnostic);
             }
         }
     }
+}
+
+/// What the variant says that it must come out as, whether or not the rest of it can be read.
+fn expected(loaded: &Loaded, name: &str) -> Option<Expected> {
+    let expect = loaded.tree.get("variants")?.get(name)?.get("expect")?;
+    let expect: Expect = from_tree(expect).ok()?;
+    Some(expect.verdict)
+}
+
+/// Where the variant says what it must come out as.
+fn place(loaded: &Loaded, name: &str, quoted: Option<&str>) -> Span {
+    locate::locate(&loaded.tree, &["variants", name, "expect"], quoted)
+}
+
+fn other_reason(diagnostic: Diagnostic, word: &str, words: &[&str]) -> Diagnostic {
+    let words: Vec<&str> = words.iter().copied().filter(|word| !word.is_empty()).collect();
+    let found = match words.is_empty() {
+        true => "an error without a word".to_owned(),
+        false => format!("the word of this is {}", listed(&words)),
+    };
+    let help = format!("it should be refused because of `{word}`; {found}");
+    match &diagnostic.help {
+        Some(before) => diagnostic.clone().help(format!("{before}; {help}")),
+        None => diagnostic.help(help),
+    }
+}
+
+/// Lines that a variant expects to fail and that do not exist.
+fn expect_lines(loaded: &Loaded, name: &str, resolved: &Resolved) -> Vec<Diagnostic> {
+    let Some(header) = resolved.variant.as_ref().map(|chosen| &chosen.header) else { return Vec::new() };
+    let scenario = &resolved.scenario;
+    let known: Vec<&str> =
+        scenario.always.keys().chain(scenario.objectives.keys()).map(String::as_str).collect();
+    let mut errors = Vec::new();
+    for line in header.lines().into_iter().filter(|line| !known.contains(line)) {
+        let message = format!("there is no line `{line}` in `always` or `objectives`");
+        let help = did_you_mean(line, known.iter().copied())
+            .unwrap_or_else(|| format!("there are {}", listed(&known).replace(" or ", " and ")));
+        errors.push(Diagnostic::error(message, place(loaded, name, Some(line))).help(help));
+    }
+    errors
+}
+
+fn nothing_judged(base: &Resolved) -> Option<Diagnostic> {
+    let empty = base.scenario.always.is_empty() && base.scenario.objectives.is_empty();
+    let warning = Diagnostic::warning("nothing is judged: there is no `always` and no `objectives`", Span::NONE);
+    empty.then(|| warning.help("`beaufort list contracts` and `beaufort list objectives` show what there is"))
 }
 
 /// Adds what is wrong with a variant, unless it was wrong before it.
