@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use beaufort_sim::kernel::World;
 use beaufort_sim::plan::{Plan, PlanError};
+use beaufort_sim::services::load::anchor;
 
 use super::de::from_tree;
 use super::diagnostics::{Diagnostic, Span, did_you_mean, listed};
@@ -58,28 +59,32 @@ impl Loaded {
     /// All that is wrong with it, as far as it can be told at once.
     pub fn resolve(&self, variant: Option<&str>) -> Result<Resolved, Refused> {
         let Some(name) = variant else {
-            return resolve(self.base()?, None);
+            return self.resolve_tree(self.base()?, None);
         };
         let found = self.variant(name)?;
         let header = read_header(name, &found.header).map_err(|e| vec![e])?;
-        resolve(found.scenario, Some(Chosen { name: name.to_owned(), header }))
+        self.resolve_tree(found.scenario, Some(Chosen { name: name.to_owned(), header }))
     }
-}
 
-fn resolve(tree: Tree, variant: Option<Chosen>) -> Result<Resolved, Refused> {
-    let scenario = Scenario::read(&tree)?;
-    let names = declared(&tree);
-    let plan = match Plan::new(scenario.blueprint()) {
-        Ok(plan) => Arc::new(plan),
-        Err(errors) => return Err(refused(&tree, &errors, &names)),
-    };
-    // The seed has no influence on whether a world can be built.
-    if let Err(errors) = World::new(Arc::clone(&plan), 1) {
-        let names: Vec<String> =
-            names.into_iter().chain(plan.endpoints().map(|(name, _)| name.to_owned())).collect();
-        return Err(refused(&tree, &errors, &names));
+    fn resolve_tree(&self, tree: Tree, variant: Option<Chosen>) -> Result<Resolved, Refused> {
+        let scenario = Scenario::read(&tree)?;
+        let mut blueprint = scenario.blueprint();
+        if let Some(folder) = &self.folder {
+            anchor(&mut blueprint, folder);
+        }
+        let names = declared(&tree);
+        let plan = match Plan::new(blueprint) {
+            Ok(plan) => Arc::new(plan),
+            Err(errors) => return Err(refused(&tree, &errors, &names)),
+        };
+        // The seed has no influence on whether a world can be built.
+        if let Err(errors) = World::new(Arc::clone(&plan), 1) {
+            let names: Vec<String> =
+                names.into_iter().chain(plan.endpoints().map(|(name, _)| name.to_owned())).collect();
+            return Err(refused(&tree, &errors, &names));
+        }
+        Ok(Resolved { scenario, tree, plan, variant })
     }
-    Ok(Resolved { scenario, tree, plan, variant })
 }
 
 fn refused(tree: &Tree, errors: &[PlanError], names: &[String]) -> Refused {
@@ -198,7 +203,8 @@ fn expect_lines(loaded: &Loaded, name: &str, resolved: &Resolved) -> Vec<Diagnos
 
 fn nothing_judged(base: &Resolved) -> Option<Diagnostic> {
     let empty = base.scenario.always.is_empty() && base.scenario.objectives.is_empty();
-    let warning = Diagnostic::warning("nothing is judged: there is no `always` and no `objectives`", Span::NONE);
+    let warning =
+        Diagnostic::warning("nothing is judged: there is no `always` and no `objectives`", Span::NONE);
     empty.then(|| warning.help("`beaufort list contracts` and `beaufort list objectives` show what there is"))
 }
 
