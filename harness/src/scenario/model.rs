@@ -209,7 +209,7 @@ impl Scenario {
         writer.section("sites", &self.sites)?;
         writer.section("flows", &self.flows)?;
         writer.section("policies", &self.policies)?;
-        writer.section("nodes", &self.nodes)?;
+        writer.put("nodes", &self.nodes)?;
         writer.section("faults", &self.faults)?;
         writer.section("always", &self.always)?;
         writer.section("objectives", &self.objectives)?;
