@@ -10,6 +10,8 @@
 
 pub mod de;
 pub mod diagnostics;
+mod parse;
+mod patch;
 pub mod path;
 pub mod print;
 #[cfg(test)]
