@@ -10,16 +10,22 @@
 
 pub mod de;
 pub mod diagnostics;
+pub mod load;
+pub mod locate;
+pub mod model;
+pub mod names;
 mod parse;
 mod patch;
 pub mod path;
 pub mod print;
+pub mod resolve;
 #[cfg(test)]
 mod sample;
 pub mod schema;
 pub mod ser;
 pub mod tree;
 pub mod variants;
+pub mod written_out;
 
 /// The fields that a flat line has under another name: the object of `verb: object` is read into
 /// (and written from) the field of this name.
@@ -30,7 +36,7 @@ pub const KIND: &str = "kind";
 
 /// The serde names of the enums that are written with `kind: variant` instead of `variant: …`.
 ///
-/// Reading needs no such list (a map with `kind` says so itself); writing and the schema do.
+/// A map with `kind` says so itself when it is read; for these enums one without is an error.
 pub const KIND_TAGGED: &[&str] = &["NodeKind"];
 
 #[cfg(test)]
