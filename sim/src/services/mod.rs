@@ -71,10 +71,19 @@ macro_rules! kinds {
 
 pub mod endpoint;
 pub mod load;
+pub mod service_bus;
 
 kinds! {
     /// A generator of items.
     "load" => Load(load::Load),
     /// Anything that is called and is not ours.
     "endpoint" => Endpoint(endpoint::EndpointService),
+    /// A Service Bus namespace.
+    "service-bus" => ServiceBus(service_bus::ServiceBus),
+    /// A queue of a Service Bus namespace.
+    "service-bus-queue" => ServiceBusQueue(service_bus::ServiceBusQueue),
+    /// A topic of a Service Bus namespace.
+    "service-bus-topic" => ServiceBusTopic(service_bus::ServiceBusTopic),
+    /// A subscription of a Service Bus topic.
+    "service-bus-subscription" => ServiceBusSubscription(service_bus::ServiceBusSubscription),
 }
