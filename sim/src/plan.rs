@@ -84,6 +84,8 @@ pub struct NodeInfo {
     pub name: String,
     /// The hash of its name.
     pub hash: u64,
+    /// The steps of its recipe by name (`as`, else the verb), where it has one.
+    pub steps: Vec<String>,
 }
 
 /// Where a process runs, for latency and for zone faults.
@@ -178,6 +180,16 @@ pub struct Plan {
     /// Message types; the first is "none".
     pub types: IndexSet<String>,
     endpoints: IndexMap<String, Endpoint>,
+    consumers: IndexMap<String, Vec<Consumer>>,
+}
+
+/// An app (or a person) whose `trigger` names a source.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Consumer {
+    /// The node.
+    pub node: NodeId,
+    /// Where a push goes: its front door. Meaningless for a source that is read, not pushed.
+    pub address: Address,
 }
 
 impl Plan {
@@ -193,12 +205,13 @@ impl Plan {
             streams: Vec::new(),
             types: std::iter::once(String::new()).collect(),
             endpoints: IndexMap::new(),
+            consumers: IndexMap::new(),
             blueprint,
         };
         let nodes: Vec<(String, NodeKind)> =
             plan.blueprint.nodes.iter().map(|(name, kind)| (name.clone(), kind.clone())).collect();
         for (name, _) in &nodes {
-            plan.nodes.push(NodeInfo { name: name.clone(), hash: name_hash(name) });
+            plan.nodes.push(NodeInfo { name: name.clone(), hash: name_hash(name), steps: Vec::new() });
         }
         let mut errors = Vec::new();
         // Wholes before their parts, whatever the order in the file; a part of a part comes third.
@@ -211,7 +224,30 @@ impl Plan {
                 }
             }
         }
+        for (_, kind) in &nodes {
+            for name in kind.consumes() {
+                plan.mark_queue(&name);
+            }
+        }
         if errors.is_empty() { Ok(plan) } else { Err(errors) }
+    }
+
+    /// Rows of a table that a recipe reads as its trigger wait there: the place is a queue. A change feed
+    /// is one of all parts of its store.
+    fn mark_queue(&mut self, name: &str) {
+        let places: Vec<PlaceId> = match name.strip_suffix(".change-feed") {
+            Some(store) => {
+                let node = self.node(store);
+                self.endpoints.values().filter(|e| Some(e.node) == node).filter_map(|e| e.place).collect()
+            }
+            None => self.endpoints.get(name).and_then(|endpoint| endpoint.place).into_iter().collect(),
+        };
+        for place in places {
+            let place = &mut self.places[place.index()];
+            if place.role == PlaceRole::Effect {
+                place.role = PlaceRole::Queue;
+            }
+        }
     }
 
     fn depth(&self, kind: &NodeKind) -> usize {
@@ -253,10 +289,39 @@ impl Plan {
         })
     }
 
+    /// Who has this source as its `trigger` (a queue, a table, `orders.change-feed`, an event
+    /// subscription), in file order within one depth of the parts. Complete once the plan is made: ask
+    /// in `build`, not in `declare`.
+    #[must_use]
+    pub fn consumers_of(&self, source: &str) -> &[Consumer] {
+        self.consumers.get(source).map_or(&[], Vec::as_slice)
+    }
+
+    /// The first of [`consumers_of`](Self::consumers_of): its node, and where a push to it goes.
+    #[must_use]
+    pub fn consumer_of(&self, source: &str) -> Option<(NodeId, Address)> {
+        self.consumers_of(source).first().map(|consumer| (consumer.node, consumer.address))
+    }
+
     /// A process by its id.
     #[must_use]
     pub fn process(&self, id: ProcessId) -> &ProcessInfo {
         &self.processes[id.index()]
+    }
+
+    /// The step of this name in the recipe of a node; `None` too where two steps have that name.
+    #[must_use]
+    pub fn step_index(&self, node: NodeId, name: &str) -> Option<u16> {
+        let steps = &self.nodes.get(node.index())?.steps;
+        let mut found = steps.iter().enumerate().filter(|(_, step)| *step == name);
+        let (index, _) = found.next()?;
+        found.next().is_none().then_some(index as u16)
+    }
+
+    /// The name of a step.
+    #[must_use]
+    pub fn step_name(&self, node: NodeId, step: u16) -> Option<&str> {
+        self.nodes.get(node.index())?.steps.get(usize::from(step)).map(String::as_str)
     }
 
     /// A place by its id.
@@ -333,6 +398,13 @@ impl Plan {
         ProcessId(self.processes.len() as u32 - 1)
     }
 
+    /// Adds a step to the recipe of a node and returns its index, by which points and observations name it.
+    pub fn add_step(&mut self, node: &str, name: &str) -> u16 {
+        let Some(info) = self.node(node).and_then(|id| self.nodes.get_mut(id.index())) else { return 0 };
+        info.steps.push(name.to_owned());
+        info.steps.len() as u16 - 1
+    }
+
     /// Adds a place and returns its id.
     pub fn add_place(&mut self, node: &str, name: &str, role: PlaceRole) -> PlaceId {
         let node = self.node(node).unwrap_or_default();
@@ -343,6 +415,11 @@ impl Plan {
     /// Lets a name resolve.
     pub fn add_endpoint(&mut self, name: &str, endpoint: Endpoint) {
         self.endpoints.insert(name.to_owned(), endpoint);
+    }
+
+    /// Registers that `node` has `source` as its trigger, and that a push to it goes to `address`.
+    pub fn add_consumer(&mut self, source: &str, node: NodeId, address: Address) {
+        self.consumers.entry(source.to_owned()).or_default().push(Consumer { node, address });
     }
 
     /// Adds a generator and returns its stream.

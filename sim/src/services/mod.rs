@@ -15,6 +15,13 @@ pub trait Service {
         None
     }
 
+    /// The names from which its recipe takes copies: its triggers (`orders-db.event`, `orders.change-feed`;
+    /// with `only`, just those parts: `orders.event`). A table that is named here is a queue: a row in it
+    /// waits for a consumer and is not at rest.
+    fn consumes(&self) -> Vec<String> {
+        Vec::new()
+    }
+
     /// Adds its processes, places and names to the plan. Names of other nodes may not be resolved here,
     /// except that of the whole it is a part of.
     ///
@@ -59,6 +66,9 @@ macro_rules! kinds {
             fn of(&self) -> Option<&str> {
                 match self { $(NodeKind::$variant(config) => config.of(),)+ }
             }
+            fn consumes(&self) -> Vec<String> {
+                match self { $(NodeKind::$variant(config) => config.consumes(),)+ }
+            }
             fn declare(&self, name: &str, plan: &mut Plan) -> Result<(), PlanError> {
                 match self { $(NodeKind::$variant(config) => config.declare(name, plan),)+ }
             }
@@ -69,9 +79,15 @@ macro_rules! kinds {
     };
 }
 
+#[cfg(test)]
+mod bench;
 pub mod endpoint;
+pub mod front;
 pub mod load;
 pub mod service_bus;
+pub mod sql_database;
+pub mod store;
+pub mod tables;
 
 kinds! {
     /// A generator of items.
@@ -86,4 +102,6 @@ kinds! {
     "service-bus-topic" => ServiceBusTopic(service_bus::ServiceBusTopic),
     /// A subscription of a Service Bus topic.
     "service-bus-subscription" => ServiceBusSubscription(service_bus::ServiceBusSubscription),
+    /// A database of Azure SQL.
+    "sql-database" => SqlDatabase(sql_database::SqlDatabase),
 }
