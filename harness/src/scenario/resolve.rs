@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use beaufort_sim::kernel::World;
 use beaufort_sim::plan::{Plan, PlanError};
+use beaufort_sim::random::name_hash;
 use beaufort_sim::services::load::anchor;
 
 use super::de::from_tree;
@@ -12,6 +13,7 @@ use super::diagnostics::{Diagnostic, Span, did_you_mean, listed};
 use super::load::Loaded;
 use super::locate;
 use super::model::{Scenario, VariantHeader, read_header};
+use super::print::print;
 use super::tree::Tree;
 use crate::judges::expect::{Expect, Expected};
 
@@ -27,6 +29,35 @@ pub struct Resolved {
     /// The variant that it is; none for the base.
     pub variant: Option<Chosen>,
 }
+
+impl Resolved {
+    /// The name of the variant; `base` for the scenario as written.
+    #[must_use]
+    pub fn variant_name(&self) -> &str {
+        self.variant.as_ref().map_or(BASE, |chosen| chosen.name.as_str())
+    }
+
+    /// What it must come out as; the base must pass. Nothing if a variant makes no claim.
+    #[must_use]
+    pub fn expected(&self) -> Option<Expect> {
+        match &self.variant {
+            None => Some(Expect::default()),
+            Some(chosen) => chosen.header.expected(),
+        }
+    }
+
+    /// A hash of what it says, defaults included: results with different hashes are not comparable.
+    #[must_use]
+    pub fn hash(&self) -> String {
+        let mut bare = self.scenario.clone();
+        bare.variants.clear();
+        let text = bare.to_tree().map(|tree| print(&tree)).unwrap_or_default();
+        format!("{:016x}", name_hash(&text))
+    }
+}
+
+/// The name of the scenario as written, among its variants.
+pub const BASE: &str = "base";
 
 /// The variant that was chosen.
 #[derive(Clone, Debug)]
@@ -58,7 +89,7 @@ impl Loaded {
     /// # Errors
     /// All that is wrong with it, as far as it can be told at once.
     pub fn resolve(&self, variant: Option<&str>) -> Result<Resolved, Refused> {
-        let Some(name) = variant else {
+        let Some(name) = variant.filter(|name| *name != BASE) else {
             return self.resolve_tree(self.base()?, None);
         };
         let found = self.variant(name)?;
@@ -132,7 +163,7 @@ pub fn check(loaded: &Loaded) -> Checked {
 }
 
 fn check_variant(loaded: &Loaded, name: &str, checked: &mut Checked) {
-    let expected = expected(loaded, name);
+    let expected = loaded.expected(name).map(|expect| expect.verdict);
     match (loaded.resolve(Some(name)), expected) {
         (Ok(resolved), expected) => {
             if let Some(Expected::Refused(word)) = &expected {
@@ -160,11 +191,12 @@ fn check_variant(loaded: &Loaded, name: &str, checked: &mut Checked) {
     }
 }
 
-/// What the variant says that it must come out as, whether or not the rest of it can be read.
-fn expected(loaded: &Loaded, name: &str) -> Option<Expected> {
-    let expect = loaded.tree.get("variants")?.get(name)?.get("expect")?;
-    let expect: Expect = from_tree(expect).ok()?;
-    Some(expect.verdict)
+impl Loaded {
+    /// What a variant says that it must come out as, whether or not the rest of it can be read.
+    #[must_use]
+    pub fn expected(&self, name: &str) -> Option<Expect> {
+        from_tree(self.tree.get("variants")?.get(name)?.get("expect")?).ok()
+    }
 }
 
 /// Where the variant says what it must come out as.
