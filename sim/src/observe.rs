@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use crate::ids::{Address, CallId, ConnectionId, FaultId, FaultMask, Item, NodeId, PlaceId, ProcessId};
-use crate::time::{Span, Time};
+use crate::time::Time;
 
 /// One thing that happened, and to whom.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
@@ -322,18 +322,6 @@ pub enum What {
     },
     /// The reporting process started, stopped, crashed; no item.
     Life(Life),
-
-    /// Links book: a message was put on a path.
-    LinkSent,
-    /// Links book: it arrived, after this time under way.
-    LinkDelivered {
-        /// How long it was under way.
-        took: Span,
-    },
-    /// Links book: it was dropped: the connection or a process died, or a datagram was lost.
-    LinkDropped,
-    /// Links book: a datagram was doubled.
-    LinkDuplicated,
 }
 
 impl What {
@@ -347,11 +335,33 @@ impl What {
                 | What::TouchedProcess { .. }
                 | What::Fault { .. }
                 | What::Life(_)
-                | What::LinkSent
-                | What::LinkDelivered { .. }
-                | What::LinkDropped
-                | What::LinkDuplicated
         )
+    }
+}
+
+/// The links book: what became of the messages that were put on paths. It balances at every moment:
+/// `sent + duplicated = delivered + lost + dropped + in flight`.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct LinkBook {
+    /// Put on a path.
+    pub sent: u64,
+    /// Doubled on the way (datagrams only).
+    pub duplicated: u64,
+    /// Arrived at a process.
+    pub delivered: u64,
+    /// Lost on the way (datagrams only; on a stream a loss is a delay).
+    pub lost: u64,
+    /// Dropped because the connection or the process it went to was gone.
+    pub dropped: u64,
+    /// Under way, or waiting on a stalled connection.
+    pub in_flight: u64,
+}
+
+impl LinkBook {
+    /// Whether it balances.
+    #[must_use]
+    pub const fn balances(&self) -> bool {
+        self.sent + self.duplicated == self.delivered + self.lost + self.dropped + self.in_flight
     }
 }
 

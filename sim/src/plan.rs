@@ -84,6 +84,8 @@ pub struct NodeInfo {
     pub name: String,
     /// The hash of its name.
     pub hash: u64,
+    /// The steps of its recipe by name (`as`, else the verb), where it has one.
+    pub steps: Vec<String>,
 }
 
 /// Where a process runs, for latency and for zone faults.
@@ -209,7 +211,7 @@ impl Plan {
         let nodes: Vec<(String, NodeKind)> =
             plan.blueprint.nodes.iter().map(|(name, kind)| (name.clone(), kind.clone())).collect();
         for (name, _) in &nodes {
-            plan.nodes.push(NodeInfo { name: name.clone(), hash: name_hash(name) });
+            plan.nodes.push(NodeInfo { name: name.clone(), hash: name_hash(name), steps: Vec::new() });
         }
         let mut errors = Vec::new();
         // Wholes before their parts, whatever the order in the file; a part of a part comes third.
@@ -284,6 +286,21 @@ impl Plan {
         &self.processes[id.index()]
     }
 
+    /// The step of this name in the recipe of a node; `None` too where two steps have that name.
+    #[must_use]
+    pub fn step_index(&self, node: NodeId, name: &str) -> Option<u16> {
+        let steps = &self.nodes.get(node.index())?.steps;
+        let mut found = steps.iter().enumerate().filter(|(_, step)| *step == name);
+        let (index, _) = found.next()?;
+        found.next().is_none().then_some(index as u16)
+    }
+
+    /// The name of a step.
+    #[must_use]
+    pub fn step_name(&self, node: NodeId, step: u16) -> Option<&str> {
+        self.nodes.get(node.index())?.steps.get(usize::from(step)).map(String::as_str)
+    }
+
     /// A place by its id.
     #[must_use]
     pub fn place(&self, id: PlaceId) -> &PlaceInfo {
@@ -356,6 +373,13 @@ impl Plan {
         let hash = name_hash(&name);
         self.processes.push(ProcessInfo { name, hash, node, location, dormant: false, runs_recipe: false });
         ProcessId(self.processes.len() as u32 - 1)
+    }
+
+    /// Adds a step to the recipe of a node and returns its index, by which points and observations name it.
+    pub fn add_step(&mut self, node: &str, name: &str) -> u16 {
+        let Some(info) = self.node(node).and_then(|id| self.nodes.get_mut(id.index())) else { return 0 };
+        info.steps.push(name.to_owned());
+        info.steps.len() as u16 - 1
     }
 
     /// Adds a place and returns its id.

@@ -28,7 +28,6 @@ struct Flight {
     from: ProcessId,
     to: ProcessId,
     connection: ConnectionId,
-    sent: Time,
     parent: u64,
     message: Message,
 }
@@ -208,11 +207,8 @@ impl World {
         }
         let open = flight.connection == ConnectionId::NONE || self.transport.get(flight.connection).is_some();
         if !open || !self.shells[flight.to.index()].running {
-            self.note(sink, flight.to, flight.parent, What::LinkDropped);
             return;
         }
-        let took = self.now.since(flight.sent);
-        self.note(sink, flight.to, flight.parent, What::LinkDelivered { took });
         let input =
             Input::Message { from: flight.from, connection: flight.connection, message: flight.message };
         self.handle(flight.to, input, flight.parent, sink);
@@ -287,8 +283,6 @@ impl World {
         match path {
             Some((to, at)) => self.launch(at, from, to, connection, message, sink),
             None => {
-                self.note(sink, from, self.events, What::LinkSent);
-                self.note(sink, from, self.events, What::LinkDropped);
             }
         }
     }
@@ -302,11 +296,10 @@ impl World {
         message: Message,
         sink: &mut impl Sink,
     ) {
-        self.note(sink, from, self.events, What::LinkSent);
         if !message.cargo.is_empty() {
             self.work_in_flight += 1;
         }
-        let flight = Flight { from, to, connection, sent: self.now, parent: self.events, message };
+        let flight = Flight { from, to, connection, parent: self.events, message };
         let slot = self.flights.insert(flight);
         self.queue.push(at, Entry::Arrival(slot));
     }
