@@ -112,6 +112,14 @@ impl LocalFaults {
         Some(Strike { fault: active.fault, value: active.value })
     }
 
+    /// A lasting fault at this hook that health probes can see.
+    #[must_use]
+    pub fn visible(&self, hook: Hook, part: u16) -> Option<Strike> {
+        let mut here = self.active.iter().filter(|a| a.hook == hook && !a.hidden);
+        let active = here.find(|a| a.part.is_none_or(|p| p == part))?;
+        Some(Strike { fault: active.fault, value: active.value })
+    }
+
     /// Whether a fault strikes this item here; uses up one of its strikes if so.
     pub fn strike(
         &mut self,
@@ -125,11 +133,14 @@ impl LocalFaults {
             if active.hook != hook || active.part.is_some_and(|p| p != part) || active.left == Some(0) {
                 continue;
             }
+            // A partial outage strikes some keys (tenants) for as long as it lasts, not some requests.
+            let identity = match hook {
+                Hook::DependencyPartial => [u64::from(item.key) | 1 << 63, 0],
+                _ => [item.identity(), occurrence],
+            };
             let hit = match active.frequency {
                 Frequency::Always => true,
-                Frequency::Chance(p) => {
-                    random.chance(p, Purpose::FaultChance, active.label, [item.identity(), occurrence])
-                }
+                Frequency::Chance(p) => random.chance(p, Purpose::FaultChance, active.label, identity),
                 Frequency::Nth(n) => item.number % n.max(1) == n.max(1) - 1,
             };
             if hit {

@@ -15,6 +15,13 @@ pub trait Service {
         None
     }
 
+    /// The names from which its recipe takes copies: its triggers (`orders-db.event`, `orders.change-feed`;
+    /// with `only`, just those parts: `orders.event`). A table that is named here is a queue: a row in it
+    /// waits for a consumer and is not at rest.
+    fn consumes(&self) -> Vec<String> {
+        Vec::new()
+    }
+
     /// Adds its processes, places and names to the plan. Names of other nodes may not be resolved here,
     /// except that of the whole it is a part of.
     ///
@@ -58,6 +65,9 @@ macro_rules! kinds {
             }
             fn of(&self) -> Option<&str> {
                 match self { $(NodeKind::$variant(config) => config.of(),)+ }
+            }
+            fn consumes(&self) -> Vec<String> {
+                match self { $(NodeKind::$variant(config) => config.consumes(),)+ }
             }
             fn declare(&self, name: &str, plan: &mut Plan) -> Result<(), PlanError> {
                 match self { $(NodeKind::$variant(config) => config.declare(name, plan),)+ }
