@@ -3,7 +3,7 @@
 
 use std::sync::Arc;
 
-use crate::client::Policy;
+use crate::client::{Policy, Sdk};
 use crate::ids::{Address, TypeId};
 use crate::message::broker::{ReceiveMode, Settlement};
 use crate::message::control;
@@ -17,6 +17,9 @@ use crate::time::Span;
 
 /// At most so many operations in one recipe: a run remembers what it did in one word.
 const MOST_OPS: usize = 64;
+
+/// At most so many clients in one recipe: each has a number space of its own for its timers.
+pub const MOST_ROUTES: usize = 200;
 
 /// A recipe and what its host says about it.
 #[derive(Clone, Copy, Debug)]
@@ -39,8 +42,10 @@ pub struct Recipe<'a> {
     pub undo_unknown: bool,
     /// How messages are taken.
     pub receive: ReceiveMode,
-    /// What `sdk` means for HTTP calls of this host; an empty policy: the callee's documented defaults.
-    pub sdk: &'a Policy,
+    /// The HTTP client of the host, whose documented defaults fill the gaps of a policy.
+    pub http: Sdk,
+    /// How many items one run may have.
+    pub batch: u32,
 }
 
 /// Names the steps of the lists and the message types in them. Part of `declare`.
@@ -144,8 +149,14 @@ pub fn compile(recipe: &Recipe<'_>, source: &Source, plan: &Plan) -> Result<Prog
         return Err(PlanError::at(&["nodes", recipe.node, "steps"], message).word("step"));
     }
     compiler.check_acknowledged()?;
+    let status = flat(recipe.steps).into_iter().find_map(|step| match step {
+        Step::Reply(reply) => Some(reply.target),
+        _ => None,
+    });
     Ok(Program {
+        status: status.unwrap_or(202),
         app: name_hash(recipe.node),
+        first_effect: (main.from..main.to).find(|op| compiler.ops[usize::from(*op)].verb.is_effectful()),
         ops: compiler.ops,
         main,
         on_refusal,
@@ -227,13 +238,13 @@ impl Compiler<'_> {
             Step::Call(call) => self.call(here, step, call)?,
             Step::Send(send) => self.send(here, step, send)?,
             Step::Insert(_) | Step::Upsert(_) | Step::Append(_) | Step::Delete(_) | Step::Increment(_) => {
-                let (address, operation) = self.write(here, step)?;
-                let route = self.route(here, step, address, Protocol::Store)?;
+                let (table, operation) = self.write(here, step)?;
+                let route = self.route(here, step, &table)?;
                 Verb::Write { route, operations: Arc::new(vec![operation]) }
             }
             Step::Read(read) => {
-                let address = self.named(here, &read.target, Protocol::Store)?.address;
-                Verb::Read { route: self.route(here, step, address, Protocol::Store)?, part: address.part }
+                let endpoint = self.named(here, &read.target, Protocol::Store)?.clone();
+                Verb::Read { route: self.route(here, step, &endpoint)?, part: endpoint.address.part }
             }
             Step::Transaction(transaction) => self.transaction(here, step, &transaction.target)?,
             Step::Together(_) => return Err(error(here, "`together` cannot be nested").word("step")),
@@ -310,74 +321,79 @@ impl Compiler<'_> {
         Err(error(here, format!("`{name}` is not {wanted}")).word("dangling"))
     }
 
-    fn policy(&self, here: &Place, name: &str, protocol: Protocol) -> Result<Policy, PlanError> {
-        if name == "sdk" && protocol == Protocol::Http {
-            return Ok(self.recipe.sdk.clone());
-        }
+    fn policy(&self, here: &Place, name: &str) -> Result<Policy, PlanError> {
         self.plan.policy(name).ok_or_else(|| {
-            let known: Vec<&str> = self.plan.blueprint.policies.keys().map(String::as_str).collect();
+            let mut known = vec!["none", "sdk"];
+            known.extend(self.plan.blueprint.policies.keys().map(String::as_str));
             error(here, format!("there is no policy `{name}`"))
-                .help(format!("the policies are: none, sdk{}{}", if known.is_empty() { "" } else { ", " }, known.join(", ")))
+                .help(format!("the policies are: {}", known.join(", ")))
                 .word("dangling")
         })
     }
 
-    fn route(
-        &mut self,
-        here: &Place,
-        step: &Step,
-        to: Address,
-        protocol: Protocol,
-    ) -> Result<u8, PlanError> {
+    fn route(&mut self, here: &Place, step: &Step, to: &Endpoint) -> Result<u8, PlanError> {
         let name = step.adverbs().policy().unwrap_or(self.recipe.policy);
-        let mut policy = self.policy(here, name, protocol)?;
+        let mut policy = self.policy(here, name)?;
         if let Some(timeout) = step.adverbs().timeout() {
             policy.timeout = Some(timeout);
         }
-        Ok(self.route_with(to, protocol, policy))
+        self.route_with(here, to, policy)
     }
 
-    fn route_with(&mut self, to: Address, protocol: Protocol, policy: Policy) -> u8 {
-        // The breaker belongs to the callee, so the part does not make another route.
-        let to = Address { part: 0, ..to };
-        let route = Route { to, protocol, policy };
-        let index = self.routes.iter().position(|known| *known == route);
-        index.unwrap_or_else(|| {
-            self.routes.push(route);
-            self.routes.len() - 1
-        }) as u8
+    fn route_with(&mut self, here: &Place, to: &Endpoint, policy: Policy) -> Result<u8, PlanError> {
+        let sdk = match to.protocol {
+            Protocol::Http => self.recipe.http,
+            _ => Sdk::of(self.plan, to),
+        };
+        // A breaker belongs to the callee, so another part does not make another route.
+        let route = Route { to: Address { part: 0, ..to.address }, sdk, policy };
+        if let Some(index) = self.routes.iter().position(|known| *known == route) {
+            return Ok(index as u8);
+        }
+        if self.routes.len() >= MOST_ROUTES {
+            let message = format!("a recipe can call others in at most {MOST_ROUTES} different ways");
+            return Err(error(here, message).word("step"));
+        }
+        self.routes.push(route);
+        Ok(self.routes.len() as u8 - 1)
     }
 
     fn kind(&self, name: Option<&str>) -> TypeId {
         name.and_then(|name| self.plan.type_id(name)).unwrap_or_default()
     }
 
-    fn callee(&self, here: &Place, target: &str, op: Option<&str>) -> Result<Address, PlanError> {
+    fn callee(&self, here: &Place, target: &str, op: Option<&str>) -> Result<Endpoint, PlanError> {
         let name = op.map_or_else(|| target.to_owned(), |op| format!("{target}.{op}"));
-        Ok(self.named(here, &name, Protocol::Http)?.address)
+        Ok(self.named(here, &name, Protocol::Http)?.clone())
     }
 
     fn call(&mut self, here: &Place, step: &Step, call: &Call) -> Result<Verb, PlanError> {
-        let address = self.callee(here, &call.target, call.op.as_deref())?;
-        let route = self.route(here, step, address, Protocol::Http)?;
-        Ok(Verb::Call { route, part: address.part, once: call.once.unwrap_or_default() })
+        let callee = self.callee(here, &call.target, call.op.as_deref())?;
+        let route = self.route(here, step, &callee)?;
+        Ok(Verb::Call { route, part: callee.address.part, once: call.once.unwrap_or_default() })
     }
 
     fn undo(&mut self, here: &Place, call: &Call, undo: &str) -> Result<Verb, PlanError> {
-        let address = self.callee(here, &call.target, Some(undo)).map_err(|_| {
+        if self.recipe.batch > 1 {
+            return Err(error(here, "what is undone is one item; a run of this recipe has a batch of them")
+                .help("leave out `batch`, or `undo`")
+                .word("undo"));
+        }
+        let callee = self.callee(here, &call.target, Some(undo)).map_err(|_| {
             error(here, format!("`{}` has no operation `{undo}` that could undo this", call.target))
                 .help("declare it at the endpoint: `ops: [charge, refund undoes charge]`")
                 .word("undo")
         })?;
         let policy = self.recipe.undo_policy.or(call.policy.as_deref()).unwrap_or(self.recipe.policy);
-        let policy = self.policy(here, policy, Protocol::Http)?;
-        let route = self.route_with(address, Protocol::Http, policy);
-        Ok(Verb::Call { route, part: address.part, once: call.once.unwrap_or_default() })
+        let policy = self.policy(here, policy)?;
+        let route = self.route_with(here, &callee, policy)?;
+        Ok(Verb::Call { route, part: callee.address.part, once: call.once.unwrap_or_default() })
     }
 
     fn send(&mut self, here: &Place, step: &Step, send: &Send) -> Result<Verb, PlanError> {
-        let Endpoint { address, protocol, .. } = *self.endpoint(here, &send.target)?;
-        let route = self.route(here, step, address, protocol)?;
+        let endpoint = self.endpoint(here, &send.target)?.clone();
+        let (address, protocol) = (endpoint.address, endpoint.protocol);
+        let route = self.route(here, step, &endpoint)?;
         let (part, once, kind) = (address.part, send.once.unwrap_or_default(), self.kind(send.kind.as_deref()));
         match protocol {
             Protocol::Broker => Ok(Verb::Send {
@@ -403,7 +419,7 @@ impl Compiler<'_> {
         }
     }
 
-    fn write(&self, here: &Place, step: &Step) -> Result<(Address, Operation), PlanError> {
+    fn write(&self, here: &Place, step: &Step) -> Result<(Endpoint, Operation), PlanError> {
         let (target, verb, once, ttl, kind, by) = match step {
             Step::Insert(w) => (&w.target, WriteVerb::Insert, w.once, w.ttl, w.kind.as_deref(), 1),
             Step::Upsert(w) => (&w.target, WriteVerb::Upsert, w.once, w.ttl, w.kind.as_deref(), 1),
@@ -412,77 +428,77 @@ impl Compiler<'_> {
             Step::Increment(w) => (&w.target, WriteVerb::Increment, w.once, None, None, w.by.unwrap_or(1)),
             other => return Err(error(here, format!("`{}` is not a write", other.verb())).word("transaction")),
         };
-        let address = self.named(here, target, Protocol::Store)?.address;
+        let table = self.named(here, target, Protocol::Store)?.clone();
         let operation = Operation {
             verb,
-            part: address.part,
+            part: table.address.part,
             once: once.unwrap_or_default(),
             by,
             ttl: ttl.unwrap_or(Span::FOREVER),
             kind: self.kind(kind),
         };
-        Ok((address, operation))
+        Ok((table, operation))
     }
 
     fn transaction(&mut self, here: &Place, step: &Step, parts: &[Step]) -> Result<Verb, PlanError> {
         let is_messaging = |part: &&Step| {
             matches!(part, Step::Send(_)) || settlement_of(part).is_some()
         };
-        if parts.is_empty() {
-            return Err(error(here, "the transaction is empty").word("transaction"));
-        }
         if parts.iter().all(|part| is_messaging(&part)) {
             return self.messaging_transaction(here, step, parts);
         }
         let mut operations = Vec::with_capacity(parts.len());
-        let mut whole: Option<Address> = None;
+        let mut tables: Vec<Endpoint> = Vec::new();
         for part in parts {
             if is_messaging(&part) {
                 return Err(spanning(here, "a database and a broker"));
             }
-            let (address, operation) = self.write(here, part)?;
-            if whole.is_some_and(|first| first.process != address.process) {
-                return Err(spanning(here, "two databases"));
-            }
-            whole = whole.or(Some(address));
+            let (table, operation) = self.write(here, part)?;
             operations.push(operation);
+            tables.push(table);
         }
-        let route = self.route(here, step, whole.unwrap_or_default(), Protocol::Store)?;
+        let [first, others @ ..] = tables.as_slice() else {
+            return Err(error(here, "the transaction is empty").word("transaction"));
+        };
+        if others.iter().any(|other| other.address.process != first.address.process) {
+            return Err(spanning(here, "two databases"));
+        }
+        let route = self.route(here, step, first)?;
         Ok(Verb::Write { route, operations: Arc::new(operations) })
     }
 
     fn messaging_transaction(&mut self, here: &Place, step: &Step, parts: &[Step]) -> Result<Verb, PlanError> {
-        let (mut sends, mut settle, mut whole) = (Vec::new(), None, None::<Address>);
+        let (mut sends, mut settle, mut entities) = (Vec::new(), None, Vec::<Endpoint>::new());
         for part in parts {
-            let address = if let Some(how) = settlement_of(part) {
+            if let Some(how) = settlement_of(part) {
                 if settle.is_some() {
                     return Err(error(here, "the message can be settled only once").word("transaction"));
                 }
                 self.settle(here, part, how)?;
                 settle = Some(how);
-                let Source::Queue(queue) = self.source else { continue };
-                *queue
+                entities.extend(self.plan.endpoint(self.recipe.trigger).cloned());
             } else if let Step::Send(send) = part {
-                let address = self.named(here, &send.target, Protocol::Broker)?.address;
+                if send.delay.is_some() || send.ttl.is_some() {
+                    let message = "a send in a transaction takes neither delay nor ttl";
+                    return Err(error(here, message).word("step"));
+                }
+                let entity = self.named(here, &send.target, Protocol::Broker)?.clone();
                 sends.push(TransactedSend {
-                    part: address.part,
+                    part: entity.address.part,
                     once: send.once.unwrap_or_default(),
                     session: send.session.unwrap_or_default(),
                     kind: self.kind(send.kind.as_deref()),
                 });
-                if send.delay.is_some() || send.ttl.is_some() {
-                    return Err(error(here, "a send in a transaction takes neither delay nor ttl").word("step"));
-                }
-                address
-            } else {
-                continue;
-            };
-            if whole.is_some_and(|first| first.process != address.process) {
-                return Err(spanning(here, "two namespaces"));
+                entities.push(entity);
             }
-            whole = whole.or(Some(address));
         }
-        let route = self.route(here, step, whole.unwrap_or_default(), Protocol::Broker)?;
+        let [first, others @ ..] = entities.as_slice() else {
+            return Err(error(here, "the transaction is empty").word("transaction"));
+        };
+        if others.iter().any(|other| other.address.process != first.address.process) {
+            return Err(spanning(here, "two namespaces"));
+        }
+        let route = self.route(here, step, first)?;
         Ok(Verb::Transact { route, sends, settle })
     }
 
@@ -503,9 +519,12 @@ impl Compiler<'_> {
         up: Option<bool>,
         command: impl Fn(u16) -> control::Command,
     ) -> Result<Verb, PlanError> {
-        let address = self.endpoint(here, target)?.address;
-        let route = self.route(here, step, address, Protocol::None)?;
-        Ok(Verb::Control { route, command: command(address.part), up })
+        let endpoint = self.endpoint(here, target)?.clone();
+        let policy = self.policy(here, step.adverbs().policy().unwrap_or(self.recipe.policy))?;
+        // The control plane is HTTP, whatever the data plane speaks.
+        let plane = Endpoint { protocol: Protocol::Http, ..endpoint };
+        let route = self.route_with(here, &plane, Policy { timeout: step.adverbs().timeout().or(policy.timeout), ..policy })?;
+        Ok(Verb::Control { route, command: command(plane.address.part), up })
     }
 
     /// An acknowledgement must fit the trigger.

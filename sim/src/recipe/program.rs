@@ -3,22 +3,25 @@
 
 use std::sync::Arc;
 
-use crate::client::Policy;
+use crate::client::{Policy, Sdk};
 use crate::ids::{Address, Once, TypeId};
 use crate::message::broker::Settlement;
 use crate::message::control;
 use crate::message::store::Operation;
-use crate::plan::Protocol;
 use crate::time::Span;
 use crate::units::Sampler;
 
 /// A compiled recipe.
 #[derive(Clone, Debug)]
 pub struct Program {
+    /// The status of the first `reply`: what a repetition of a request is answered.
+    pub status: u16,
     /// The hash of the app's name; enters the draws of its work.
     pub app: u64,
     /// The operations: those of the three lists, each followed by its parts, then the undos.
     pub ops: Vec<Op>,
+    /// The first operation that does something outside the app: there a poison item throws.
+    pub first_effect: Option<u16>,
     /// The recipe itself.
     pub main: Block,
     /// What is done after a definite no.
@@ -45,8 +48,8 @@ pub struct Block {
 pub struct Route {
     /// Whom: only the process counts.
     pub to: Address,
-    /// In which protocol.
-    pub protocol: Protocol,
+    /// With which client library; its documented defaults fill the gaps of the policy.
+    pub sdk: Sdk,
     /// How.
     pub policy: Policy,
 }
