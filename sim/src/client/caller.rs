@@ -518,3 +518,7 @@ impl<T: Copy + Debug> Caller<T> {
 fn first(message: &Message) -> Item {
     message.cargo.first().unwrap_or_default()
 }
+
+#[cfg(test)]
+#[path = "caller_tests.rs"]
+mod tests;

@@ -79,12 +79,20 @@ macro_rules! kinds {
     };
 }
 
+#[cfg(test)]
+mod bench;
 pub mod endpoint;
+pub mod front;
 pub mod load;
+pub mod sql_database;
+pub mod store;
+pub mod tables;
 
 kinds! {
     /// A generator of items.
     "load" => Load(load::Load),
     /// Anything that is called and is not ours.
     "endpoint" => Endpoint(endpoint::EndpointService),
+    /// A database of Azure SQL.
+    "sql-database" => SqlDatabase(sql_database::SqlDatabase),
 }
