@@ -81,11 +81,8 @@ pub fn declare(recipe: &Recipe<'_>, plan: &mut Plan) -> Result<(), PlanError> {
 
 impl<'a> Recipe<'a> {
     fn lists(&self) -> Vec<(&'static str, &'a [Step])> {
-        let lists = [
-            ("steps", Some(self.steps)),
-            ("on-refusal", self.on_refusal),
-            ("on-failure", self.on_failure),
-        ];
+        let lists =
+            [("steps", Some(self.steps)), ("on-refusal", self.on_refusal), ("on-failure", self.on_failure)];
         lists.into_iter().filter_map(|(name, steps)| Some((name, steps?))).collect()
     }
 }
@@ -268,12 +265,10 @@ impl Compiler<'_> {
                 let up = Some(verify.is == State::Up);
                 self.control(here, step, &verify.target, up, |part| control::Command::Verify { part })?
             }
-            Step::Enable(it) => {
-                self.control(here, step, &it.target, None, |part| control::Command::Enable { part, on: true })?
-            }
-            Step::Disable(it) => self.control(here, step, &it.target, None, |part| {
-                control::Command::Enable { part, on: false }
-            })?,
+            Step::Enable(it) => self
+                .control(here, step, &it.target, None, |part| control::Command::Enable { part, on: true })?,
+            Step::Disable(it) => self
+                .control(here, step, &it.target, None, |part| control::Command::Enable { part, on: false })?,
             Step::Scale(scale) => {
                 let to = scale.to;
                 self.control(here, step, &scale.target, None, |_| control::Command::Scale { to })?
@@ -394,7 +389,8 @@ impl Compiler<'_> {
         let endpoint = self.endpoint(here, &send.target)?.clone();
         let (address, protocol) = (endpoint.address, endpoint.protocol);
         let route = self.route(here, step, &endpoint)?;
-        let (part, once, kind) = (address.part, send.once.unwrap_or_default(), self.kind(send.kind.as_deref()));
+        let (part, once, kind) =
+            (address.part, send.once.unwrap_or_default(), self.kind(send.kind.as_deref()));
         match protocol {
             Protocol::Broker => Ok(Verb::Send {
                 route,
@@ -426,7 +422,9 @@ impl Compiler<'_> {
             Step::Append(w) => (&w.target, WriteVerb::Append, w.once, w.ttl, w.kind.as_deref(), 1),
             Step::Delete(w) => (&w.target, WriteVerb::Delete, None, None, None, 1),
             Step::Increment(w) => (&w.target, WriteVerb::Increment, w.once, None, None, w.by.unwrap_or(1)),
-            other => return Err(error(here, format!("`{}` is not a write", other.verb())).word("transaction")),
+            other => {
+                return Err(error(here, format!("`{}` is not a write", other.verb())).word("transaction"));
+            }
         };
         let table = self.named(here, target, Protocol::Store)?.clone();
         let operation = Operation {
@@ -441,9 +439,7 @@ impl Compiler<'_> {
     }
 
     fn transaction(&mut self, here: &Place, step: &Step, parts: &[Step]) -> Result<Verb, PlanError> {
-        let is_messaging = |part: &&Step| {
-            matches!(part, Step::Send(_)) || settlement_of(part).is_some()
-        };
+        let is_messaging = |part: &&Step| matches!(part, Step::Send(_)) || settlement_of(part).is_some();
         if parts.iter().all(|part| is_messaging(&part)) {
             return self.messaging_transaction(here, step, parts);
         }
@@ -467,7 +463,12 @@ impl Compiler<'_> {
         Ok(Verb::Write { route, operations: Arc::new(operations) })
     }
 
-    fn messaging_transaction(&mut self, here: &Place, step: &Step, parts: &[Step]) -> Result<Verb, PlanError> {
+    fn messaging_transaction(
+        &mut self,
+        here: &Place,
+        step: &Step,
+        parts: &[Step],
+    ) -> Result<Verb, PlanError> {
         let (mut sends, mut settle, mut entities) = (Vec::new(), None, Vec::<Endpoint>::new());
         for part in parts {
             if let Some(how) = settlement_of(part) {
@@ -505,8 +506,13 @@ impl Compiler<'_> {
     fn settle(&self, here: &Place, step: &Step, how: Settlement) -> Result<Verb, PlanError> {
         self.must(here, step, matches!(self.source, Source::Queue(_)))?;
         if self.recipe.receive == ReceiveMode::ReceiveAndDelete {
-            let message = format!("`{}` has nothing to settle: `receive: receive-and-delete` took the message for good", step.verb());
-            return Err(error(here, message).help("leave it out, or receive with `peek-lock`").word("acknowledge"));
+            let message = format!(
+                "`{}` has nothing to settle: `receive: receive-and-delete` took the message for good",
+                step.verb()
+            );
+            return Err(error(here, message)
+                .help("leave it out, or receive with `peek-lock`")
+                .word("acknowledge"));
         }
         Ok(Verb::Settle(how))
     }
@@ -523,7 +529,11 @@ impl Compiler<'_> {
         let policy = self.policy(here, step.adverbs().policy().unwrap_or(self.recipe.policy))?;
         // The control plane is HTTP, whatever the data plane speaks.
         let plane = Endpoint { protocol: Protocol::Http, ..endpoint };
-        let route = self.route_with(here, &plane, Policy { timeout: step.adverbs().timeout().or(policy.timeout), ..policy })?;
+        let route = self.route_with(
+            here,
+            &plane,
+            Policy { timeout: step.adverbs().timeout().or(policy.timeout), ..policy },
+        )?;
         Ok(Verb::Control { route, command: command(plane.address.part), up })
     }
 
@@ -541,7 +551,9 @@ impl Compiler<'_> {
         let polled = self.recipe.trigger;
         let acknowledges = |step: &&Step| match self.source {
             Source::Http | Source::Push => matches!(step, Step::Reply(_)),
-            Source::Queue(_) => settlement_of(step).is_some() || self.recipe.receive == ReceiveMode::ReceiveAndDelete,
+            Source::Queue(_) => {
+                settlement_of(step).is_some() || self.recipe.receive == ReceiveMode::ReceiveAndDelete
+            }
             Source::Feed(_) => matches!(step, Step::Checkpoint(_)),
             Source::Table(_) => matches!(step, Step::Delete(delete) if delete.target == polled),
             Source::Timer(_) => true,
@@ -595,4 +607,3 @@ fn spanning(here: &Place, what: &str) -> PlanError {
         .help("one SQL database, one Cosmos partition or one Service Bus namespace; write an outbox row in the same database and let a relay send it")
         .word("transaction")
 }
-

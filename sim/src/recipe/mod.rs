@@ -13,3 +13,6 @@ pub mod trigger;
 pub mod worker;
 
 pub use step::Step;
+
+#[cfg(test)]
+mod tests;

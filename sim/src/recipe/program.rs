@@ -172,10 +172,7 @@ impl Verb {
     /// Whether it does something outside the app.
     #[must_use]
     pub const fn is_effectful(&self) -> bool {
-        !matches!(
-            self,
-            Verb::Work(_) | Verb::Wait(_) | Verb::Reply(_) | Verb::Settle(_) | Verb::Checkpoint
-        )
+        !matches!(self, Verb::Work(_) | Verb::Wait(_) | Verb::Reply(_) | Verb::Settle(_) | Verb::Checkpoint)
     }
 }
 

@@ -430,7 +430,8 @@ impl Interpreter {
                 cx.point(op.step, Point::InDoubt, item, execution.run);
             }
             Verb::Wait(span) => {
-                let left = if run.position.until > Time::ZERO { run.position.until.since(cx.now()) } else { *span };
+                let left =
+                    if run.position.until > Time::ZERO { run.position.until.since(cx.now()) } else { *span };
                 cx.timer(left, token(id, STEP_OVER), !run.cargo.is_empty());
                 cx.point(op.step, Point::InDoubt, item, execution.run);
             }
@@ -509,7 +510,8 @@ impl Interpreter {
         } else {
             None
         };
-        let thrown = thrown.or_else(|| cx.strike(Hook::StepException, op.step, item, run.attempt).map(|_| item));
+        let thrown =
+            thrown.or_else(|| cx.strike(Hook::StepException, op.step, item, run.attempt).map(|_| item));
         let item = thrown?;
         cx.observe(item, What::Symptom(Symptom::Error));
         Some(Outcome::Failed)
@@ -529,10 +531,8 @@ impl Interpreter {
         run.pending = 0;
         run.saved = false;
         run.position.until = Time::ZERO;
-        let acknowledges = matches!(
-            op.verb,
-            Verb::Settle(_) | Verb::Checkpoint | Verb::Transact { settle: Some(_), .. }
-        );
+        let acknowledges =
+            matches!(op.verb, Verb::Settle(_) | Verb::Checkpoint | Verb::Transact { settle: Some(_), .. });
         if acknowledges && outcome == Outcome::Ok {
             run.position.acknowledged = true;
         }
@@ -743,7 +743,9 @@ fn typed(cargo: &Cargo, kind: crate::ids::TypeId) -> Cargo {
 /// lock of the message is lost.
 fn request<D: Door>(run: &Run, op: &Op, index: u32, door: &D) -> Option<(u8, u16, Message)> {
     let execution = run.execution;
-    let ask = |route: u8, part: u16, body: Body, cargo: Cargo| Some((route, part, Message::new(body).carrying(cargo)));
+    let ask = |route: u8, part: u16, body: Body, cargo: Cargo| {
+        Some((route, part, Message::new(body).carrying(cargo)))
+    };
     match &op.verb {
         Verb::Call { route, part, once } => {
             let item = run.cargo.items().get(index as usize).copied();

@@ -55,8 +55,9 @@ impl Source {
             return Ok(Source::Timer(span));
         }
         if trigger.is_empty() {
-            return Err(wrong("it is not said what starts the recipe".to_owned())
-                .help("write for example `trigger: http`, or the name of a queue, table or event subscription"));
+            return Err(wrong("it is not said what starts the recipe".to_owned()).help(
+                "write for example `trigger: http`, or the name of a queue, table or event subscription",
+            ));
         }
         let endpoint = plan.resolve(node, "trigger", trigger)?;
         match endpoint.protocol {

@@ -130,7 +130,8 @@ impl Worker {
         let mut after = self.settings.start_up.at(cx.draw(Purpose::ColdStart, identity));
         for hook in [Hook::ColdStart, Hook::SlowStart] {
             if let Some(strike) = cx.strike(hook, 0, Item::default(), cx.now().0) {
-                after = after + longer(strike.value, after, cx.draw(Purpose::ColdStart, [identity[0], hook as u64]));
+                after = after
+                    + longer(strike.value, after, cx.draw(Purpose::ColdStart, [identity[0], hook as u64]));
             }
         }
         cx.timer(after, STARTED, false);

@@ -91,6 +91,8 @@ pub mod tables;
 kinds! {
     /// A generator of items.
     "load" => Load(load::Load),
+    /// An app in containers: replicas behind an ingress; a crash forgets what runs.
+    "container-app" => ContainerApp(crate::recipe::hosts::ContainerApp),
     /// Anything that is called and is not ours.
     "endpoint" => Endpoint(endpoint::EndpointService),
     /// A database of Azure SQL.

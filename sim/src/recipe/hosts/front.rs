@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use crate::ids::{CallId, ConnectionId, Item, ProcessId};
 use crate::kernel::slab::Slab;
-use crate::message::{Body, Cargo, Message, broker, control, http};
+use crate::message::{Body, Cargo, Message, control, http};
 use crate::node::{CloseReason, Context, Input, Process, TimerId};
 use crate::observe::{Belief, Handling, Held, Outcome, Symptom, What};
 use crate::random::{Purpose, mix};
@@ -77,7 +77,7 @@ struct Forward {
     client: Client,
     call: CallId,
     slot: u16,
-    timer: TimerId,
+    timer: Option<TimerId>,
     generation: u32,
 }
 
@@ -114,7 +114,7 @@ const SCALE: u64 = 2 << 56;
 const TIMEOUT: u64 = 3 << 56;
 const PROBE_TAG: u32 = 1 << 24;
 const DEPTH_TAG: u32 = 2 << 24;
-/// How long a request waits for an instance that is being started; the start-up time-out of a worker (facts 4.1).
+/// At most so many requests wait for the first instance; further ones are answered 503 \[K\].
 const MOST_WAITING: usize = 1000;
 
 impl Front {
@@ -244,7 +244,7 @@ impl Front {
         };
         self.generation = self.generation.wrapping_add(1);
         let generation = self.generation;
-        let forward = Forward { client, call: CallId(0), slot: index as u16, timer: TimerId::default(), generation };
+        let forward = Forward { client, call: CallId(0), slot: index as u16, timer: None, generation };
         let slot = self.forwards.insert(forward);
         self.slots[index].in_flight += 1;
         let work = !message.cargo.is_empty();
@@ -254,7 +254,7 @@ impl Front {
         let timer = cx.timeout(self.fronting.timeout, token, work);
         if let Some(forward) = self.forwards.get_mut(slot) {
             forward.call = call;
-            forward.timer = timer;
+            forward.timer = Some(timer);
         }
     }
 
@@ -269,7 +269,9 @@ impl Front {
     /// A forwarded request is over; the client gets this response.
     fn over(&mut self, slot: u32, outcome: Outcome, response: http::Response, cx: &mut Context<'_>) {
         let Some(Forward { client, call, slot, timer, .. }) = self.forwards.take(slot) else { return };
-        cx.cancel(timer);
+        if let Some(timer) = timer {
+            cx.cancel(timer);
+        }
         if let Some(slot) = self.slots.get_mut(usize::from(slot)) {
             slot.in_flight -= 1;
         }
@@ -323,7 +325,10 @@ impl Front {
         let Some(scaling) = self.fronting.scaling.clone() else { return };
         cx.timer(scaling.every, SCALE, false);
         let load = match scaling.by {
-            Measure::Requests => u64::from(self.slots.iter().map(|slot| slot.in_flight).sum::<u32>()) + self.waiting.len() as u64,
+            Measure::Requests => {
+                u64::from(self.slots.iter().map(|slot| slot.in_flight).sum::<u32>())
+                    + self.waiting.len() as u64
+            }
             Measure::Depth(process, part) => {
                 let ask = Body::Control(control::Command::Depth { part });
                 cx.tell(process, Message { tag: DEPTH_TAG, ..Message::new(ask) });
@@ -366,7 +371,8 @@ impl Front {
     /// Lets the instances beyond this number finish what they have; they stop when they say so.
     fn shrink(&mut self, to: u16, cx: &mut Context<'_>) {
         self.wanted = to;
-        let running = self.slots.iter().filter(|slot| !matches!(slot.state, State::Stopped | State::Draining)).count();
+        let running =
+            self.slots.iter().filter(|slot| !matches!(slot.state, State::Stopped | State::Draining)).count();
         let surplus = running.saturating_sub(usize::from(to));
         let last: Vec<usize> = (0..self.slots.len())
             .rev()
@@ -379,7 +385,13 @@ impl Front {
         }
     }
 
-    fn control(&mut self, connection: ConnectionId, message: &Message, command: control::Command, cx: &mut Context<'_>) {
+    fn control(
+        &mut self,
+        connection: ConnectionId,
+        message: &Message,
+        command: control::Command,
+        cx: &mut Context<'_>,
+    ) {
         let answer = match command {
             control::Command::Ready { instance } => {
                 if let Some(slot) = self.slots.get(usize::from(instance))
@@ -430,13 +442,18 @@ impl Front {
         }
     }
 
-    fn control_answer(&mut self, message: &Message, answer: control::Answer, from: ProcessId, cx: &mut Context<'_>) {
+    fn control_answer(
+        &mut self,
+        message: &Message,
+        answer: control::Answer,
+        from: ProcessId,
+        cx: &mut Context<'_>,
+    ) {
         match answer {
             control::Answer::Depth { waiting, .. } => self.depth = waiting,
             control::Answer::Done => {
                 let index = message.tag as usize;
-                if self.fronting.slots.get(index) == Some(&from)
-                    && self.slots[index].state == State::Draining
+                if self.fronting.slots.get(index) == Some(&from) && self.slots[index].state == State::Draining
                 {
                     self.slots[index].state = State::Stopped;
                     cx.stop_slot(from);
@@ -471,7 +488,6 @@ impl Process for Front {
                 }
                 Body::Control(command) => self.control(connection, &message, command, cx),
                 Body::ControlAnswer(answer) => self.control_answer(&message, answer, from, cx),
-                Body::BrokerEvent(broker::Event::Refused(_)) => {} // the depth stays as it was
                 _ => {}
             },
             Input::Timer(PROBE) => self.probe(cx),
