@@ -68,6 +68,9 @@ pub struct EndpointProcess {
 const DONE: u16 = 200;
 const UNPROCESSABLE: u16 = 422;
 const UNAVAILABLE: u16 = 503;
+/// What a client makes of a connection that breaks in the middle of a request or of its answer: it
+/// cannot tell whether anything happened.
+const BROKEN: u16 = 502;
 /// Marks the timer of an answer that is held back, as opposed to one of the work.
 const DELAYED: u64 = 1 << 40;
 
@@ -93,7 +96,7 @@ impl EndpointProcess {
             return reject(connection, &message, 404, cx);
         }
         if cx.strike(Hook::HttpAbort, part, item, occurrence).is_some() {
-            return; // the connection broke before the request was read
+            return reject(connection, &message, BROKEN, cx); // before the request was read
         }
         if let Some(strike) = cx.strike(Hook::HttpStatus, part, item, occurrence) {
             let status = if let Value::Number(status) = strike.value { status as u16 } else { UNAVAILABLE };
