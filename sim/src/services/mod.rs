@@ -79,10 +79,13 @@ macro_rules! kinds {
     };
 }
 
+pub mod api_management;
 pub mod endpoint;
 pub mod load;
 
 kinds! {
+    /// An API gateway.
+    "api-management" => ApiManagement(api_management::ApiManagement),
     /// A generator of items.
     "load" => Load(load::Load),
     /// Anything that is called and is not ours.
