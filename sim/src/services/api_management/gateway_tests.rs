@@ -226,7 +226,7 @@ fn a_pool_is_taken_in_turn_and_goes_round_a_tripped_backend() {
     let breaker = Some("1 in 1m for 30s".parse().unwrap());
     let plan = plan(ApiManagement { backend, breaker, ..ApiManagement::default() });
     let mut rig = rig(&plan);
-    let mut asked = |rig: &mut Rig<'_>, number, status| {
+    let asked = |rig: &mut Rig<'_>, number, status| {
         let to = forwarded(&ask(rig, number)).remove(0);
         back(rig, &to, status);
         to.0
