@@ -142,7 +142,7 @@ impl<'t> Builder<'t> {
         while let Some(next) = self.parser.next_event() {
             let go_on = match next {
                 Ok((event, span)) => self.event(event, span),
-                Err(error) => self.fail(self.unclosed(not_yaml(&error, &self.places))),
+                Err(error) => self.fail(self.complaint(&error)),
             };
             if !go_on || self.errors.len() >= MOST_ERRORS {
                 break;
@@ -158,12 +158,14 @@ impl<'t> Builder<'t> {
         }
     }
 
-    /// With the bracket that is still open: it is often the one that was forgotten.
-    fn unclosed(&self, error: Diagnostic) -> Diagnostic {
-        let begins = self.stack.iter().rev().map(|(Open::Seq(_, at) | Open::Map(_, _, at))| *at);
-        match begins.take(1).find(|at| self.places.is_bracket(*at)) {
-            Some(at) => error.related(at.part(0, 1), "opened here"),
-            None => error,
+    /// What the parser complains about, with the bracket that is still open: it is often the one
+    /// that was forgotten.
+    fn complaint(&self, error: &ScanError) -> Diagnostic {
+        let diagnostic = not_yaml(error, &self.places);
+        let innermost = self.stack.last().map(|(Open::Seq(_, at) | Open::Map(_, _, at))| *at);
+        match innermost.filter(|at| self.places.is_bracket(*at) && !is_about_depth(error)) {
+            Some(at) => diagnostic.related(at.part(0, 1), "opened here"),
+            None => diagnostic,
         }
     }
 
@@ -366,8 +368,7 @@ fn not_yaml(error: &ScanError, places: &Places<'_>) -> Diagnostic {
     let width = places.text.get(start..).and_then(|t| t.chars().next());
     let width = width.filter(|c| !c.is_whitespace()).map_or(0, char::len_utf8);
     let span = Span::new(places.id, places.base + start, width);
-    // Inside brackets the parser looks ahead and meets its own limit before we meet ours.
-    if error.info().contains("recursion limit") {
+    if is_about_depth(error) {
         return too_deep(span);
     }
     let known = COMPLAINTS.iter().find(|(words, ..)| error.info().contains(words));
@@ -375,6 +376,11 @@ fn not_yaml(error: &ScanError, places: &Places<'_>) -> Diagnostic {
         Some((_, message, help)) => Diagnostic::error(*message, span).help(*help),
         None => Diagnostic::error(format!("this is not YAML: {}", error.info()), span),
     }
+}
+
+/// Inside brackets the parser looks ahead and meets its own limit before we meet ours.
+fn is_about_depth(error: &ScanError) -> bool {
+    error.info().contains("recursion limit")
 }
 
 /// Words of the parser's complaints, what is wrong, and what would be right; the first fits.
