@@ -5,10 +5,12 @@ pub mod breaker;
 pub mod budget;
 pub mod caller;
 pub mod classify;
+pub mod feed;
 pub mod policy;
 pub mod retry;
 
 pub use caller::{CallHandle, Caller, Finished, Progress};
 pub use classify::{Verdict, classify};
+pub use feed::ChangeFeedProcessor;
 pub use policy::Policy;
 pub use retry::{Rules, Sdk};

@@ -282,8 +282,7 @@ impl World {
         let path = self.transport.deliver_at(&self.plan, &self.random, self.now, connection, from, identity);
         match path {
             Some((to, at)) => self.launch(at, from, to, connection, message, sink),
-            None => {
-            }
+            None => {}
         }
     }
 
