@@ -15,6 +15,7 @@ use super::locate;
 use super::model::{Scenario, VariantHeader, read_header};
 use super::print::print;
 use super::tree::Tree;
+use crate::judges::Rules;
 use crate::judges::expect::{Expect, Expected};
 
 /// A scenario, or one of its variants, that can run.
@@ -26,6 +27,8 @@ pub struct Resolved {
     pub tree: Tree,
     /// The plan of its world.
     pub plan: Arc<Plan>,
+    /// What is judged.
+    pub rules: Arc<Rules>,
     /// The variant that it is; none for the base.
     pub variant: Option<Chosen>,
 }
@@ -109,12 +112,18 @@ impl Loaded {
             Err(errors) => return Err(refused(&tree, &errors, &names)),
         };
         // The seed has no influence on whether a world can be built.
-        if let Err(errors) = World::new(Arc::clone(&plan), 1) {
-            let names: Vec<String> =
-                names.into_iter().chain(plan.endpoints().map(|(name, _)| name.to_owned())).collect();
-            return Err(refused(&tree, &errors, &names));
+        let world = World::new(Arc::clone(&plan), 1).map(drop);
+        let rules = Rules::resolve(&plan, &scenario.always, &scenario.objectives);
+        let (rules, mut errors) = match rules {
+            Ok(rules) => (rules, Vec::new()),
+            Err(errors) => (Rules::default(), errors),
+        };
+        errors.extend(world.err().unwrap_or_default());
+        if errors.is_empty() {
+            return Ok(Resolved { scenario, tree, plan, rules: Arc::new(rules), variant });
         }
-        Ok(Resolved { scenario, tree, plan, variant })
+        let names: Vec<String> = names.into_iter().chain(resolvable(&plan)).collect();
+        Err(refused(&tree, &errors, &names))
     }
 }
 
@@ -130,6 +139,12 @@ fn declared(tree: &Tree) -> Vec<String> {
     let sections = ["nodes", "flows", "policies", "sites", "faults"];
     let entries = sections.iter().filter_map(|section| tree.get(section)?.entries()).flatten();
     entries.map(|(key, _)| key.name.clone()).collect()
+}
+
+/// The names that the plan resolves: nodes, their parts, places.
+fn resolvable(plan: &Plan) -> impl Iterator<Item = String> {
+    let places = plan.places.iter().map(|place| place.name.clone());
+    plan.endpoints().map(|(name, _)| name.to_owned()).chain(places)
 }
 
 /// What `check` found.
