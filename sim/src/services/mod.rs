@@ -81,10 +81,12 @@ macro_rules! kinds {
 
 #[cfg(test)]
 mod bench;
+pub mod cosmos_db;
 pub mod endpoint;
 pub mod front;
 pub mod load;
 pub mod sql_database;
+pub mod storage_container;
 pub mod store;
 pub mod tables;
 
@@ -93,6 +95,10 @@ kinds! {
     "load" => Load(load::Load),
     /// Anything that is called and is not ours.
     "endpoint" => Endpoint(endpoint::EndpointService),
+    /// Cosmos DB, API for NoSQL.
+    "cosmos-db" => CosmosDb(cosmos_db::CosmosDb),
+    /// A container of blobs.
+    "storage-container" => StorageContainer(storage_container::StorageContainer),
     /// A database of Azure SQL.
     "sql-database" => SqlDatabase(sql_database::SqlDatabase),
 }
