@@ -14,6 +14,8 @@ pub mod load;
 pub mod locate;
 pub mod model;
 pub mod names;
+mod parse;
+mod patch;
 pub mod path;
 pub mod print;
 pub mod resolve;
@@ -34,7 +36,7 @@ pub const KIND: &str = "kind";
 
 /// The serde names of the enums that are written with `kind: variant` instead of `variant: …`.
 ///
-/// Reading needs no such list (a map with `kind` says so itself); writing and the schema do.
+/// A map with `kind` says so itself when it is read; for these enums one without is an error.
 pub const KIND_TAGGED: &[&str] = &["NodeKind"];
 
 #[cfg(test)]

@@ -332,6 +332,7 @@ mod tests {
 
     use super::*;
     use crate::scenario::diagnostics::{Diagnostic, Sources};
+    use crate::scenario::sample::trees;
     use crate::scenario::tree::{MOST_DEPTH, parse_value};
 
     fn parse(text: &str) -> Result<Tree, Vec<Diagnostic>> {
@@ -449,45 +450,6 @@ nodes:
         for text in ["42\n", "null\n", "{}\n", "[]\n", "\"\"\n", "a: {}\nb: []\n", "- 1\n- []\n- {}\n"] {
             assert_eq!(again(text), text);
         }
-    }
-
-    fn text() -> impl Strategy<Value = String> {
-        prop_oneof![
-            "[a-z]{1,8}",
-            "[-+.:0-9a-fox_eE%/ ]{0,8}",
-            "([a-c ]|[-:?{}\\[\\],&*!|>'\"%@#~`\\\\\n\t\r]|é|\u{85}|\u{2028}|\u{feff}|\u{1f980}){0,12}",
-            ".{0,20}",
-            prop_oneof![Just("null"), Just("true"), Just(".nan"), Just("---"), Just("0x1F"), Just("<<")]
-                .prop_map(str::to_owned),
-        ]
-    }
-
-    fn trees() -> impl Strategy<Value = Tree> {
-        let leaf = prop_oneof![
-            Just(Kind::Null),
-            any::<bool>().prop_map(Kind::bool),
-            any::<i64>().prop_map(Kind::int),
-            any::<f64>().prop_map(Kind::float),
-            text().prop_map(Kind::text),
-        ]
-        .prop_map(Tree::from);
-        leaf.prop_recursive(5, 60, 6, |inner| {
-            let entries = prop::collection::vec((text(), inner.clone()), 0..6);
-            prop_oneof![
-                prop::collection::vec(inner, 0..6).prop_map(|items| Kind::Seq(items).into()),
-                entries.prop_map(|entries| Kind::Map(unique(entries)).into()),
-            ]
-        })
-    }
-
-    fn unique(entries: Vec<(String, Tree)>) -> Vec<(Key, Tree)> {
-        let mut kept: Vec<(Key, Tree)> = Vec::new();
-        for (name, tree) in entries {
-            if !name.is_empty() && kept.iter().all(|(key, _)| key.name != name) {
-                kept.push((Key::new(name), tree));
-            }
-        }
-        kept
     }
 
     proptest! {

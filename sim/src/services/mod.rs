@@ -79,26 +79,40 @@ macro_rules! kinds {
     };
 }
 
+pub mod api_management;
 #[cfg(test)]
 mod bench;
 pub mod cosmos_db;
 pub mod endpoint;
 pub mod front;
 pub mod load;
+pub mod service_bus;
 pub mod sql_database;
 pub mod storage_container;
 pub mod store;
 pub mod tables;
 
 kinds! {
+    /// An API gateway.
+    "api-management" => ApiManagement(api_management::ApiManagement),
     /// A generator of items.
     "load" => Load(load::Load),
+    /// An app in containers: replicas behind an ingress; a crash forgets what runs.
+    "container-app" => ContainerApp(crate::recipe::hosts::ContainerApp),
     /// Anything that is called and is not ours.
     "endpoint" => Endpoint(endpoint::EndpointService),
     /// Cosmos DB, API for NoSQL.
     "cosmos-db" => CosmosDb(cosmos_db::CosmosDb),
     /// A container of blobs.
     "storage-container" => StorageContainer(storage_container::StorageContainer),
+    /// A Service Bus namespace.
+    "service-bus" => ServiceBus(service_bus::ServiceBus),
+    /// A queue of a Service Bus namespace.
+    "service-bus-queue" => ServiceBusQueue(service_bus::ServiceBusQueue),
+    /// A topic of a Service Bus namespace.
+    "service-bus-topic" => ServiceBusTopic(service_bus::ServiceBusTopic),
+    /// A subscription of a Service Bus topic.
+    "service-bus-subscription" => ServiceBusSubscription(service_bus::ServiceBusSubscription),
     /// A database of Azure SQL.
     "sql-database" => SqlDatabase(sql_database::SqlDatabase),
 }
