@@ -2,13 +2,11 @@
 
 use std::path::PathBuf;
 
-use beaufort_reports::{Results, text};
 use clap::Args;
 
 use super::documents::{self, Written};
 use super::play::{Seeds, play};
 use super::prepare::prepare;
-use super::terminal::WIDTH;
 use super::verdict_lines::{Subject, lines};
 use super::{Exit, Terminal};
 use crate::scenario::load::load;
@@ -86,7 +84,6 @@ impl Run {
             terminal.say("interrupted\n");
             return Exit::Interrupted;
         }
-        terminal.say(&text::render(&results, WIDTH, terminal.colour_err));
         let documents = Written { json: self.json, output: self.output.as_deref() };
         if let Err(exit) = documents::write(std::slice::from_ref(&results), documents, terminal) {
             return exit;

@@ -2,13 +2,13 @@
 
 use std::path::PathBuf;
 
-use beaufort_reports::{Results, Verdict, text};
+use beaufort_reports::{Results, Verdict};
 use clap::Args;
 
 use super::documents::{self, Written};
 use super::play::{Seeds, play};
 use super::prepare::{Prepared, prepare};
-use super::terminal::{WIDTH, wrapped};
+use super::terminal::wrapped;
 use super::verdict_lines::{Subject, lines};
 use super::{Exit, Terminal};
 use crate::judges::expect::{Expect, Expected};
@@ -174,7 +174,6 @@ impl Sweep {
             _ if results.seeds.is_empty() => {}
             Some(expect) if self.expect => compare(expect, &results, &subject, tally),
             _ => {
-                terminal.say(&text::render(&results, WIDTH, terminal.colour_err));
                 tally.lines.push_str(&lines(&results, &subject));
             }
         }
