@@ -83,16 +83,22 @@ pub mod api_management;
 #[cfg(test)]
 mod bench;
 pub mod endpoint;
+pub mod event_grid;
 pub mod front;
 pub mod load;
 pub mod service_bus;
 pub mod sql_database;
 pub mod store;
 pub mod tables;
+mod window;
 
 kinds! {
     /// An API gateway.
     "api-management" => ApiManagement(api_management::ApiManagement),
+    /// A topic of an event router.
+    "event-grid-topic" => EventGridTopic(event_grid::EventGridTopic),
+    /// A subscription of an event router's topic.
+    "event-grid-subscription" => EventGridSubscription(event_grid::EventGridSubscription),
     /// A generator of items.
     "load" => Load(load::Load),
     /// Anything that is called and is not ours.
