@@ -116,7 +116,12 @@ impl<T: Copy + Debug> Caller<T> {
     /// process) is the top byte of its timer tokens and of the tags of its messages.
     #[must_use]
     pub fn new(policy: &Policy, sdk: Sdk, name: u64, space: u8) -> Caller<T> {
-        let rules = Rules::new(policy, sdk);
+        Caller::with_rules(Rules::new(policy, sdk), name, space)
+    }
+
+    /// A caller under these rules; see [`new`](Self::new).
+    #[must_use]
+    pub fn with_rules(rules: Rules, name: u64, space: u8) -> Caller<T> {
         Caller {
             name,
             space,
@@ -228,8 +233,13 @@ impl<T: Copy + Debug> Caller<T> {
         // The id of the attempt is unique in a run: an answer to an earlier attempt is too late.
         if self.open_call(slot) == Some(message.call) {
             let verdict = classify(&message.body);
-            let symptom = (verdict.outcome != Outcome::Ok).then_some(Symptom::Error);
-            self.attempt_over(cx, slot, verdict, symptom, Some(message));
+            let symptom = match verdict.outcome {
+                _ if verdict.silent => Some(Symptom::Reset),
+                Outcome::Ok => None,
+                _ => Some(Symptom::Error),
+            };
+            let answer = (!verdict.silent).then_some(message);
+            self.attempt_over(cx, slot, verdict, symptom, answer);
             self.flow(cx);
         }
         true

@@ -145,6 +145,18 @@ fn a_timeout_is_retried_with_the_same_message_and_a_late_answer_is_ignored() {
 }
 
 #[test]
+fn an_error_is_told_apart_from_a_stream_that_was_reset() {
+    let plan = plan();
+    for (code, symptom) in [(500, Symptom::Error), (0, Symptom::Reset)] {
+        let mut rig = bench(&plan, &policy(0), Sdk::Http);
+        let message = messages(&next(&mut rig)).remove(0);
+        let effects = status(&mut rig, &message, code);
+        assert_eq!(answered(&effects), [Outcome::Unknown]);
+        assert!(observed(&effects).any(|what| *what == What::Symptom(symptom)), "{code}");
+    }
+}
+
+#[test]
 fn a_refusal_is_not_retried_and_a_definite_error_stays_definite() {
     let plan = plan();
     let mut rig = bench(&plan, &policy(1), Sdk::Http);

@@ -16,19 +16,21 @@ pub struct Verdict {
     pub throttled: bool,
     /// Whether a broker said `ServiceBusy`: the whole client backs off (facts 1.2).
     pub busy: bool,
+    /// Whether there was no answer at all.
+    pub silent: bool,
     /// When to come again, where the callee says so.
     pub retry_after: Option<Span>,
 }
 
 impl Verdict {
     /// No answer: timed out, or the connection is gone. It may have happened.
-    pub const NO_ANSWER: Verdict = Verdict::of(Outcome::Unknown, true);
+    pub const NO_ANSWER: Verdict = Verdict { silent: true, ..Verdict::of(Outcome::Unknown, true) };
 
     const OK: Verdict = Verdict::of(Outcome::Ok, false);
     const NO: Verdict = Verdict::of(Outcome::Refused, false);
 
     const fn of(outcome: Outcome, transient: bool) -> Verdict {
-        Verdict { outcome, transient, throttled: false, busy: false, retry_after: None }
+        Verdict { outcome, transient, throttled: false, busy: false, silent: false, retry_after: None }
     }
 }
 
@@ -52,6 +54,7 @@ pub fn classify(body: &Body) -> Verdict {
 fn http(response: http::Response) -> Verdict {
     let retry_after = response.retry_after;
     match response.status {
+        0 => Verdict::NO_ANSWER, // the stream was reset
         200..=299 => Verdict::OK,
         408 => Verdict { retry_after, ..Verdict::of(Outcome::Unknown, true) },
         429 => Verdict { retry_after, throttled: true, ..Verdict::of(Outcome::Failed, true) },

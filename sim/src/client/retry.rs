@@ -52,6 +52,20 @@ impl Sdk {
     }
 }
 
+/// The pauses of an API gateway's `retry` (facts 6): fixed; with `delta` linear; with `delta` and `most`
+/// exponential with a spread of 20 %.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Stepped {
+    /// The base.
+    pub interval: Span,
+    /// What is added for each further attempt.
+    pub delta: Option<Span>,
+    /// The longest pause; makes it exponential.
+    pub most: Option<Span>,
+    /// Whether the first further attempt follows at once.
+    pub first_fast: bool,
+}
+
 /// The formula of the pause before a further attempt.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Pause {
@@ -65,6 +79,8 @@ enum Pause {
     LogicApps,
     /// What the service says; 5 s where it says nothing \[K\].
     Cosmos,
+    /// `interval`, `interval + (n-1)*delta`, or `interval + (2^n - 1)*U[0.8,1.2)*delta` up to `most`.
+    Stepped(Stepped),
 }
 
 /// How a caller behaves, every default filled in.
@@ -121,6 +137,20 @@ impl Rules {
         }
     }
 
+    /// The rules of a gateway that forwards a request: one attempt, or as many more as its `retry` says.
+    /// It takes no notice of `Retry-After` (facts 6 name no such thing).
+    #[must_use]
+    pub fn forwarding(timeout: Span, retry: Option<(u32, Stepped)>) -> Rules {
+        let mut rules = Rules::new(&Policy::default(), Sdk::Http);
+        rules.timeout = timeout;
+        rules.retry_after = RetryAfter::Ignore;
+        if let Some((count, pauses)) = retry {
+            rules.retries = count;
+            rules.pause = Pause::Stepped(pauses);
+        }
+        rules
+    }
+
     /// Whether an attempt that ended so may be followed by another, after `failed` failed ones.
     #[must_use]
     pub fn allows(&self, verdict: &Verdict, failed: u32) -> bool {
@@ -170,6 +200,24 @@ impl Pause {
                 uniform(low.max(least).min(high), high, draw)
             }
             Pause::Cosmos => hint.unwrap_or(Span::secs(5)),
+            Pause::Stepped(stepped) => stepped.after(failed, draw),
+        }
+    }
+}
+
+impl Stepped {
+    fn after(self, failed: u32, draw: u64) -> Span {
+        if self.first_fast && failed == 1 {
+            return Span::ZERO;
+        }
+        let delta = self.delta.unwrap_or(Span::ZERO);
+        match self.most {
+            None => self.interval + delta.times(u64::from(failed - 1)),
+            Some(most) => {
+                let factor = 1u64.checked_shl(failed).unwrap_or(u64::MAX) - 1;
+                let grown = delta.times(factor);
+                (self.interval + uniform(grown.scaled(4, 5), grown.scaled(6, 5), draw)).min(most)
+            }
         }
     }
 }
@@ -211,6 +259,20 @@ mod tests {
         assert_eq!(pauses(policy(Jitter::None), Sdk::Http, 7), [500, 1000, 2000, 3000, 3000]);
         assert_eq!(pauses(policy(Jitter::Full), Sdk::Http, 0), [0; 5]);
         assert_eq!(pauses(policy(Jitter::Full), Sdk::Http, 1 << 63)[3], 1500);
+    }
+
+    #[test]
+    fn a_gateway_pauses_by_its_own_formulas() {
+        let pauses = |delta, most, first_fast, draw| {
+            let stepped = Stepped { interval: Span::secs(1), delta, most, first_fast };
+            let rules = Rules::forwarding(Span::secs(5), Some((5, stepped)));
+            (1..=4).map(|n| rules.pause(n, &Verdict::NO_ANSWER, draw).0 / 1_000_000).collect::<Vec<_>>()
+        };
+        let two = Some(Span::secs(2));
+        assert_eq!(pauses(None, None, false, 9), [1000; 4]);
+        assert_eq!(pauses(two, None, true, 9), [0, 3000, 5000, 7000]);
+        assert_eq!(pauses(two, Some(Span::secs(20)), false, 1 << 63), [3000, 7000, 15000, 20000]);
+        assert_eq!(pauses(two, Some(Span::secs(20)), false, 0)[0], 2600);
     }
 
     #[test]

@@ -79,6 +79,7 @@ macro_rules! kinds {
     };
 }
 
+pub mod api_management;
 #[cfg(test)]
 mod bench;
 pub mod endpoint;
@@ -90,6 +91,8 @@ pub mod store;
 pub mod tables;
 
 kinds! {
+    /// An API gateway.
+    "api-management" => ApiManagement(api_management::ApiManagement),
     /// A generator of items.
     "load" => Load(load::Load),
     /// An app in containers: replicas behind an ingress; a crash forgets what runs.

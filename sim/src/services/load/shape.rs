@@ -8,6 +8,7 @@ use std::str::FromStr;
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de::Error as _};
 
+use crate::client::policy::text_value;
 use crate::time::{Span, Time};
 use crate::units::{Rate, Ratio, UnitError};
 
@@ -95,30 +96,16 @@ impl fmt::Display for Shape {
     }
 }
 
-impl Serialize for Shape {
-    fn serialize<S: Serializer>(&self, to: S) -> Result<S::Ok, S::Error> {
-        to.collect_str(self)
-    }
-}
-
-impl<'de> Deserialize<'de> for Shape {
-    fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
-        <Cow<'de, str>>::deserialize(from)?.parse().map_err(|e: UnitError| D::Error::custom(e.0))
-    }
-}
-
-impl JsonSchema for Shape {
-    fn schema_name() -> Cow<'static, str> {
-        "Shape".into()
-    }
-    fn json_schema(_: &mut SchemaGenerator) -> Schema {
-        json_schema!({
-            "type": "string",
-            "description": "How arrivals are spread over time.",
-            "examples": ["constant", "poisson", "diurnal 20%", "step 200/s from 5m, 50/s from 10m", "trace orders.csv"],
-        })
-    }
-}
+text_value!(
+    Shape,
+    "Shape",
+    "How arrivals are spread over time.",
+    "constant",
+    "poisson",
+    "diurnal 20%",
+    "step 200/s from 5m, 50/s from 10m",
+    "trace orders.csv"
+);
 
 /// The rate over time, in pieces of constant rate.
 #[derive(Clone, Debug, PartialEq)]
