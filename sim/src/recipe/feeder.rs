@@ -84,7 +84,9 @@ impl Feeder {
     fn event(&mut self, event: Event, cx: &mut Context<'_>) -> Option<Fed> {
         match event {
             Event::Page(page) => Some(Fed::Start(self.page(page, cx))),
-            Event::Checkpointed { range } => self.waiting(range).map(|run| Fed::Acknowledged(run, Outcome::Ok)),
+            Event::Checkpointed { range } => {
+                self.waiting(range).map(|run| Fed::Acknowledged(run, Outcome::Ok))
+            }
             Event::CheckpointFailed { range } => {
                 self.waiting(range).map(|run| Fed::Acknowledged(run, Outcome::Unknown))
             }

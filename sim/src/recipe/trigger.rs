@@ -59,15 +59,31 @@ impl Source {
                 "write for example `trigger: http`, or the name of a queue, table or event subscription",
             ));
         }
+        if let Some(store) = trigger.strip_suffix(".change-feed") {
+            return Source::feed(store, plan).ok_or_else(|| {
+                wrong(format!("`{store}` has no change feed"))
+                    .help("a Cosmos database has one: `orders.change-feed`")
+            });
+        }
         let endpoint = plan.resolve(node, "trigger", trigger)?;
         match endpoint.protocol {
             Protocol::Broker => Ok(Source::Queue(endpoint.address)),
-            Protocol::Store if trigger.ends_with(".change-feed") => Ok(Source::Feed(endpoint.address)),
             Protocol::Store => Ok(Source::Table(endpoint.address)),
             _ => Err(wrong(format!("`{trigger}` cannot start a recipe")).help(
                 "a trigger is http, a queue or subscription, a dead-letter queue, a table, a change feed, an event subscription or `every 15m`",
             )),
         }
+    }
+
+    /// The feed of a store; which of its parts are read is said apart.
+    fn feed(store: &str, plan: &Plan) -> Option<Source> {
+        let node = plan.node(store)?;
+        if plan.blueprint.nodes.get(store)?.word() != "cosmos-db" {
+            return None;
+        }
+        let mut endpoints = plan.endpoints();
+        let (_, endpoint) = endpoints.find(|(_, endpoint)| endpoint.node == node)?;
+        Some(Source::Feed(Address { part: 0, ..endpoint.address }))
     }
 
     /// How a run is acknowledged, for people.

@@ -12,6 +12,7 @@ use crate::message::{Body, Message, control, http};
 use crate::node::{Context, Input, Process};
 use crate::observe::{Handling, Held, Outcome, Symptom, What};
 use crate::random::{Purpose, mix};
+use crate::recipe::feeder::{Fed, Feeder};
 use crate::recipe::poller::Poller;
 use crate::recipe::requests::Requests;
 use crate::recipe::run::{Ending, Interpreter, RunId, Start};
@@ -93,6 +94,8 @@ pub enum Trigger {
     Poller(Poller),
     /// A timer.
     Ticker(Ticker),
+    /// A change feed.
+    Feeder(Feeder),
 }
 
 /// One instance.
@@ -148,6 +151,7 @@ impl Worker {
             Trigger::Requests(_) => {}
             Trigger::Poller(poller) => poller.begin(cx),
             Trigger::Ticker(ticker) => ticker.begin(cx),
+            Trigger::Feeder(feeder) => feeder.begin(cx),
         }
     }
 
@@ -167,15 +171,25 @@ impl Worker {
             }
             Body::Control(control::Command::Drain) => {
                 self.life = Life::Draining(from);
+                if let Trigger::Feeder(feeder) = &mut self.trigger {
+                    feeder.stop(cx);
+                }
             }
             Body::Request(request) => self.request(connection, &message, *request, cx),
             _ => {
                 if self.interpreter.on_message(&message, &mut self.trigger, cx) {
                     return;
                 }
-                if let Trigger::Poller(poller) = &mut self.trigger {
-                    let start = poller.on_message(&message, cx);
-                    self.waiting.extend(start);
+                match &mut self.trigger {
+                    Trigger::Poller(poller) => {
+                        let start = poller.on_message(&message, cx);
+                        self.waiting.extend(start);
+                    }
+                    Trigger::Feeder(feeder) => {
+                        let fed = feeder.on_message(&message, cx);
+                        self.fed(fed, cx);
+                    }
+                    Trigger::Requests(_) | Trigger::Ticker(_) => {}
                 }
             }
         }
@@ -236,8 +250,31 @@ impl Worker {
                     let start = ticker.on_timer(token, app, cx);
                     self.waiting.extend(start);
                 }
+                Trigger::Feeder(feeder) => {
+                    let fed = feeder.on_timer(token, cx);
+                    self.fed(fed, cx);
+                }
                 Trigger::Requests(_) => {}
             },
+        }
+    }
+
+    fn fed(&mut self, fed: impl IntoIterator<Item = Fed>, cx: &mut Context<'_>) {
+        for fed in fed {
+            match fed {
+                Fed::Start(start) => self.waiting.push_back(start),
+                Fed::Acknowledged(run, outcome) => {
+                    self.interpreter.acknowledged(run, outcome, &mut self.trigger, cx);
+                }
+            }
+        }
+    }
+
+    fn closed(&mut self, peer: ProcessId, cx: &mut Context<'_>) {
+        self.interpreter.on_closed(peer, &mut self.trigger, cx);
+        if let Trigger::Feeder(feeder) = &mut self.trigger {
+            let fed = feeder.on_closed(peer, cx);
+            self.fed(fed, cx);
         }
     }
 
@@ -261,6 +298,14 @@ impl Worker {
             let done = Body::ControlAnswer(control::Answer::Done);
             cx.tell(front, Message { tag: u32::from(self.settings.index), ..Message::new(done) });
         }
+    }
+
+    /// A run took too long: the platform restarts the instance, and everything in it is lost.
+    fn too_long(&mut self, cx: &mut Context<'_>) {
+        let me = cx.me();
+        cx.trouble(me, Symptom::Timeout);
+        cx.stop_slot(me);
+        cx.start_slot(me);
     }
 
     /// Whether a person knows that there is work; machines always do.
@@ -345,7 +390,10 @@ impl Process for Worker {
             Input::Disk(token, result) => {
                 self.interpreter.on_disk(token, result.is_ok(), &mut self.trigger, cx);
             }
-            Input::Closed { peer, .. } => self.interpreter.on_closed(peer, &mut self.trigger, cx),
+            Input::Closed { peer, .. } => self.closed(peer, cx),
+        }
+        if self.interpreter.is_overdue() {
+            return self.too_long(cx);
         }
         self.flow(cx);
     }
@@ -356,6 +404,7 @@ impl Process for Worker {
             Trigger::Requests(requests) => requests.crash(),
             Trigger::Poller(poller) => poller.crash(),
             Trigger::Ticker(ticker) => ticker.crash(),
+            Trigger::Feeder(feeder) => feeder.crash(),
         }
         self.life = Life::default();
         self.waiting.clear();
@@ -385,8 +434,11 @@ impl Door for Trigger {
         Acknowledged::Over(Outcome::Failed)
     }
 
-    fn checkpoint(&mut self, _: RunId, _: Ticket, _: &mut Context<'_>) -> Acknowledged {
-        Acknowledged::Over(Outcome::Failed)
+    fn checkpoint(&mut self, run: RunId, ticket: Ticket, cx: &mut Context<'_>) -> Acknowledged {
+        match self {
+            Trigger::Feeder(feeder) => feeder.checkpoint(run, ticket, cx),
+            _ => Acknowledged::Over(Outcome::Failed),
+        }
     }
 
     fn lock(&self, _: Ticket) -> Option<(u32, u64)> {
@@ -399,6 +451,7 @@ impl Door for Trigger {
         match self {
             Trigger::Requests(requests) => requests.ended(ticket, ending, cx),
             Trigger::Poller(poller) => poller.ended(ending),
+            Trigger::Feeder(feeder) => feeder.ended(ticket, ending, cx),
             Trigger::Ticker(_) => {}
         }
     }

@@ -97,6 +97,12 @@ kinds! {
     "load" => Load(load::Load),
     /// An app in containers: replicas behind an ingress; a crash forgets what runs.
     "container-app" => ContainerApp(crate::recipe::hosts::ContainerApp),
+    /// Functions: a crash forgets what runs, the trigger delivers again.
+    "function-app" => FunctionApp(crate::recipe::hosts::FunctionApp),
+    /// A managed workflow: each step is written down; a crash resumes at the step that was under way.
+    "logic-app" => LogicApp(crate::recipe::hosts::LogicApp),
+    /// A person who notices after a while, and then does one thing after the other.
+    "operator" => Operator(crate::recipe::hosts::Operator),
     /// Anything that is called and is not ours.
     "endpoint" => Endpoint(endpoint::EndpointService),
     /// A Service Bus namespace.
