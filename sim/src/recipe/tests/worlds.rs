@@ -58,7 +58,7 @@ fn a_relay_empties_the_table_that_triggers_it() {
     let steps = vec![insert("orders-db.event", None), reply(202)];
     let relay = ContainerApp {
         trigger: "orders-db.event".to_owned(),
-        batch: 100,
+        batch: Some(100),
         steps: vec![insert("copies", Some(Once::ITEM)), delete("orders-db.event")],
         ..ContainerApp::default()
     };
