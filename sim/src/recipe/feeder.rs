@@ -7,7 +7,7 @@ use crate::node::Context;
 use crate::observe::Outcome;
 use crate::recipe::run::{Ending, RunId, Start};
 use crate::recipe::trigger::{Acknowledged, Ticket};
-use crate::recipe::worker::execution;
+use crate::recipe::worker::{Fed, execution};
 
 /// A page that is being handled.
 #[derive(Clone, Debug, PartialEq)]
@@ -28,15 +28,6 @@ pub struct Feeder {
     open: Vec<Option<Open>>,
     /// How often in a row each range was not finished; tells the draws of repeated runs apart.
     failures: Vec<(u16, u64)>,
-}
-
-/// What the worker is to do.
-#[derive(Clone, Debug)]
-pub enum Fed {
-    /// Start a run.
-    Start(Start),
-    /// The checkpoint for which this run waits is over.
-    Acknowledged(RunId, Outcome),
 }
 
 impl Feeder {

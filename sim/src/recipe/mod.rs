@@ -3,6 +3,7 @@
 pub mod compile;
 pub mod feeder;
 pub mod hosts;
+pub mod intake;
 pub mod journal;
 pub mod poller;
 pub mod program;

@@ -230,6 +230,10 @@ impl Interpreter {
                 run.timer = Some(timer);
             }
         }
+        if let Some(run) = self.get(id) {
+            let (item, run) = (run.cargo.first().unwrap_or_default(), run.execution.run);
+            cx.observe(item, What::RunStarted { run });
+        }
         self.ready.push_back(id);
         self.work(door, cx);
         id
@@ -475,7 +479,12 @@ impl Interpreter {
                 return true;
             }
             Verb::Settle(how) => {
-                let state = door.settle(id, ticket, *how, cx);
+                let end = match run.position.phase {
+                    Phase::Handler(block) => block.to,
+                    _ => program.main.to,
+                };
+                let last = run.position.at + 1 == end;
+                let state = door.settle((id, ticket), *how, last, cx);
                 return self.acknowledging(id, op, state, cx);
             }
             Verb::Checkpoint => {
@@ -574,9 +583,16 @@ impl Interpreter {
             return;
         }
         note(&mut run.position, at, outcome);
+        let acknowledgement = matches!(op.verb, Verb::Settle(_) | Verb::Checkpoint);
         match (run.position.phase, outcome) {
             (Phase::Undo | Phase::Undoing, _) => {}
             (_, Outcome::Ok) => run.position.at = next,
+            // What the recipe had to do is done, only its trigger does not know: nothing is taken back, and
+            // the trigger delivers again.
+            (Phase::Main, _) if acknowledgement => {
+                run.position.outcome = Outcome::Failed;
+                run.position.at = program.main.to;
+            }
             (Phase::Main, _) => {
                 let refused = outcome == Outcome::Refused;
                 run.position.outcome = if refused { Outcome::Refused } else { Outcome::Failed };
@@ -597,6 +613,8 @@ impl Interpreter {
             cx.cancel(timer);
         }
         let outcome = run.position.outcome;
+        let first = run.cargo.first().unwrap_or_default();
+        cx.observe(first, What::RunEnded { run: run.execution.run, done: outcome == Outcome::Ok });
         if outcome != Outcome::Ok {
             cx.observe_each(run.cargo.items(), What::Symptom(Symptom::RunFailed));
         }
@@ -845,7 +863,13 @@ struct NoDoor;
 
 impl Door for NoDoor {
     fn reply(&mut self, _: Ticket, _: u16, _: &mut Context<'_>) {}
-    fn settle(&mut self, _: RunId, _: Ticket, _: broker::Settlement, _: &mut Context<'_>) -> Acknowledged {
+    fn settle(
+        &mut self,
+        _: (RunId, Ticket),
+        _: broker::Settlement,
+        _: bool,
+        _: &mut Context<'_>,
+    ) -> Acknowledged {
         Acknowledged::Over(Outcome::Ok)
     }
     fn checkpoint(&mut self, _: RunId, _: Ticket, _: &mut Context<'_>) -> Acknowledged {
@@ -854,6 +878,5 @@ impl Door for NoDoor {
     fn lock(&self, _: Ticket) -> Option<(u32, u64)> {
         None
     }
-    fn transacted(&mut self, _: Ticket, _: Outcome) {}
     fn ended(&mut self, _: Ticket, _: Ending, _: &mut Context<'_>) {}
 }

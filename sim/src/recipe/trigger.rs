@@ -122,17 +122,20 @@ pub trait Door {
     /// Answers the request of this run.
     fn reply(&mut self, ticket: Ticket, status: u16, cx: &mut Context<'_>);
 
-    /// Settles the message of this run.
-    fn settle(&mut self, run: RunId, ticket: Ticket, how: Settlement, cx: &mut Context<'_>) -> Acknowledged;
+    /// Settles the message of this run; `last`: nothing follows in the recipe.
+    fn settle(
+        &mut self,
+        who: (RunId, Ticket),
+        how: Settlement,
+        last: bool,
+        cx: &mut Context<'_>,
+    ) -> Acknowledged;
 
     /// Moves the position in the feed behind the batch of this run.
     fn checkpoint(&mut self, run: RunId, ticket: Ticket, cx: &mut Context<'_>) -> Acknowledged;
 
     /// The link and the lock of the message of this run, for a transaction that settles it.
     fn lock(&self, ticket: Ticket) -> Option<(u32, u64)>;
-
-    /// The transaction that settled the message of this run is over.
-    fn transacted(&mut self, ticket: Ticket, outcome: Outcome);
 
     /// The run is over; what is not acknowledged yet gets the default answer.
     fn ended(&mut self, ticket: Ticket, ending: Ending, cx: &mut Context<'_>);

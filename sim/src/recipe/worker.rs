@@ -12,7 +12,8 @@ use crate::message::{Body, Message, control, http};
 use crate::node::{Context, Input, Process};
 use crate::observe::{Handling, Held, Outcome, Symptom, What};
 use crate::random::{Purpose, mix};
-use crate::recipe::feeder::{Fed, Feeder};
+use crate::recipe::feeder::Feeder;
+use crate::recipe::intake::Intake;
 use crate::recipe::poller::Poller;
 use crate::recipe::requests::Requests;
 use crate::recipe::run::{Ending, Interpreter, RunId, Start};
@@ -60,6 +61,15 @@ pub struct Settings {
     pub health: Vec<ProcessId>,
 }
 
+/// What a trigger tells its worker.
+#[derive(Clone, Debug)]
+pub enum Fed {
+    /// Start a run.
+    Start(Start),
+    /// The acknowledgement for which this run waits is over.
+    Acknowledged(RunId, Outcome),
+}
+
 /// How far an instance is in its life.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 enum Life {
@@ -96,6 +106,8 @@ pub enum Trigger {
     Ticker(Ticker),
     /// A change feed.
     Feeder(Feeder),
+    /// A queue, subscription or dead-letter queue.
+    Intake(Box<Intake>),
 }
 
 /// One instance.
@@ -152,6 +164,7 @@ impl Worker {
             Trigger::Poller(poller) => poller.begin(cx),
             Trigger::Ticker(ticker) => ticker.begin(cx),
             Trigger::Feeder(feeder) => feeder.begin(cx),
+            Trigger::Intake(intake) => intake.begin(cx),
         }
     }
 
@@ -171,8 +184,10 @@ impl Worker {
             }
             Body::Control(control::Command::Drain) => {
                 self.life = Life::Draining(from);
-                if let Trigger::Feeder(feeder) = &mut self.trigger {
-                    feeder.stop(cx);
+                match &mut self.trigger {
+                    Trigger::Feeder(feeder) => feeder.stop(cx),
+                    Trigger::Intake(intake) => intake.stop(cx),
+                    _ => {}
                 }
             }
             Body::Request(request) => self.request(connection, &message, *request, cx),
@@ -188,6 +203,9 @@ impl Worker {
                     Trigger::Feeder(feeder) => {
                         let fed = feeder.on_message(&message, cx);
                         self.fed(fed, cx);
+                    }
+                    Trigger::Intake(intake) => {
+                        intake.on_message(from, &message, cx);
                     }
                     Trigger::Requests(_) | Trigger::Ticker(_) => {}
                 }
@@ -254,8 +272,20 @@ impl Worker {
                     let fed = feeder.on_timer(token, cx);
                     self.fed(fed, cx);
                 }
+                Trigger::Intake(intake) => {
+                    intake.on_timer(token, cx);
+                }
                 Trigger::Requests(_) => {}
             },
+        }
+    }
+
+    /// Takes what the receiver of a broker has to say.
+    fn take_in(&mut self, cx: &mut Context<'_>) {
+        while let Trigger::Intake(intake) = &mut self.trigger
+            && let Some(fed) = intake.next(cx)
+        {
+            self.fed(Some(fed), cx);
         }
     }
 
@@ -272,19 +302,25 @@ impl Worker {
 
     fn closed(&mut self, peer: ProcessId, cx: &mut Context<'_>) {
         self.interpreter.on_closed(peer, &mut self.trigger, cx);
-        if let Trigger::Feeder(feeder) = &mut self.trigger {
-            let fed = feeder.on_closed(peer, cx);
-            self.fed(fed, cx);
+        match &mut self.trigger {
+            Trigger::Feeder(feeder) => {
+                let fed = feeder.on_closed(peer, cx);
+                self.fed(fed, cx);
+            }
+            Trigger::Intake(intake) => intake.on_closed(peer, cx),
+            _ => {}
         }
     }
 
     /// Starts what may start, and goes when it was told to and nothing is left.
     fn flow(&mut self, cx: &mut Context<'_>) {
+        self.take_in(cx);
         if self.is_noticed(cx) {
             while (self.interpreter.len() as u32) < self.settings.concurrency
                 && let Some(start) = self.waiting.pop_front()
             {
                 self.interpreter.start(start, &mut self.trigger, cx);
+                self.take_in(cx);
             }
         }
         if let Trigger::Poller(poller) = &mut self.trigger {
@@ -405,6 +441,7 @@ impl Process for Worker {
             Trigger::Poller(poller) => poller.crash(),
             Trigger::Ticker(ticker) => ticker.crash(),
             Trigger::Feeder(feeder) => feeder.crash(),
+            Trigger::Intake(intake) => intake.crash(),
         }
         self.life = Life::default();
         self.waiting.clear();
@@ -430,8 +467,17 @@ impl Door for Trigger {
         }
     }
 
-    fn settle(&mut self, _: RunId, _: Ticket, _: Settlement, _: &mut Context<'_>) -> Acknowledged {
-        Acknowledged::Over(Outcome::Failed)
+    fn settle(
+        &mut self,
+        who: (RunId, Ticket),
+        how: Settlement,
+        last: bool,
+        cx: &mut Context<'_>,
+    ) -> Acknowledged {
+        match self {
+            Trigger::Intake(intake) => intake.settle(who, how, last, cx),
+            _ => Acknowledged::Over(Outcome::Failed),
+        }
     }
 
     fn checkpoint(&mut self, run: RunId, ticket: Ticket, cx: &mut Context<'_>) -> Acknowledged {
@@ -441,17 +487,19 @@ impl Door for Trigger {
         }
     }
 
-    fn lock(&self, _: Ticket) -> Option<(u32, u64)> {
-        None
+    fn lock(&self, ticket: Ticket) -> Option<(u32, u64)> {
+        match self {
+            Trigger::Intake(intake) => intake.lock(ticket),
+            _ => None,
+        }
     }
-
-    fn transacted(&mut self, _: Ticket, _: Outcome) {}
 
     fn ended(&mut self, ticket: Ticket, ending: Ending, cx: &mut Context<'_>) {
         match self {
             Trigger::Requests(requests) => requests.ended(ticket, ending, cx),
             Trigger::Poller(poller) => poller.ended(ending),
             Trigger::Feeder(feeder) => feeder.ended(ticket, ending, cx),
+            Trigger::Intake(intake) => intake.ended(ticket, ending, cx),
             Trigger::Ticker(_) => {}
         }
     }

@@ -10,6 +10,7 @@ use crate::random::{mix, name_hash};
 use crate::recipe::compile::{self, Recipe};
 use crate::recipe::feeder::Feeder;
 use crate::recipe::hosts::front::{Front, Fronting, Measure, Scaling};
+use crate::recipe::intake::Intake;
 use crate::recipe::journal::Journal;
 use crate::recipe::poller::{Poller, Polling};
 use crate::recipe::requests::Requests;
@@ -18,6 +19,7 @@ use crate::recipe::ticker::Ticker;
 use crate::recipe::trigger::Source;
 use crate::recipe::worker::{ONLY_PART, Settings, Trigger, Worker, space};
 use crate::services::NodeKind;
+use crate::services::service_bus::receiver::{Receiver, ReceiverRules};
 use crate::time::Span;
 use crate::units::{Count, Distribution};
 
@@ -253,10 +255,7 @@ impl App<'_> {
                 app: name_hash(self.recipe.node),
             })),
             Source::Feed(store) => Trigger::Feeder(self.feeder(store, index, plan)?),
-            Source::Queue(_) => {
-                let message = format!("`{}` cannot be a trigger yet", self.recipe.trigger);
-                return Err(PlanError::at(&["nodes", self.recipe.node, "trigger"], message));
-            }
+            Source::Queue(queue) => Trigger::Intake(Box::new(self.intake(queue, plan)?)),
         })
     }
 
@@ -272,6 +271,19 @@ impl App<'_> {
         let owner = mix(app, index as u64);
         let processor = ChangeFeedProcessor::new(store, part, processor, owner, space::FEED, rules);
         Ok(Feeder::new(processor, app))
+    }
+
+    fn intake(&self, queue: Address, plan: &Plan) -> Result<Intake, PlanError> {
+        let app = name_hash(self.recipe.node);
+        let rules = ReceiverRules {
+            sessions: defaults(self.recipe.trigger, plan).sessions,
+            concurrency: self.concurrency,
+            prefetch: self.prefetch,
+            mode: self.recipe.receive,
+            renew_lock: self.renew_lock,
+            ..ReceiverRules::default()
+        };
+        Ok(Intake::new(Receiver::new(queue, rules, app, space::RECEIVE), app))
     }
 
     fn health_nodes(&self, plan: &Plan) -> Result<Vec<ProcessId>, PlanError> {
