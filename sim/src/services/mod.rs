@@ -15,6 +15,12 @@ pub trait Service {
         None
     }
 
+    /// Why this fault cannot apply to the node as it is configured (credits on a Premium namespace), if so.
+    fn refuses(&self, fault: &crate::faults::FaultKind) -> Option<String> {
+        let _ = fault;
+        None
+    }
+
     /// Adds its processes, places and names to the plan. Names of other nodes may not be resolved here,
     /// except that of the whole it is a part of.
     ///
@@ -58,6 +64,9 @@ macro_rules! kinds {
             }
             fn of(&self) -> Option<&str> {
                 match self { $(NodeKind::$variant(config) => config.of(),)+ }
+            }
+            fn refuses(&self, fault: &crate::faults::FaultKind) -> Option<String> {
+                match self { $(NodeKind::$variant(config) => config.refuses(fault),)+ }
             }
             fn declare(&self, name: &str, plan: &mut Plan) -> Result<(), PlanError> {
                 match self { $(NodeKind::$variant(config) => config.declare(name, plan),)+ }
