@@ -1,1 +1,11 @@
-//! The results document and its renderings.
+//! The results document and its renderings. A report is drawn from the document alone.
+
+pub mod results;
+pub mod text;
+pub mod verdict;
+
+pub use results::{
+    Achieved, BookError, ContractResult, Fates, FaultResult, FlowRow, Ledger, ObjectiveResult, PlaceRow,
+    ReadError, Results, SCHEMA, SeedResult, SendRow, Step, Violation,
+};
+pub use verdict::Verdict;

@@ -226,11 +226,34 @@ impl Plan {
                 }
             }
         }
+        for (_, kind) in &nodes {
+            for name in kind.consumes() {
+                plan.mark_queue(&name);
+            }
+        }
         if errors.is_empty() {
             crate::faults::load::declare(&mut plan);
             errors = crate::faults::check::check(&plan);
         }
         if errors.is_empty() { Ok(plan) } else { Err(errors) }
+    }
+
+    /// Rows of a table that a recipe reads as its trigger wait there: the place is a queue. A change feed
+    /// is one of all parts of its store.
+    fn mark_queue(&mut self, name: &str) {
+        let places: Vec<PlaceId> = match name.strip_suffix(".change-feed") {
+            Some(store) => {
+                let node = self.node(store);
+                self.endpoints.values().filter(|e| Some(e.node) == node).filter_map(|e| e.place).collect()
+            }
+            None => self.endpoints.get(name).and_then(|endpoint| endpoint.place).into_iter().collect(),
+        };
+        for place in places {
+            let place = &mut self.places[place.index()];
+            if place.role == PlaceRole::Effect {
+                place.role = PlaceRole::Queue;
+            }
+        }
     }
 
     fn depth(&self, kind: &NodeKind) -> usize {

@@ -1,5 +1,16 @@
-//! What every caller embeds: timeout, retry, circuit breaker, concurrency limit.
+//! What every caller embeds: timeout, retry, circuit breaker, retry budget, concurrency limit, and the
+//! one table that says what an answer means.
 
+pub mod breaker;
+pub mod budget;
+pub mod caller;
+pub mod classify;
+pub mod feed;
 pub mod policy;
+pub mod retry;
 
+pub use caller::{CallHandle, Caller, Finished, Progress};
+pub use classify::{Verdict, classify};
+pub use feed::ChangeFeedProcessor;
 pub use policy::Policy;
+pub use retry::{Rules, Sdk};

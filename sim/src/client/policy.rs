@@ -96,6 +96,7 @@ pub struct BreakerRule {
     pub open_for: Span,
 }
 
+/// A type that is text in YAML: `FromStr` and `Display` make the rest.
 macro_rules! text_value {
     ($type:ty, $name:literal, $about:literal, $($example:literal),+) => {
         impl Serialize for $type {
@@ -118,6 +119,8 @@ macro_rules! text_value {
         }
     };
 }
+
+pub(crate) use text_value;
 
 impl FromStr for Backoff {
     type Err = UnitError;

@@ -6,7 +6,6 @@ use crate::faults::{Hook, Placement};
 use crate::ids::{FaultId, NodeId, ProcessId};
 use crate::network::{ProcessSet, Scope};
 use crate::plan::{Location, Plan, PlanError};
-use crate::services::Service;
 
 /// The kinds of node that have certain hooks, by the word after `kind:`.
 pub mod kinds {
@@ -147,7 +146,10 @@ impl Aim<'_> {
         found.ok_or_else(|| {
             let what = if whole_site { "site" } else { "zone" };
             self.error(format!("there is no {what} `{}`", self.target))
-                .help(format!("write for example `{}{example}`", sites.first().copied().unwrap_or("westeurope")))
+                .help(format!(
+                    "write for example `{}{example}`",
+                    sites.first().copied().unwrap_or("westeurope")
+                ))
                 .word("dangling")
         })
     }
@@ -157,7 +159,9 @@ impl Aim<'_> {
     pub fn within(&self, site: u8, zone: Option<u8>) -> Vec<ProcessId> {
         self.those(|location| match location {
             Location::Zone { site: s, zone: z } => s == site && zone.is_none_or(|zone| zone == z),
-            Location::Redundant { site: s, .. } | Location::AnyZone { site: s } => s == site && zone.is_none(),
+            Location::Redundant { site: s, .. } | Location::AnyZone { site: s } => {
+                s == site && zone.is_none()
+            }
             Location::Internet => false,
         })
     }

@@ -64,11 +64,8 @@ fn check_placement(plan: &Plan, name: &str, kind: &FaultKind, placement: &Placem
     let mut wrong = |field: &str, message: String, help: &str, word: &'static str| {
         errors.push(PlanError::at(&["faults", name, field], message).help(help).word(word));
     };
-    let points = [
-        ("before", &placement.before),
-        ("in-doubt", &placement.in_doubt),
-        ("after", &placement.after),
-    ];
+    let points =
+        [("before", &placement.before), ("in-doubt", &placement.in_doubt), ("after", &placement.after)];
     let given: Vec<_> = points.iter().filter_map(|(field, step)| Some((*field, step.as_deref()?))).collect();
     if given.len() > 1 {
         let message = "a fault strikes at one point".to_owned();
@@ -87,7 +84,12 @@ fn check_placement(plan: &Plan, name: &str, kind: &FaultKind, placement: &Placem
         wrong("nth", "every 0th item is none".to_owned(), "write a count from 1", "value");
     }
     if placement.times == Some(0) {
-        wrong("times", "0 times is never".to_owned(), "write a count from 1, or leave the fault out", "value");
+        wrong(
+            "times",
+            "0 times is never".to_owned(),
+            "write a count from 1, or leave the fault out",
+            "value",
+        );
     }
     if placement.every.is_some_and(|every| every.is_zero()) {
         wrong("every", "again after no time at all".to_owned(), "write a duration above 0", "value");

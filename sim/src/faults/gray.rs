@@ -1,12 +1,12 @@
 //! Layer 13: dependencies that are half broken, and hosts that limp.
 
 use crate::faults::aim::kinds::DEPENDENCY;
-use crate::faults::local::Value;
+use crate::faults::local::{Frequency, Value};
 use crate::faults::placement::{fault, hook_fault};
 use crate::faults::{Action, Aim, Hook, Strikes};
 use crate::plan::PlanError;
 use crate::time::Span;
-use crate::units::Distribution;
+use crate::units::{Distribution, Ratio};
 
 hook_fault! {
     /// The dependency answers late.
@@ -23,12 +23,23 @@ hook_fault! {
     /// The dependency fails now and then (use `chance`).
     Intermittent {} on DEPENDENCY, at Hook::DependencyIntermittent
 }
-hook_fault! {
-    /// The dependency fails for a part of the keys.
+fault! {
+    /// The dependency fails for a part of the keys (tenants), the same ones for as long as it lasts.
     Partial {
-        /// One key in so many. Default: 10.
-        one_in: u32 = 10,
-    } on DEPENDENCY, at Hook::DependencyPartial, |it| Value::Number(u64::from(it.one_in.max(1)))
+        /// The share of the keys. Default: 10%.
+        share: Ratio = Ratio(0.1),
+    }
+}
+impl Strikes for Partial {
+    fn actions(&self, aim: &Aim<'_>) -> Result<Vec<Action>, PlanError> {
+        let mut actions = aim.hook(DEPENDENCY, Hook::DependencyPartial, Value::None)?;
+        for action in &mut actions {
+            if let Action::Local(_, active) = action {
+                active.frequency = Frequency::Chance(self.share.0);
+            }
+        }
+        Ok(actions)
+    }
 }
 hook_fault! {
     /// The dependency says yes and does nothing.

@@ -2,7 +2,7 @@
 //! own, so that the items of the original load stay what they are.
 
 use crate::faults::placement::fault;
-use crate::faults::{Action, Aim, Common, FaultKind, Placement, Strikes};
+use crate::faults::{Action, Aim, FaultKind, Placement, Strikes};
 use crate::ids::{FaultId, FlowId, StreamId};
 use crate::plan::{Plan, PlanError};
 use crate::random::{Purpose, name_hash};

@@ -32,7 +32,8 @@ impl Active {
     /// Whether it can grow to full strength bit by bit.
     #[must_use]
     pub const fn can_ramp(&self) -> bool {
-        matches!(self.value, Value::Span(_) | Value::Latency(_)) || matches!(self.frequency, Frequency::Chance(_))
+        matches!(self.value, Value::Span(_) | Value::Latency(_))
+            || matches!(self.frequency, Frequency::Chance(_))
     }
 
     /// The same at part of its strength, in thousandths: rarer if it has a chance, else smaller.
@@ -46,7 +47,9 @@ impl Active {
         }
         weaker.value = match self.value {
             Value::Span(span) => Value::Span(part(span)),
-            Value::Latency(Distribution::Constant(span)) => Value::Latency(Distribution::Constant(part(span))),
+            Value::Latency(Distribution::Constant(span)) => {
+                Value::Latency(Distribution::Constant(part(span)))
+            }
             Value::Latency(Distribution::Uniform(low, high)) => {
                 Value::Latency(Distribution::Uniform(part(low), part(high)))
             }
@@ -148,6 +151,14 @@ impl LocalFaults {
         Some(Strike { fault: active.fault, value: active.value })
     }
 
+    /// A lasting fault at this hook that health probes can see.
+    #[must_use]
+    pub fn visible(&self, hook: Hook, part: u16) -> Option<Strike> {
+        let mut here = self.active.iter().filter(|a| a.hook == hook && !a.hidden);
+        let active = here.find(|a| a.part.is_none_or(|p| p == part))?;
+        Some(Strike { fault: active.fault, value: active.value })
+    }
+
     /// Whether a fault strikes this item here; uses up one of its strikes if so.
     pub fn strike(
         &mut self,
@@ -161,11 +172,14 @@ impl LocalFaults {
             if active.hook != hook || active.part.is_some_and(|p| p != part) || active.left == Some(0) {
                 continue;
             }
+            // A partial outage strikes some keys (tenants) for as long as it lasts, not some requests.
+            let identity = match hook {
+                Hook::DependencyPartial => [u64::from(item.key) | 1 << 63, 0],
+                _ => [item.identity(), occurrence],
+            };
             let hit = match active.frequency {
                 Frequency::Always => true,
-                Frequency::Chance(p) => {
-                    random.chance(p, Purpose::FaultChance, active.label, [item.identity(), occurrence])
-                }
+                Frequency::Chance(p) => random.chance(p, Purpose::FaultChance, active.label, identity),
                 Frequency::Nth(n) => item.number % n.max(1) == n.max(1) - 1,
             };
             if hit {

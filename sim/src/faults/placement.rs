@@ -48,7 +48,8 @@ pub struct Condition {
 impl FromStr for Condition {
     type Err = UnitError;
     fn from_str(text: &str) -> Result<Self, UnitError> {
-        let bad = || UnitError(format!("`{text}` is not a condition; write for example `payments.depth > 5000`"));
+        let bad =
+            || UnitError(format!("`{text}` is not a condition; write for example `payments.depth > 5000`"));
         let (metric, above) = text.split_once('>').ok_or_else(bad)?;
         let entity = metric.trim().strip_suffix(".depth").ok_or_else(bad)?;
         let above = above.trim().parse().map_err(|_| bad())?;
@@ -152,7 +153,8 @@ impl Placement {
                 (0..count).map(|number| begins + Span(draw(number, last.0.max(1)))).collect()
             }
             at => {
-                let first = begins + at.map_or(Span::ZERO, |at| if let At::Instant(span) = at { span } else { Span::ZERO });
+                let first = begins
+                    + at.map_or(Span::ZERO, |at| if let At::Instant(span) = at { span } else { Span::ZERO });
                 match self.every {
                     Some(every) if !every.is_zero() => {
                         let most = self.times.map_or(u64::MAX, u64::from);
@@ -300,8 +302,12 @@ mod tests {
 
     #[test]
     fn random_instants_lie_in_the_run_and_depend_on_seed_and_label_only() {
-        let placement =
-            Placement { at: Some(At::Random), times: Some(20), lasts: Some(Span::secs(30)), ..Placement::default() };
+        let placement = Placement {
+            at: Some(At::Random),
+            times: Some(20),
+            lasts: Some(Span::secs(30)),
+            ..Placement::default()
+        };
         let (begins, ends) = (Time::ZERO + Span::mins(1), Time::ZERO + Span::mins(11));
         let of = |seed, label| placement.instants(label, &Random::new(seed), begins, ends);
         assert_eq!(of(1, 7), of(1, 7));

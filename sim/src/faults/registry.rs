@@ -176,7 +176,11 @@ impl Registry {
                 self.depths.push(Depth { place, waiting: 0, above: condition.above, fault });
             }
         } else if scheduled.watched.is_some() {
-            let from = if placement.is_repeated() { self.begins } else { instants.first().copied().unwrap_or(self.begins) };
+            let from = if placement.is_repeated() {
+                self.begins
+            } else {
+                instants.first().copied().unwrap_or(self.begins)
+            };
             self.schedule(from, fault, Due::Open);
             self.schedule(self.ends, fault, Due::Close);
             armed = if placement.is_repeated() { instants.len() as u64 } else { 1 };
@@ -243,7 +247,8 @@ impl Registry {
     /// is decided there.
     fn falls(&self, fault: FaultId, number: u64) -> bool {
         let scheduled = &self.faults[fault.index()];
-        let by_item = |action: &Action| matches!(action, Action::Local(..) | Action::Network(_) | Action::Surge);
+        let by_item =
+            |action: &Action| matches!(action, Action::Local(..) | Action::Network(_) | Action::Surge);
         match scheduled.placement.chance {
             Some(chance) if !scheduled.actions.iter().any(by_item) => {
                 self.random.chance(chance.0, Purpose::FaultChance, scheduled.label, [number, 1 << 63])
@@ -278,7 +283,11 @@ impl Registry {
             }
             if let Some(ramp) = placement.ramp {
                 for step in 2..=STEPS {
-                    self.schedule(now + ramp.scaled(step - 1, STEPS - 1), fault, Due::Strength(1000 * step / STEPS));
+                    self.schedule(
+                        now + ramp.scaled(step - 1, STEPS - 1),
+                        fault,
+                        Due::Strength(1000 * step / STEPS),
+                    );
                 }
             }
         }
@@ -367,7 +376,10 @@ impl Registry {
                 _ => self.begins,
             };
             // Once, unless it says how often.
-            if now >= from && started < u64::from(scheduled.placement.times.unwrap_or(1)) && scheduled.active == 0 {
+            if now >= from
+                && started < u64::from(scheduled.placement.times.unwrap_or(1))
+                && scheduled.active == 0
+            {
                 self.schedule(now, *fault, Due::Begin(started));
             }
         }

@@ -137,7 +137,8 @@ impl World {
         let (from, to) = (flight.from, flight.to);
         let Freight::Message(message) = &flight.freight else { return };
         let probe = matches!(message.body, Body::Probe | Body::ProbeAnswer { .. });
-        let cut = if self.network.is_calm() { None } else { self.network.cut(from, to, true, probe, self.now) };
+        let cut =
+            if self.network.is_calm() { None } else { self.network.cut(from, to, true, probe, self.now) };
         let shell = &self.shells[to.index()];
         let masked = shell.is_masked() && matches!(message.body, Body::Probe);
         let by = cut.map_or(shell.held_by(), |(by, _)| by);
@@ -407,7 +408,10 @@ impl World {
         }
         let silence = connection.speech.manners().silence;
         let local = reason == CloseReason::Idle;
-        if !local && !self.network.is_calm() && self.network.cut(from, to, true, false, self.now).is_some() {
+        let cut =
+            if self.network.is_calm() { None } else { self.network.cut(from, to, true, false, self.now) };
+        // A rule that refuses sends the reset itself.
+        if !local && cut.is_some_and(|(_, how)| how == Silence::Silent) {
             self.listen(id, side, silence);
             return;
         }
@@ -447,7 +451,14 @@ impl World {
         }
     }
 
-    fn trouble(&self, at: ProcessId, subject: ProcessId, by: FaultMask, symptom: Symptom, sink: &mut impl Sink) {
+    fn trouble(
+        &self,
+        at: ProcessId,
+        subject: ProcessId,
+        by: FaultMask,
+        symptom: Symptom,
+        sink: &mut impl Sink,
+    ) {
         let what = What::Trouble { subject, symptom };
         self.note_by(sink, at, self.events, by, crate::ids::Item::default(), what);
     }

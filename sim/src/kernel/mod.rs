@@ -5,6 +5,8 @@ pub mod digest;
 pub mod queue;
 pub mod slab;
 mod strike;
+#[cfg(test)]
+mod tests;
 pub mod world;
 
 pub use digest::Digest;

@@ -1,8 +1,8 @@
 //! How the world carries a fault out and takes it back. Beginning and end are exhaustive over the
 //! actions: nothing is healed anywhere else.
 
-use crate::faults::registry::Move;
 use crate::faults::Action;
+use crate::faults::registry::Move;
 use crate::ids::{FaultId, FaultMask, Item, ProcessId};
 use crate::kernel::world::World;
 use crate::network::Disturbance;
@@ -32,7 +32,14 @@ impl World {
 
     fn phase(&mut self, fault: FaultId, phase: FaultPhase, sink: &mut impl Sink) {
         self.digest.fold(self.now.0, u64::from(fault.0) << 8 | phase as u64);
-        self.note_by(sink, ProcessId(0), self.events, FaultMask::of(fault), Item::default(), What::Fault { fault, phase });
+        self.note_by(
+            sink,
+            ProcessId(0),
+            self.events,
+            FaultMask::of(fault),
+            Item::default(),
+            What::Fault { fault, phase },
+        );
     }
 
     fn begin(&mut self, fault: FaultId, only: Option<ProcessId>, sink: &mut impl Sink) {

@@ -119,7 +119,9 @@ impl World {
             network: Network::default(),
             registry,
             fault_wake: Time::NEVER,
-            disk: Arc::new(Distribution::Lognormal { median: Span::micros(800), p99: Span::millis(5) }.sampler()),
+            disk: Arc::new(
+                Distribution::Lognormal { median: Span::micros(800), p99: Span::millis(5) }.sampler(),
+            ),
             digest: Digest::default(),
             events: 0,
             calls: 0,

@@ -58,6 +58,9 @@ pub enum Command {
         lock: u64,
         /// What becomes of it.
         how: Settlement,
+        /// How much more credit the link gets once it is settled: saves a message where the receiver is
+        /// free as soon as the settlement is done.
+        more: u32,
     },
     /// Extend the lock of a message (`lock`), or of the session of the link (`lock` = 0).
     Renew {

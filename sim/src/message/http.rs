@@ -41,6 +41,10 @@ pub struct Response {
 }
 
 impl Response {
+    /// No response: the stream was reset (`RST_STREAM`), and the caller knows only that none will come.
+    /// The connection with its other requests lives on.
+    pub const RESET: Response = Response::status(0);
+
     /// A response without `Retry-After`.
     #[must_use]
     pub const fn status(status: u16) -> Response {

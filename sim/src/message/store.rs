@@ -31,6 +31,8 @@ pub enum Command {
     },
     /// Take or keep a lease of a feed range.
     Lease {
+        /// Which reader of the feed: the node of the app. Each has leases and checkpoints of its own.
+        processor: u16,
         /// The range; `u16::MAX`: any that this owner may take by its fair share.
         range: u16,
         /// The owner's own number.

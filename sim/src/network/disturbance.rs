@@ -77,8 +77,14 @@ impl Wrong {
     #[must_use]
     pub const fn can_ramp(&self) -> bool {
         match self {
-            Wrong::Latency(_) | Wrong::Loss { .. } | Wrong::Duplicate(_) | Wrong::Reorder { .. } | Wrong::Reset(_) => true,
-            Wrong::Bandwidth(_) | Wrong::Cut { .. } | Wrong::LimitData(_) | Wrong::ConnectionLimit(_) => false,
+            Wrong::Latency(_)
+            | Wrong::Loss { .. }
+            | Wrong::Duplicate(_)
+            | Wrong::Reorder { .. }
+            | Wrong::Reset(_) => true,
+            Wrong::Bandwidth(_) | Wrong::Cut { .. } | Wrong::LimitData(_) | Wrong::ConnectionLimit(_) => {
+                false
+            }
         }
     }
 }
@@ -142,7 +148,11 @@ impl Disturbance {
         match &self.what {
             Wrong::Loss { rate, burst: None } => *rate,
             Wrong::Loss { rate, burst: Some(burst) } => {
-                if in_burst(random, self.label, *rate, *burst, now) { burst.rate } else { 0.0 }
+                if in_burst(random, self.label, *rate, *burst, now) {
+                    burst.rate
+                } else {
+                    0.0
+                }
             }
             _ => 0.0,
         }

@@ -72,7 +72,9 @@ impl Latencies {
 fn site_of(location: Location) -> Option<u8> {
     match location {
         Location::Internet => None,
-        Location::Zone { site, .. } | Location::Redundant { site, .. } | Location::AnyZone { site } => Some(site),
+        Location::Zone { site, .. } | Location::Redundant { site, .. } | Location::AnyZone { site } => {
+            Some(site)
+        }
     }
 }
 
@@ -84,7 +86,9 @@ pub(crate) fn stretches(a: Location, b: Location) -> SmallVec<[Stretch; 3]> {
         (Some(site), None) | (None, Some(site)) => path.push(Stretch::Internet(site)),
         (Some(s), Some(t)) if s != t => path.push(Stretch::Backbone(s.min(t), s.max(t))),
         (Some(site), Some(_)) => path.push(match (a, b) {
-            (Location::Zone { zone: x, .. }, Location::Zone { zone: y, .. }) if x == y => Stretch::Fabric(site, x),
+            (Location::Zone { zone: x, .. }, Location::Zone { zone: y, .. }) if x == y => {
+                Stretch::Fabric(site, x)
+            }
             (Location::Zone { zone: x, .. }, Location::Zone { zone: y, .. }) => {
                 Stretch::Zones(site, x.min(y), x.max(y))
             }
@@ -117,7 +121,8 @@ pub fn place(plan: &Plan, random: &Random) -> Vec<Location> {
     all.map(|id| {
         let info = plan.process(id);
         let Location::AnyZone { site } = info.location else { return info.location };
-        let zones = plan.blueprint.sites.get_index(usize::from(site)).map_or(1, |(_, site)| site.zones.max(1));
+        let zones =
+            plan.blueprint.sites.get_index(usize::from(site)).map_or(1, |(_, site)| site.zones.max(1));
         let zone = random.below(u64::from(zones), Purpose::Placement, info.hash, [0, 0]) as u8 + 1;
         Location::Zone { site, zone }
     })

@@ -547,7 +547,9 @@ impl Network {
                     weather.extra = weather.extra + disturbance.free_at[back].since(now);
                     true
                 }
-                Wrong::Cut { .. } | Wrong::Reset(_) | Wrong::LimitData(_) | Wrong::ConnectionLimit(_) => false,
+                Wrong::Cut { .. } | Wrong::Reset(_) | Wrong::LimitData(_) | Wrong::ConnectionLimit(_) => {
+                    false
+                }
             };
             if altered {
                 weather.by = weather.by.and(FaultMask::of(disturbance.fault));
@@ -587,7 +589,14 @@ impl Network {
     // -- Stalls. --
 
     /// Stops a message at the end of its path. Returns when its sender tries again, if it is the first.
-    pub fn stall(&mut self, id: ConnectionId, side: usize, slot: u32, by: FaultMask, now: Time) -> Option<Time> {
+    pub fn stall(
+        &mut self,
+        id: ConnectionId,
+        side: usize,
+        slot: u32,
+        by: FaultMask,
+        now: Time,
+    ) -> Option<Time> {
         let connection = self.get_mut(id)?;
         if let Some(stall) = &mut connection.stalls[side] {
             stall.queue.push_back(slot);
@@ -717,9 +726,9 @@ fn broker_detail(command: &broker::Command) -> u64 {
 fn store_detail(command: &store::Command) -> u64 {
     use store::Command as C;
     match command {
-        C::Write { operations, .. } => {
-            operations.first().map_or(0, |operation| u64::from(operation.part) | (operation.verb as u64) << 20)
-        }
+        C::Write { operations, .. } => operations
+            .first()
+            .map_or(0, |operation| u64::from(operation.part) | (operation.verb as u64) << 20),
         C::Poll { part, .. } => 1 << 16 | u64::from(*part),
         C::Read { part, .. } => 2 << 16 | u64::from(*part),
         C::Lease { range, .. } => 3 << 16 | u64::from(*range),

@@ -268,6 +268,12 @@ impl<'a> Context<'a> {
         if self.parts.faults.is_quiet() { None } else { self.parts.faults.active(hook, part) }
     }
 
+    /// The same for the answer to a health probe: a hidden fault is not seen by probes.
+    #[must_use]
+    pub fn visible(&self, hook: Hook, part: u16) -> Option<Strike> {
+        if self.parts.faults.is_quiet() { None } else { self.parts.faults.visible(hook, part) }
+    }
+
     /// Observes that a fault altered what happens to this item.
     pub fn touched(&mut self, item: Item, strike: Strike) {
         self.parts.faults.fired(strike.fault);

@@ -10,8 +10,8 @@ pub mod shell;
 pub mod timers;
 
 pub use bag::ItemBag;
-pub use context::{Context, Effect, Point};
 pub use clock::Clock;
+pub use context::{Context, Effect, Point};
 pub use durable::{Apply, Durable};
 pub use shell::Shell;
 pub use timers::{TimerId, Timers};

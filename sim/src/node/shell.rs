@@ -243,9 +243,7 @@ impl Shell {
         if self.inbox.is_empty() && self.frozen.is_empty() {
             return 0;
         }
-        let carries = |waiting: &&Waiting| {
-            matches!(&waiting.input, Input::Message { message, .. } if !message.cargo.is_empty())
-        };
+        let carries = |waiting: &&Waiting| matches!(&waiting.input, Input::Message { message, .. } if !message.cargo.is_empty());
         self.inbox.iter().filter(carries).count() + usize::from(!self.frozen.is_empty())
     }
 

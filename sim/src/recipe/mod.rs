@@ -1,1 +1,18 @@
 //! The step language in which the user's own apps are written, its interpreter, and its hosts.
+
+pub mod compile;
+pub mod hosts;
+pub mod journal;
+pub mod poller;
+pub mod program;
+pub mod requests;
+pub mod run;
+pub mod step;
+pub mod ticker;
+pub mod trigger;
+pub mod worker;
+
+pub use step::Step;
+
+#[cfg(test)]
+mod tests;

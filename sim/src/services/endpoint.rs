@@ -1,26 +1,279 @@
 //! `endpoint`: anything that is called and is not ours (a payment provider, a carrier).
+//!
+//! A request waits for its turn (`capacity`), then for its service time (`latency`). The effect happens
+//! at the *end* of that time, just before the answer is sent. A caller that gave up earlier gets its effect all the
+//! same: this is what makes a timeout unknown.
 
-use schemars::JsonSchema;
-use serde::{Deserialize, Serialize};
+mod config;
+mod keys;
+#[cfg(test)]
+mod tests;
 
-use crate::ids::ProcessId;
-use crate::node::Process;
-use crate::plan::{Plan, PlanError};
-use crate::services::Service;
+pub use config::{EndpointService, Operation};
 
-/// Anything that is called and is not ours.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields, rename_all = "kebab-case", default)]
-pub struct EndpointService {}
+use std::sync::Arc;
 
-impl Service for EndpointService {
-    fn about(&self) -> &'static str {
-        "anything that is called and is not ours"
+use crate::faults::Hook;
+use crate::faults::local::Value;
+use crate::ids::{ConnectionId, Item, PlaceId};
+use crate::message::http::{Request, Response, Verb};
+use crate::message::{Body, Message, control};
+use crate::node::{Context, Input, ItemBag, Process};
+use crate::observe::{Birth, Handling, Held, What};
+use crate::random::{Purpose, to_unit};
+use crate::services::front::{Front, Pending};
+use crate::time::Span;
+use crate::units::{Rate, Sampler};
+
+use keys::Keys;
+
+/// What never changes about an endpoint.
+#[derive(Debug)]
+struct Setup {
+    operations: Vec<Offered>,
+    latency: Sampler,
+    capacity: Option<Rate>,
+    queue: Option<u32>,
+    refuses: f64,
+    keys: Span,
+    remembers_undo: bool,
+}
+
+/// An operation as it is served.
+#[derive(Debug)]
+struct Offered {
+    hash: u64,
+    place: PlaceId,
+    /// Which operation it takes back.
+    undoes: Option<u16>,
+}
+
+/// What an endpoint remembers for ever: it is somebody else's database.
+#[derive(Clone, Debug, Default)]
+struct Records {
+    effects: Vec<ItemBag>,
+    /// Items of each operation that were taken back, so that a late one is refused.
+    undone: Vec<ItemBag>,
+    keys: Keys,
+}
+
+/// An endpoint.
+#[derive(Clone, Debug)]
+pub struct EndpointProcess {
+    setup: Arc<Setup>,
+    records: Records,
+    front: Front,
+}
+
+const DONE: u16 = 200;
+const UNPROCESSABLE: u16 = 422;
+const UNAVAILABLE: u16 = 503;
+/// What a client makes of a connection that breaks in the middle of a request or of its answer: it
+/// cannot tell whether anything happened.
+const BROKEN: u16 = 502;
+/// Marks the timer of an answer that is held back, as opposed to one of the work.
+const DELAYED: u64 = 1 << 40;
+
+impl EndpointProcess {
+    fn new(setup: Setup) -> EndpointProcess {
+        let count = setup.operations.len();
+        let bags = || vec![ItemBag::default(); count];
+        let records = Records { effects: bags(), undone: bags(), keys: Keys::default() };
+        EndpointProcess { setup: Arc::new(setup), records, front: Front::default() }
     }
-    fn declare(&self, _: &str, _: &mut Plan) -> Result<(), PlanError> {
-        Ok(())
+
+    fn request(
+        &mut self,
+        connection: ConnectionId,
+        message: Message,
+        request: Request,
+        cx: &mut Context<'_>,
+    ) {
+        let item = message.cargo.first().unwrap_or_default();
+        let part = request.part;
+        let occurrence = self.front.occurrence(&message, request.execution.run);
+        if usize::from(part) >= self.setup.operations.len() || request.verb != Verb::Call {
+            return reject(connection, &message, 404, cx);
+        }
+        if cx.strike(Hook::HttpAbort, part, item, occurrence).is_some() {
+            return reject(connection, &message, BROKEN, cx); // before the request was read
+        }
+        if let Some(strike) = cx.strike(Hook::HttpStatus, part, item, occurrence) {
+            let status = if let Value::Number(status) = strike.value { status as u16 } else { UNAVAILABLE };
+            return reject(connection, &message, status.clamp(400, 599), cx);
+        }
+        if self.front.is_down(cx, part, item, occurrence) || self.front.is_exhausted(cx, part, item) {
+            return reject(connection, &message, UNAVAILABLE, cx);
+        }
+        let Some(wait) = self.front.queue(cx.now(), self.setup.capacity, self.setup.queue) else {
+            return reject(connection, &message, UNAVAILABLE, cx);
+        };
+        let setup = self.setup.clone();
+        let service = self.front.service_time(cx, &setup.latency, part, item, occurrence);
+        let work = !message.cargo.is_empty();
+        let token = self.front.keep(Pending { connection, message });
+        cx.timer(wait + service, token, work);
     }
-    fn build(&self, _: &str, _: &Plan) -> Result<Vec<(ProcessId, Box<dyn Process>)>, PlanError> {
-        Ok(Vec::new())
+
+    /// The service time of a request is over: it takes effect and is answered.
+    fn finish(&mut self, pending: Pending, cx: &mut Context<'_>) {
+        let Pending { connection, message } = pending;
+        let Body::Request(request) = message.body else { return };
+        let (part, item) = (request.part, message.cargo.first().unwrap_or_default());
+        if self.front.went_down(cx, part, item) {
+            return; // it died with this request in its hands: no effect, no answer
+        }
+        let occurrence = self.front.occurrence(&message, request.execution.run);
+        let status = if cx.strike(Hook::DependencyWrongAnswer, part, item, occurrence).is_some() {
+            handled(connection, &message, item, Handling::Suppressed, cx); // it says yes and does nothing
+            DONE
+        } else {
+            self.take_effect(connection, &message, request, item, cx)
+        };
+        let answer = message.answer(Body::Response(Response::status(status))).carrying(message.cargo.clone());
+        if cx.strike(Hook::HttpCutResponse, part, item, occurrence).is_some() {
+            return;
+        }
+        match cx.strike(Hook::HttpDelay, part, item, occurrence) {
+            Some(strike) => {
+                let delay = self.front.slowed(cx, Span::ZERO, strike, item, occurrence);
+                let token = self.front.keep(Pending { connection, message: answer });
+                cx.timer(delay, token | DELAYED, true);
+            }
+            None => cx.answer(connection, answer),
+        }
+    }
+
+    /// The effect of a request, or the reason why there is none; returns the status.
+    fn take_effect(
+        &mut self,
+        connection: ConnectionId,
+        message: &Message,
+        request: Request,
+        item: Item,
+        cx: &mut Context<'_>,
+    ) -> u16 {
+        let part = usize::from(request.part);
+        let setup = self.setup.clone();
+        let Some(operation) = setup.operations.get(part) else { return 404 };
+        self.records.keys.forget(cx.now());
+        if let Some(key) = request.key
+            && !setup.keys.is_zero()
+            && self.records.keys.knows(request.part, key, item)
+        {
+            handled(connection, message, item, Handling::Suppressed, cx);
+            cx.observe_on(connection, item, What::Absorbed { place: operation.place });
+            return DONE;
+        }
+        let undone = setup.remembers_undo && self.records.undone[part].contains(item);
+        if undone || self.refuses(operation, item, cx) {
+            handled(connection, message, item, Handling::Rejected, cx);
+            return UNPROCESSABLE;
+        }
+        if let Some(key) = request.key
+            && !setup.keys.is_zero()
+        {
+            let until = cx.now() + setup.keys;
+            let lasting = until > cx.plan().deadline();
+            self.records.keys.remember(request.part, key, item, (!lasting).then_some(until));
+        }
+        if let Some(undoes) = operation.undoes {
+            let target = usize::from(undoes);
+            if !self.records.undone[target].contains(item) {
+                self.records.undone[target].add(item);
+            }
+            if !self.records.effects[target].contains(item) {
+                // There is nothing to take back: the service says so with success and does nothing.
+                handled(connection, message, item, Handling::Suppressed, cx);
+                return DONE;
+            }
+            let by = operation.place;
+            cx.observe_on(connection, item, What::Undone { undone: setup.operations[target].place, by });
+        }
+        self.records.effects[part].add(item);
+        handled(connection, message, item, Handling::Stored, cx);
+        cx.observe_on(connection, item, What::Born { place: operation.place, cause: Birth::Stored });
+        DONE
+    }
+
+    /// A business refusal: keyed by the item, so that a further attempt gets the same answer. What is
+    /// taken back is never refused.
+    fn refuses(&self, operation: &Offered, item: Item, cx: &Context<'_>) -> bool {
+        self.setup.refuses > 0.0
+            && operation.undoes.is_none()
+            && to_unit(cx.draw(Purpose::Refusal, [item.identity(), operation.hash])) < self.setup.refuses
+    }
+
+    fn control(
+        &self,
+        connection: ConnectionId,
+        message: &Message,
+        command: control::Command,
+        cx: &mut Context<'_>,
+    ) {
+        let answer = match command {
+            control::Command::Verify { .. } => control::Answer::State { up: self.front.is_ready(cx) },
+            _ => control::Answer::Refused,
+        };
+        cx.answer(connection, message.answer(Body::ControlAnswer(answer)));
+    }
+}
+
+fn handled(connection: ConnectionId, message: &Message, item: Item, how: Handling, cx: &mut Context<'_>) {
+    if message.call.0 != 0 {
+        cx.observe_on(connection, item, What::Handled { call: message.call, how });
+    }
+}
+
+/// A definite no: nothing happened.
+fn reject(connection: ConnectionId, message: &Message, status: u16, cx: &mut Context<'_>) {
+    let item = message.cargo.first().unwrap_or_default();
+    handled(connection, message, item, Handling::Rejected, cx);
+    let answer = message.answer(Body::Response(Response::status(status)));
+    cx.answer(connection, answer.carrying(message.cargo.clone()));
+}
+
+impl Process for EndpointProcess {
+    fn handle(&mut self, input: Input, cx: &mut Context<'_>) {
+        match input {
+            Input::Message { connection, message, from } => match message.body {
+                Body::Request(request) => self.request(connection, message, request, cx),
+                Body::Probe => {
+                    let answer = message.answer(Body::ProbeAnswer { ready: self.front.is_ready(cx) });
+                    if connection == ConnectionId::NONE {
+                        cx.datagram(from, answer);
+                    } else {
+                        cx.answer(connection, answer);
+                    }
+                }
+                Body::Control(command) => self.control(connection, &message, command, cx),
+                _ => {}
+            },
+            Input::Timer(token) => {
+                let Some(pending) = self.front.take(token & !DELAYED) else { return };
+                if token & DELAYED == 0 {
+                    self.finish(pending, cx);
+                } else {
+                    cx.answer(pending.connection, pending.message);
+                }
+            }
+            Input::Start | Input::Disk(..) | Input::Closed { .. } => {}
+        }
+    }
+
+    fn crash(&mut self) {
+        self.front = Front::default();
+    }
+
+    fn inventory(&self, out: &mut dyn FnMut(Held)) {
+        for (operation, effects) in self.setup.operations.iter().zip(&self.records.effects) {
+            for (item, copies) in effects.iter() {
+                out(Held { place: operation.place, item, copies, rest: true });
+            }
+        }
+    }
+
+    fn clone_box(&self) -> Box<dyn Process> {
+        Box::new(self.clone())
     }
 }

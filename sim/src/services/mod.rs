@@ -21,6 +21,13 @@ pub trait Service {
         None
     }
 
+    /// The names from which its recipe takes copies: its triggers (`orders-db.event`, `orders.change-feed`;
+    /// with `only`, just those parts: `orders.event`). A table that is named here is a queue: a row in it
+    /// waits for a consumer and is not at rest.
+    fn consumes(&self) -> Vec<String> {
+        Vec::new()
+    }
+
     /// Adds its processes, places and names to the plan. Names of other nodes may not be resolved here,
     /// except that of the whole it is a part of.
     ///
@@ -68,6 +75,9 @@ macro_rules! kinds {
             fn refuses(&self, fault: &crate::faults::FaultKind) -> Option<String> {
                 match self { $(NodeKind::$variant(config) => config.refuses(fault),)+ }
             }
+            fn consumes(&self) -> Vec<String> {
+                match self { $(NodeKind::$variant(config) => config.consumes(),)+ }
+            }
             fn declare(&self, name: &str, plan: &mut Plan) -> Result<(), PlanError> {
                 match self { $(NodeKind::$variant(config) => config.declare(name, plan),)+ }
             }
@@ -78,12 +88,34 @@ macro_rules! kinds {
     };
 }
 
+pub mod api_management;
+#[cfg(test)]
+mod bench;
 pub mod endpoint;
+pub mod front;
 pub mod load;
+pub mod service_bus;
+pub mod sql_database;
+pub mod store;
+pub mod tables;
 
 kinds! {
+    /// An API gateway.
+    "api-management" => ApiManagement(api_management::ApiManagement),
     /// A generator of items.
     "load" => Load(load::Load),
+    /// An app in containers: replicas behind an ingress; a crash forgets what runs.
+    "container-app" => ContainerApp(crate::recipe::hosts::ContainerApp),
     /// Anything that is called and is not ours.
     "endpoint" => Endpoint(endpoint::EndpointService),
+    /// A Service Bus namespace.
+    "service-bus" => ServiceBus(service_bus::ServiceBus),
+    /// A queue of a Service Bus namespace.
+    "service-bus-queue" => ServiceBusQueue(service_bus::ServiceBusQueue),
+    /// A topic of a Service Bus namespace.
+    "service-bus-topic" => ServiceBusTopic(service_bus::ServiceBusTopic),
+    /// A subscription of a Service Bus topic.
+    "service-bus-subscription" => ServiceBusSubscription(service_bus::ServiceBusSubscription),
+    /// A database of Azure SQL.
+    "sql-database" => SqlDatabase(sql_database::SqlDatabase),
 }

@@ -1,0 +1,74 @@
+//! Files are written whole or not at all.
+
+use std::io::Write;
+use std::path::Path;
+
+use tempfile::NamedTempFile;
+
+/// What becomes of a file that exists.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Existing {
+    /// It stays, and that is an error.
+    Keep,
+    /// It is replaced.
+    Replace,
+}
+
+/// Writes a file.
+///
+/// # Errors
+/// In words for the user: which file, and why it cannot be written.
+pub(super) fn write(path: &Path, text: &str, existing: Existing) -> Result<(), String> {
+    let shown = path.display();
+    let cannot = |e: &std::io::Error| format!("cannot write {shown}: {e}");
+    if existing == Existing::Keep && path.exists() {
+        return Err(exists(path));
+    }
+    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    let mut file = NamedTempFile::new_in(folder).map_err(|e| cannot(&e))?;
+    file.write_all(text.as_bytes()).map_err(|e| cannot(&e))?;
+    readable(&file).map_err(|e| cannot(&e))?;
+    match existing {
+        Existing::Replace => file.persist(path).map(drop).map_err(|e| cannot(&e.error)),
+        // Somebody may have made the file in the meantime.
+        Existing::Keep => file.persist_noclobber(path).map(drop).map_err(|e| match e.error.kind() {
+            std::io::ErrorKind::AlreadyExists => exists(path),
+            _ => cannot(&e.error),
+        }),
+    }
+}
+
+fn exists(path: &Path) -> String {
+    format!("{} exists already and is not overwritten", path.display())
+}
+
+/// Temporary files can be read by their owner only; results are for others too.
+#[cfg(unix)]
+fn readable(file: &NamedTempFile) -> std::io::Result<()> {
+    use std::os::unix::fs::PermissionsExt;
+    file.as_file().set_permissions(std::fs::Permissions::from_mode(0o644))
+}
+
+#[cfg(not(unix))]
+fn readable(_: &NamedTempFile) -> std::io::Result<()> {
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn whole_or_absent() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("a.json");
+        write(&path, "one", Existing::Keep).unwrap();
+        assert!(write(&path, "two", Existing::Keep).unwrap_err().contains("exists already"));
+        assert_eq!(std::fs::read_to_string(&path).unwrap(), "one");
+        write(&path, "three", Existing::Replace).unwrap();
+        assert_eq!(std::fs::read_to_string(&path).unwrap(), "three");
+        let nowhere = folder.path().join("no/such/folder/a.json");
+        assert!(write(&nowhere, "x", Existing::Replace).unwrap_err().contains("cannot write"));
+        assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 1, "no temporary file is left");
+    }
+}

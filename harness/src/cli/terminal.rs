@@ -1,0 +1,160 @@
+//! What a command may know of the outside: where to write, and how.
+
+use std::io::{self, Write};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use crate::scenario::diagnostics::{Look, render};
+use crate::scenario::load::BadInput;
+
+/// How many columns text is wrapped at.
+pub(super) const WIDTH: usize = 80;
+
+/// Where the results go, where the words for people go, and what the latter may look like.
+pub struct Terminal<'a> {
+    out: Pipe<'a>,
+    err: Pipe<'a>,
+    /// Whether someone watches standard error.
+    pub watched: bool,
+    /// Whether standard output may be coloured.
+    pub colour_out: bool,
+    /// Whether standard error may be coloured.
+    pub colour_err: bool,
+    /// Set when the user wants to stop.
+    pub interrupted: Arc<AtomicBool>,
+}
+
+/// A stream whose reader may have gone away: then nothing more is written, and that is no error.
+struct Pipe<'a> {
+    to: Box<dyn Write + 'a>,
+    gone: bool,
+    failed: Option<io::Error>,
+}
+
+impl Pipe<'_> {
+    fn write(&mut self, text: &str) {
+        if self.gone || self.failed.is_some() {
+            return;
+        }
+        match self.to.write_all(text.as_bytes()).and_then(|()| self.to.flush()) {
+            Ok(()) => {}
+            Err(e) if e.kind() == io::ErrorKind::BrokenPipe => self.gone = true,
+            Err(e) => self.failed = Some(e),
+        }
+    }
+}
+
+impl<'a> Terminal<'a> {
+    /// Streams that nobody watches: no colours, no progress bar.
+    pub fn plain(out: impl Write + 'a, err: impl Write + 'a) -> Self {
+        let pipe = |to: Box<dyn Write + 'a>| Pipe { to, gone: false, failed: None };
+        Terminal {
+            out: pipe(Box::new(out)),
+            err: pipe(Box::new(err)),
+            watched: false,
+            colour_out: false,
+            colour_err: false,
+            interrupted: Arc::default(),
+        }
+    }
+
+    /// Writes a result to standard output.
+    pub fn result(&mut self, text: &str) {
+        self.out.write(text);
+    }
+
+    /// Writes words for people to standard error.
+    pub fn say(&mut self, text: &str) {
+        self.err.write(text);
+    }
+
+    /// Draws what is wrong with the input.
+    pub fn refuse(&mut self, bad: &BadInput) {
+        let look = Look { colour: self.colour_err, width: WIDTH };
+        let text = render(&bad.diagnostics, &bad.sources, look);
+        self.say(&text);
+    }
+
+    /// Whether the user wants to stop.
+    #[must_use]
+    pub fn is_interrupted(&self) -> bool {
+        self.interrupted.load(Ordering::Relaxed)
+    }
+
+    /// Why results could not be written, if so.
+    pub(super) fn failure(&self) -> Option<&io::Error> {
+        self.out.failed.as_ref()
+    }
+}
+
+impl std::fmt::Debug for Terminal<'_> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Terminal").field("watched", &self.watched).finish_non_exhaustive()
+    }
+}
+
+/// A heading or a term in bold, where that is possible.
+pub(super) fn bold(text: &str, colour: bool) -> String {
+    if colour { format!("\u{1b}[1m{text}\u{1b}[0m") } else { text.to_owned() }
+}
+
+/// Words wrapped at [`WIDTH`]; the first line begins at column `column`, the others at `indent`.
+pub(super) fn wrapped(text: &str, column: usize, indent: usize) -> String {
+    let mut out = String::new();
+    let mut at = column;
+    let mut first = true;
+    for word in text.split_whitespace() {
+        let width = word.chars().count();
+        if !first && at + 1 + width > WIDTH {
+            out.push('\n');
+            out.extend(std::iter::repeat_n(' ', indent));
+            at = indent;
+            first = true;
+        }
+        if !first {
+            out.push(' ');
+            at += 1;
+        }
+        out.push_str(word);
+        at += width;
+        first = false;
+    }
+    out
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn text_is_wrapped_with_its_indentation() {
+        let text = wrapped(&"word ".repeat(40), 20, 4);
+        for (i, line) in text.lines().enumerate() {
+            let width = line.chars().count() + if i == 0 { 20 } else { 0 };
+            assert!(width <= WIDTH, "{line}");
+            assert!(i == 0 || line.starts_with("    word"), "{line}");
+        }
+        assert_eq!(text.matches("word").count(), 40);
+    }
+
+    struct Gone(io::ErrorKind);
+
+    impl Write for Gone {
+        fn write(&mut self, _: &[u8]) -> io::Result<usize> {
+            Err(self.0.into())
+        }
+        fn flush(&mut self) -> io::Result<()> {
+            Ok(())
+        }
+    }
+
+    #[test]
+    fn a_reader_that_has_gone_is_no_error_but_a_full_disk_is() {
+        let mut terminal = Terminal::plain(Gone(io::ErrorKind::BrokenPipe), io::sink());
+        terminal.result("x");
+        assert!(terminal.failure().is_none());
+        let mut terminal = Terminal::plain(Gone(io::ErrorKind::StorageFull), io::sink());
+        terminal.result("x");
+        assert!(terminal.failure().is_some());
+    }
+}

@@ -1,0 +1,396 @@
+//! What must stay true (`always`) and how well (`objectives`), as a scenario writes it.
+
+use std::fmt;
+
+use beaufort_sim::time::Span;
+use beaufort_sim::units::{OneOrMany, Ratio};
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+/// A hard promise about a flow. Violated in one run means: the design fails.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum Contract {
+    /// Every accepted item has its effect at each place, or is parked.
+    AtLeastOnce(AtLeastOnce),
+    /// No item has its effect twice at any of the places.
+    AtMostOnce(AtMostOnce),
+    /// Both: every accepted item has its effect exactly once at each place, or is parked.
+    ExactlyOnce(AtLeastOnce),
+    /// No effect of an item that was never accepted.
+    NoPhantom(NoPhantom),
+    /// Effects come in the order of the reference, key by key.
+    Ordered(Ordered),
+    /// At the end an item has its effects, net of what was undone, at all of the nodes or at none.
+    AllOrNothing(AllOrNothing),
+    /// An item with the one effect has the others too.
+    Implies(Implies),
+}
+
+/// Parameters of `at-least-once` and `exactly-once`.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub struct AtLeastOnce {
+    /// The flow.
+    pub target: String,
+    /// From where on the promise holds: a door (the caller received success) or a place (the commit there).
+    pub accepted_at: String,
+    /// Where the effect must be; each of them.
+    pub effect_at: OneOrMany,
+    /// Where an item may be kept instead, for people to look at. Default: nowhere.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub or_parked_in: Option<OneOrMany>,
+    /// The flow's key, where a newer item of the same key covers an older one. Default: every item counts.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub latest_per: Option<String>,
+}
+
+/// Parameters of `at-most-once`.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub struct AtMostOnce {
+    /// The flow.
+    pub target: String,
+    /// Where the effect may be no more than once; each of them.
+    pub effect_at: OneOrMany,
+}
+
+/// Parameters of `no-phantom`.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub struct NoPhantom {
+    /// The flow.
+    pub target: String,
+    /// Where an item must have been accepted by the end of the run: a door or a place.
+    pub accepted_at: String,
+    /// Where its effects are.
+    pub effect_at: OneOrMany,
+}
+
+/// Parameters of `ordered`.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub struct Ordered {
+    /// The flow.
+    pub target: String,
+    /// The flow's key, within which the order must hold.
+    pub per: String,
+    /// Where the effects must come in order; the first effect of an item counts.
+    pub effect_at: OneOrMany,
+    /// What the order is relative to: a place (the sequence in which it stored) or a door (real time;
+    /// overlapping requests are unordered). Default: real time at the door.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub accepted_at: Option<String>,
+}
+
+/// Parameters of `all-or-nothing`.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub struct AllOrNothing {
+    /// The flow.
+    pub target: String,
+    /// The nodes or places that belong together.
+    pub of: Vec<String>,
+}
+
+/// Parameters of `implies`.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub struct Implies {
+    /// The flow.
+    pub target: String,
+    /// The effect that makes the claim.
+    #[serde(rename = "if")]
+    pub claim: String,
+    /// The effects that it claims.
+    pub then: OneOrMany,
+}
+
+/// A measured goal. Missed means: the design fails, or, with `ideally`, is degraded.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum Objective {
+    /// The share of offered items that a door answered with success.
+    Availability(Availability),
+    /// From offering an item at a door to the success, retries included.
+    Latency(Latency),
+    /// From acceptance to the last of the effects.
+    Delay(Delay),
+    /// From the start of a fault to the last item that suffered from it.
+    RecoveryTime(RecoveryTime),
+    /// From the end of a fault until the backlog is back at its level before.
+    DrainTime(DrainTime),
+    /// How many items came to a dead-letter place.
+    DeadLetters(DeadLetters),
+    /// How long the longest run of an app took.
+    Duration(LongestRun),
+}
+
+/// Which part of a run a goal is about.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum While {
+    /// All of it.
+    #[default]
+    All,
+    /// Without the time from the start of a timed fault until it is healed, its backlog drained and one
+    /// minute over. Faults without an instant of their own (`chance`, `nth`, at a step) are part of the calm.
+    Calm,
+    /// Only that time.
+    Faults,
+}
+
+/// Parameters of `availability`.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub struct Availability {
+    /// The door.
+    pub target: String,
+    /// The least share of items with success.
+    pub at_least: Ratio,
+    /// Which part of the run. Default: all.
+    #[serde(default, rename = "while")]
+    pub during: While,
+    /// Whether a miss only degrades. Default: no.
+    #[serde(default)]
+    pub ideally: bool,
+}
+
+/// Parameters of `latency`; at least one bound.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub struct Latency {
+    /// The door.
+    pub target: String,
+    /// Bound of the median.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub p50: Option<Span>,
+    /// Bound of the 95th percentile.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub p95: Option<Span>,
+    /// Bound of the 99th percentile.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub p99: Option<Span>,
+    /// Bound of the slowest.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub max: Option<Span>,
+    /// Which part of the run. Default: all.
+    #[serde(default, rename = "while")]
+    pub during: While,
+    /// Whether a miss only degrades. Default: no.
+    #[serde(default)]
+    pub ideally: bool,
+}
+
+/// Parameters of `delay`; at least one bound.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub struct Delay {
+    /// The flow.
+    pub target: String,
+    /// From where on it counts: a door or a place.
+    pub accepted_at: String,
+    /// Until the effect at each of these.
+    pub effect_at: OneOrMany,
+    /// Bound of the median.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub p50: Option<Span>,
+    /// Bound of the 95th percentile.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub p95: Option<Span>,
+    /// Bound of the 99th percentile.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub p99: Option<Span>,
+    /// Bound of the slowest.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub max: Option<Span>,
+    /// Which part of the run. Default: all.
+    #[serde(default, rename = "while")]
+    pub during: While,
+    /// Whether a miss only degrades. Default: no.
+    #[serde(default)]
+    pub ideally: bool,
+}
+
+/// Parameters of `recovery-time`.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub struct RecoveryTime {
+    /// The fault.
+    pub target: String,
+    /// The door at which items suffer.
+    pub of: String,
+    /// Only items of this load, or of the loads in this site. Default: all.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub from: Option<String>,
+    /// The bound.
+    pub below: Span,
+    /// Whether a miss only degrades. Default: no.
+    #[serde(default)]
+    pub ideally: bool,
+}
+
+/// Parameters of `drain-time`.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub struct DrainTime {
+    /// The queue, subscription or table whose backlog it is.
+    pub target: String,
+    /// The fault.
+    pub after: String,
+    /// The bound.
+    pub below: Span,
+    /// Whether a miss only degrades. Default: no.
+    #[serde(default)]
+    pub ideally: bool,
+}
+
+/// Parameters of `dead-letters`.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub struct DeadLetters {
+    /// The queue or subscription, or its dead-letter place itself.
+    pub target: String,
+    /// The bound.
+    pub at_most: u64,
+    /// Whether a miss only degrades. Default: no.
+    #[serde(default)]
+    pub ideally: bool,
+}
+
+/// Parameters of `duration`.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub struct LongestRun {
+    /// The app.
+    pub target: String,
+    /// The bound.
+    pub below: Span,
+    /// Whether a miss only degrades. Default: no.
+    #[serde(default)]
+    pub ideally: bool,
+}
+
+/// How a contract was violated: the words of `because`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum Reason {
+    /// Accepted, without effect, and no copy of it is left.
+    Lost,
+    /// Accepted, without effect, and a copy of it will not move on.
+    Stuck,
+    /// More than one effect.
+    Doubled,
+    /// A later one came first.
+    Reordered,
+    /// An effect without acceptance.
+    Phantom,
+    /// Some of the effects that belong together.
+    Partial,
+}
+
+impl Reason {
+    /// The word that a scenario writes.
+    #[must_use]
+    pub const fn word(self) -> &'static str {
+        match self {
+            Reason::Lost => "lost",
+            Reason::Stuck => "stuck",
+            Reason::Doubled => "doubled",
+            Reason::Reordered => "reordered",
+            Reason::Phantom => "phantom",
+            Reason::Partial => "partial",
+        }
+    }
+}
+
+impl fmt::Display for Reason {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.word())
+    }
+}
+
+impl Contract {
+    /// The verb of the line: `exactly-once`.
+    #[must_use]
+    pub fn verb(&self) -> &'static str {
+        match self {
+            Contract::AtLeastOnce(_) => "at-least-once",
+            Contract::AtMostOnce(_) => "at-most-once",
+            Contract::ExactlyOnce(_) => "exactly-once",
+            Contract::NoPhantom(_) => "no-phantom",
+            Contract::Ordered(_) => "ordered",
+            Contract::AllOrNothing(_) => "all-or-nothing",
+            Contract::Implies(_) => "implies",
+        }
+    }
+
+    /// The flow that it is about.
+    #[must_use]
+    pub fn flow(&self) -> &str {
+        match self {
+            Contract::AtLeastOnce(c) | Contract::ExactlyOnce(c) => &c.target,
+            Contract::AtMostOnce(c) => &c.target,
+            Contract::NoPhantom(c) => &c.target,
+            Contract::Ordered(c) => &c.target,
+            Contract::AllOrNothing(c) => &c.target,
+            Contract::Implies(c) => &c.target,
+        }
+    }
+}
+
+impl Objective {
+    /// The verb of the line: `recovery-time`.
+    #[must_use]
+    pub fn verb(&self) -> &'static str {
+        match self {
+            Objective::Availability(_) => "availability",
+            Objective::Latency(_) => "latency",
+            Objective::Delay(_) => "delay",
+            Objective::RecoveryTime(_) => "recovery-time",
+            Objective::DrainTime(_) => "drain-time",
+            Objective::DeadLetters(_) => "dead-letters",
+            Objective::Duration(_) => "duration",
+        }
+    }
+
+    /// Whether a miss only degrades.
+    #[must_use]
+    pub fn ideally(&self) -> bool {
+        match self {
+            Objective::Availability(o) => o.ideally,
+            Objective::Latency(o) => o.ideally,
+            Objective::Delay(o) => o.ideally,
+            Objective::RecoveryTime(o) => o.ideally,
+            Objective::DrainTime(o) => o.ideally,
+            Objective::DeadLetters(o) => o.ideally,
+            Objective::Duration(o) => o.ideally,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_contract_is_read_strictly_in_its_externally_tagged_form() {
+        let text = r#"{"exactly-once":{"target":"orders","accepted-at":"edge","effect-at":["ledger","psp.charge"],"or-parked-in":"repair"}}"#;
+        let contract: Contract = serde_json::from_str(text).expect("reads");
+        assert_eq!(contract.verb(), "exactly-once");
+        assert_eq!(serde_json::to_string(&contract).expect("prints"), text);
+        let wrong = text.replace("or-parked-in", "or-parked-at");
+        let error = serde_json::from_str::<Contract>(&wrong).expect_err("refused").to_string();
+        assert!(error.contains("or-parked-at"), "{error}");
+    }
+
+    #[test]
+    fn an_objective_knows_its_keywords() {
+        let text = r#"{"latency":{"target":"edge","p99":"800ms","while":"calm","ideally":true}}"#;
+        let objective: Objective = serde_json::from_str(text).expect("reads");
+        assert!(objective.ideally());
+        assert_eq!(serde_json::to_string(&objective).expect("prints"), text);
+        let text = r#"{"implies":{"target":"orders","if":"db.confirmed","then":["stock.reserve"]}}"#;
+        assert!(serde_json::from_str::<Contract>(text).is_ok());
+    }
+}

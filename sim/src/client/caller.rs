@@ -1,0 +1,534 @@
+//! The caller itself: it owns every call from the first attempt to the conclusion. The embedding process
+//! hands it answers, timers and closed connections, and takes from it what happened.
+
+use std::collections::VecDeque;
+use std::fmt::Debug;
+
+use crate::client::breaker::{Breaker, Permission, Ticket};
+use crate::client::budget::Budget;
+use crate::client::classify::{Verdict, classify};
+use crate::client::policy::{Policy, WhenOpen};
+use crate::client::retry::{BUSY_BACK_OFF, Rules, Sdk};
+use crate::ids::{Address, CallId, Item, ProcessId};
+use crate::message::{Body, Message};
+use crate::node::{Context, TimerId};
+use crate::observe::{Outcome, Symptom, What};
+use crate::random::Purpose;
+use crate::time::{Span, Time};
+
+/// Timeouts, retries, breaker and limit for the calls to one callee under one policy. Calls that share a
+/// breaker, a budget, an in-flight limit or a client (the 10 s back-off after `ServiceBusy`) share a caller.
+///
+/// `T` says whose call it is. After every call into it, take [`next`](Self::next) until it is empty.
+#[derive(Clone, Debug)]
+pub struct Caller<T> {
+    name: u64,
+    space: u8,
+    rules: Rules,
+    slots: Vec<Slot<T>>,
+    free: Vec<u32>,
+    /// Calls that wait for one of the `in_flight` places, first come first served.
+    door: VecDeque<u32>,
+    /// Attempts that wait for the breaker or for the end of a back-off.
+    gate: VecDeque<u32>,
+    admitted: u32,
+    breaker: Option<Breaker>,
+    budget: Option<Budget>,
+    busy_until: Time,
+    /// When the gate is looked at next; `NEVER`: no timer is armed for it.
+    gate_due: Time,
+    progress: VecDeque<Progress<T>>,
+}
+
+/// What happened to calls, in order.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Progress<T> {
+    /// An attempt of this owner's call was put on the wire just now: from here it is in doubt.
+    Sent(T),
+    /// A call is over.
+    Finished(Finished<T>),
+}
+
+/// A call that is over, retries included.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Finished<T> {
+    /// Whose call it was.
+    pub owner: T,
+    /// What the caller believes. An attempt without answer followed by a definite error stays unknown.
+    pub outcome: Outcome,
+    /// The last answer with its cargo; none if the last attempt got none, or none was made.
+    pub answer: Option<Message>,
+    /// How many attempts were made; 0 if an open breaker refused the call.
+    pub attempts: u16,
+}
+
+/// Names a call until it is over.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct CallHandle {
+    slot: u32,
+    generation: u32,
+}
+
+#[derive(Clone, Debug)]
+struct Slot<T> {
+    generation: u32,
+    pending: Option<Pending<T>>,
+}
+
+#[derive(Clone, Debug)]
+struct Pending<T> {
+    owner: T,
+    to: Address,
+    message: Message,
+    /// Some attempt may have taken effect.
+    doubtful: bool,
+    paused: Span,
+    state: State,
+}
+
+#[derive(Clone, Copy, Debug)]
+enum State {
+    /// Waits for a place, for the gate, or has just been made.
+    Waiting,
+    /// An attempt is under way.
+    Open { call: CallId, timer: TimerId, ticket: Ticket },
+    /// The pause before the next attempt.
+    Pausing,
+}
+
+/// What an attempt is told before it is made.
+enum Gate {
+    Go(Ticket),
+    Wait(Option<Time>),
+    Refused,
+}
+
+const TIMEOUT: u64 = 1;
+const PAUSE: u64 = 2;
+const GATE: u64 = 3;
+const SLOT_BITS: u32 = 24;
+const SLOT_MASK: u32 = (1 << SLOT_BITS) - 1;
+const GENERATION_MASK: u64 = (1 << 28) - 1;
+
+impl<T: Copy + Debug> Caller<T> {
+    /// A caller under this policy with the client library `sdk`. `name` enters the draws of its jitter:
+    /// the hash of the app and the step, not of the replica. `space` (1 to 254, unique within the
+    /// process) is the top byte of its timer tokens and of the tags of its messages.
+    #[must_use]
+    pub fn new(policy: &Policy, sdk: Sdk, name: u64, space: u8) -> Caller<T> {
+        Caller::with_rules(Rules::new(policy, sdk), name, space)
+    }
+
+    /// A caller under these rules; see [`new`](Self::new).
+    #[must_use]
+    pub fn with_rules(rules: Rules, name: u64, space: u8) -> Caller<T> {
+        Caller {
+            name,
+            space,
+            slots: Vec::new(),
+            free: Vec::new(),
+            door: VecDeque::new(),
+            gate: VecDeque::new(),
+            admitted: 0,
+            breaker: rules.breaker.map(Breaker::new),
+            budget: rules.budget.map(Budget::new),
+            busy_until: Time::ZERO,
+            gate_due: Time::NEVER,
+            progress: VecDeque::new(),
+            rules,
+        }
+    }
+
+    /// Forgets every call: the process died.
+    pub fn crash(&mut self) {
+        self.slots.clear();
+        self.free.clear();
+        self.door.clear();
+        self.gate.clear();
+        self.admitted = 0;
+        self.breaker = self.rules.breaker.map(Breaker::new);
+        self.budget = self.rules.budget.map(Budget::new);
+        self.busy_until = Time::ZERO;
+        self.gate_due = Time::NEVER;
+        self.progress.clear();
+    }
+
+    /// The rules it follows.
+    #[must_use]
+    pub fn rules(&self) -> &Rules {
+        &self.rules
+    }
+
+    /// How many calls are not over, those that wait included.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.slots.len() - self.free.len()
+    }
+
+    /// Whether no call is open or waiting.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// Until when the whole client backs off after `ServiceBusy`.
+    #[must_use]
+    pub fn busy_until(&self) -> Time {
+        self.busy_until
+    }
+
+    /// Takes over the back-off of another caller of the same client (one Service Bus client, several policies).
+    pub fn back_off(&mut self, until: Time) {
+        self.busy_until = self.busy_until.max(until);
+    }
+
+    /// What happened next; empty it after every call into the caller.
+    pub fn next(&mut self) -> Option<Progress<T>> {
+        self.progress.pop_front()
+    }
+
+    /// Begins a call. The first attempt goes out at once unless the limit, the breaker or a back-off hold it.
+    pub fn call(&mut self, cx: &mut Context<'_>, to: Address, message: Message, owner: T) -> CallHandle {
+        let pending = Pending {
+            owner,
+            to,
+            message: Message { attempt: 0, ..message },
+            doubtful: false,
+            paused: Span::ZERO,
+            state: State::Waiting,
+        };
+        let slot = self.insert(pending);
+        if self.admitted < self.rules.in_flight {
+            self.admitted += 1;
+            self.attempt(cx, slot);
+            self.flow(cx);
+        } else {
+            self.symptom(cx, slot, Symptom::Throttled);
+            self.door.push_back(slot);
+        }
+        CallHandle { slot, generation: self.slots[slot as usize].generation }
+    }
+
+    /// Whether this message is an answer to one of its calls (a late one included).
+    #[must_use]
+    pub fn owns(&self, message: &Message) -> bool {
+        message.call.0 != 0
+            && message.tag >> SLOT_BITS == u32::from(self.space)
+            && matches!(
+                message.body,
+                Body::Response(_)
+                    | Body::BrokerEvent(_)
+                    | Body::StoreAnswer(_)
+                    | Body::ControlAnswer(_)
+                    | Body::ProbeAnswer { .. }
+            )
+    }
+
+    /// Takes an answer. False if it is not for this caller.
+    pub fn on_message(&mut self, cx: &mut Context<'_>, message: &Message) -> bool {
+        if !self.owns(message) {
+            return false;
+        }
+        let slot = message.tag & SLOT_MASK;
+        // The id of the attempt is unique in a run: an answer to an earlier attempt is too late.
+        if self.open_call(slot) == Some(message.call) {
+            let verdict = classify(&message.body);
+            let symptom = match verdict.outcome {
+                _ if verdict.silent => Some(Symptom::Reset),
+                Outcome::Ok => None,
+                _ => Some(Symptom::Error),
+            };
+            let answer = (!verdict.silent).then_some(message);
+            self.attempt_over(cx, slot, verdict, symptom, answer);
+            self.flow(cx);
+        }
+        true
+    }
+
+    /// Takes a timer. False if it is not this caller's.
+    pub fn on_timer(&mut self, cx: &mut Context<'_>, token: u64) -> bool {
+        if token >> 56 != u64::from(self.space) {
+            return false;
+        }
+        let (kind, slot) = (token >> 52 & 15, token as u32 & SLOT_MASK);
+        if kind == GATE {
+            self.gate_due = Time::NEVER;
+        } else if let Some(entry) = self.slots.get(slot as usize)
+            && u64::from(entry.generation) & GENERATION_MASK == token >> SLOT_BITS & GENERATION_MASK
+            && let Some(pending) = &entry.pending
+        {
+            match pending.state {
+                State::Open { .. } if kind == TIMEOUT => {
+                    self.attempt_over(cx, slot, Verdict::NO_ANSWER, Some(Symptom::Timeout), None);
+                }
+                State::Pausing if kind == PAUSE => self.attempt(cx, slot),
+                _ => {}
+            }
+        }
+        self.flow(cx);
+        true
+    }
+
+    /// The connection to this process is gone: every attempt that is open to it will get no answer.
+    pub fn on_closed(&mut self, cx: &mut Context<'_>, peer: ProcessId) {
+        let open_to = |entry: &Slot<T>| {
+            let pending = entry.pending.as_ref();
+            pending.is_some_and(|p| p.to.process == peer && matches!(p.state, State::Open { .. }))
+        };
+        // What is sent while these are settled goes over a new connection.
+        let slots: Vec<u32> =
+            (0..self.slots.len() as u32).filter(|slot| open_to(&self.slots[*slot as usize])).collect();
+        for slot in slots {
+            self.attempt_over(cx, slot, Verdict::NO_ANSWER, Some(Symptom::Reset), None);
+        }
+        self.flow(cx);
+    }
+
+    /// Calls a call off; nothing more is heard of it. An open attempt stays unknown.
+    pub fn cancel(&mut self, cx: &mut Context<'_>, call: CallHandle) {
+        let Some(entry) = self.slots.get(call.slot as usize) else { return };
+        if entry.generation != call.generation || entry.pending.is_none() {
+            return;
+        }
+        if let Some(ticket) = self.close_attempt(cx, call.slot, Outcome::Unknown)
+            && let Some(breaker) = &mut self.breaker
+        {
+            breaker.release(ticket);
+        }
+        let at_door = self.door.iter().position(|slot| *slot == call.slot);
+        match at_door {
+            Some(index) => drop(self.door.remove(index)),
+            None => self.admitted -= 1,
+        }
+        self.gate.retain(|slot| *slot != call.slot);
+        self.remove(call.slot);
+        self.flow(cx);
+    }
+
+    // -- One attempt. --
+
+    /// Makes an attempt of this admitted call, or lets it wait at the gate, or ends it there.
+    fn attempt(&mut self, cx: &mut Context<'_>, slot: u32) {
+        match self.ask(cx, slot) {
+            Gate::Go(ticket) => self.send(cx, slot, ticket),
+            Gate::Wait(until) => {
+                if let Some(pending) = self.pending_mut(slot) {
+                    pending.state = State::Waiting;
+                }
+                self.symptom(cx, slot, Symptom::Throttled);
+                self.gate.push_back(slot);
+                self.watch_gate(cx, until);
+            }
+            Gate::Refused => self.conclude(slot, Outcome::Failed, None),
+        }
+    }
+
+    fn ask(&mut self, cx: &mut Context<'_>, slot: u32) -> Gate {
+        if cx.now() < self.busy_until {
+            return Gate::Wait(Some(self.busy_until));
+        }
+        let Some(breaker) = &mut self.breaker else { return Gate::Go(Ticket::default()) };
+        match breaker.ask(cx.now()) {
+            Permission::Granted(ticket, belief) => {
+                if let (Some(belief), Some(subject)) = (belief, self.callee(slot)) {
+                    cx.believe(subject, belief);
+                }
+                Gate::Go(ticket)
+            }
+            Permission::Denied(until) => match self.rules.when_open {
+                WhenOpen::Fail => Gate::Refused,
+                WhenOpen::Wait => Gate::Wait(until),
+            },
+        }
+    }
+
+    fn send(&mut self, cx: &mut Context<'_>, slot: u32, ticket: Ticket) {
+        let token = self.token(TIMEOUT, slot);
+        let tag = u32::from(self.space) << SLOT_BITS | slot;
+        let timeout = self.rules.timeout;
+        let Some(pending) = self.pending_mut(slot) else { return };
+        pending.message.attempt = pending.message.attempt.saturating_add(1);
+        pending.message.tag = tag;
+        let message = pending.message.clone();
+        let (to, owner) = (pending.to, pending.owner);
+        if message.attempt > 1 {
+            cx.observe_each(message.cargo.items(), What::Symptom(Symptom::Retry));
+        }
+        let work = !message.cargo.is_empty();
+        let call = cx.call(to, message);
+        let timer = cx.timeout(timeout, token, work);
+        pending.state = State::Open { call, timer, ticket };
+        if let Some(budget) = &mut self.budget {
+            budget.earn();
+        }
+        self.progress.push_back(Progress::Sent(owner));
+    }
+
+    /// Observes the end of the open attempt, if there is one, and returns its ticket.
+    fn close_attempt(&mut self, cx: &mut Context<'_>, slot: u32, outcome: Outcome) -> Option<Ticket> {
+        let pending = self.pending_mut(slot)?;
+        let State::Open { call, timer, ticket } = pending.state else { return None };
+        cx.cancel(timer);
+        cx.observe(first(&pending.message), What::Answered { call, outcome });
+        pending.state = State::Pausing;
+        pending.doubtful |= outcome == Outcome::Unknown;
+        Some(ticket)
+    }
+
+    fn attempt_over(
+        &mut self,
+        cx: &mut Context<'_>,
+        slot: u32,
+        verdict: Verdict,
+        symptom: Option<Symptom>,
+        answer: Option<&Message>,
+    ) {
+        let Some(ticket) = self.close_attempt(cx, slot, verdict.outcome) else { return };
+        if let Some(symptom) = symptom {
+            self.symptom(cx, slot, symptom);
+        }
+        let failed = matches!(verdict.outcome, Outcome::Failed | Outcome::Unknown);
+        let belief = self.breaker.as_mut().and_then(|breaker| breaker.record(ticket, failed, cx.now()));
+        if let (Some(belief), Some(subject)) = (belief, self.callee(slot)) {
+            cx.believe(subject, belief);
+        }
+        if verdict.busy {
+            self.back_off(cx.now() + BUSY_BACK_OFF);
+        }
+        match self.next_pause(cx, slot, &verdict) {
+            Some(pause) if pause.is_zero() => self.attempt(cx, slot),
+            Some(pause) => {
+                let token = self.token(PAUSE, slot);
+                if let Some(pending) = self.pending_mut(slot) {
+                    let work = !pending.message.cargo.is_empty();
+                    cx.timer(pause, token, work);
+                }
+            }
+            None => self.conclude(slot, verdict.outcome, answer),
+        }
+    }
+
+    /// How long to wait before the next attempt, or `None` if there shall be none.
+    fn next_pause(&mut self, cx: &Context<'_>, slot: u32, verdict: &Verdict) -> Option<Span> {
+        let (name, most) = (self.name, self.rules.pauses);
+        let pending = self.slots.get_mut(slot as usize)?.pending.as_mut()?;
+        let attempt = u32::from(pending.message.attempt);
+        if verdict.outcome == Outcome::Ok || !self.rules.allows(verdict, attempt) {
+            return None;
+        }
+        let identity = [first(&pending.message).identity(), u64::from(attempt)];
+        let pause = self.rules.pause(attempt, verdict, cx.draw_for(name, Purpose::Jitter, identity));
+        let paused = pending.paused + pause;
+        if paused > most || self.budget.as_mut().is_some_and(|budget| !budget.spend()) {
+            return None;
+        }
+        pending.paused = paused;
+        Some(pause)
+    }
+
+    fn conclude(&mut self, slot: u32, outcome: Outcome, answer: Option<&Message>) {
+        let Some(pending) = self.remove(slot) else { return };
+        self.admitted -= 1;
+        // One attempt that may have happened is not undone by a later one that surely did not.
+        let open = pending.doubtful && outcome != Outcome::Ok;
+        self.progress.push_back(Progress::Finished(Finished {
+            owner: pending.owner,
+            outcome: if open { Outcome::Unknown } else { outcome },
+            answer: answer.cloned(),
+            attempts: pending.message.attempt,
+        }));
+    }
+
+    // -- Those that wait. --
+
+    /// Lets through whatever may go now: first those at the gate, then those at the door.
+    fn flow(&mut self, cx: &mut Context<'_>) {
+        while let Some(&slot) = self.gate.front() {
+            match self.ask(cx, slot) {
+                Gate::Go(ticket) => {
+                    self.gate.pop_front();
+                    self.send(cx, slot, ticket);
+                }
+                Gate::Wait(until) => {
+                    self.watch_gate(cx, until);
+                    break;
+                }
+                Gate::Refused => {
+                    self.gate.pop_front();
+                    self.conclude(slot, Outcome::Failed, None);
+                }
+            }
+        }
+        while self.admitted < self.rules.in_flight
+            && let Some(slot) = self.door.pop_front()
+        {
+            self.admitted += 1;
+            self.attempt(cx, slot);
+        }
+    }
+
+    fn watch_gate(&mut self, cx: &mut Context<'_>, until: Option<Time>) {
+        if let Some(until) = until
+            && until < self.gate_due
+        {
+            self.gate_due = until;
+            cx.timer(until.since(cx.now()), self.token(GATE, 0), true);
+        }
+    }
+
+    // -- The table of calls. --
+
+    fn insert(&mut self, pending: Pending<T>) -> u32 {
+        if let Some(slot) = self.free.pop() {
+            self.slots[slot as usize].pending = Some(pending);
+            return slot;
+        }
+        self.slots.push(Slot { generation: 0, pending: Some(pending) });
+        self.slots.len() as u32 - 1
+    }
+
+    fn remove(&mut self, slot: u32) -> Option<Pending<T>> {
+        let entry = self.slots.get_mut(slot as usize)?;
+        let pending = entry.pending.take()?;
+        entry.generation = entry.generation.wrapping_add(1);
+        self.free.push(slot);
+        Some(pending)
+    }
+
+    fn pending_mut(&mut self, slot: u32) -> Option<&mut Pending<T>> {
+        self.slots.get_mut(slot as usize)?.pending.as_mut()
+    }
+
+    fn open_call(&self, slot: u32) -> Option<CallId> {
+        match self.slots.get(slot as usize)?.pending.as_ref()?.state {
+            State::Open { call, .. } => Some(call),
+            _ => None,
+        }
+    }
+
+    fn callee(&self, slot: u32) -> Option<ProcessId> {
+        Some(self.slots.get(slot as usize)?.pending.as_ref()?.to.process)
+    }
+
+    fn symptom(&self, cx: &mut Context<'_>, slot: u32, symptom: Symptom) {
+        if let Some(pending) = self.slots.get(slot as usize).and_then(|entry| entry.pending.as_ref()) {
+            cx.observe_each(pending.message.cargo.items(), What::Symptom(symptom));
+        }
+    }
+
+    fn token(&self, kind: u64, slot: u32) -> u64 {
+        let generation = self.slots.get(slot as usize).map_or(0, |entry| u64::from(entry.generation));
+        u64::from(self.space) << 56
+            | kind << 52
+            | (generation & GENERATION_MASK) << SLOT_BITS
+            | u64::from(slot)
+    }
+}
+
+fn first(message: &Message) -> Item {
+    message.cargo.first().unwrap_or_default()
+}
+
+#[cfg(test)]
+#[path = "caller_tests.rs"]
+mod tests;

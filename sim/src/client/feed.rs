@@ -1,0 +1,465 @@
+//! The change feed processor of the Cosmos client library (facts 1.7): it acquires leases of feed ranges
+//! with a fair share, reads each range page by page, hands a page to its host, and moves the checkpoint
+//! when the host says so. What was not checkpointed is read again: at least once.
+//!
+//! A plain struct that a host embeds. The host hands it starts, messages, timers and closed connections,
+//! and gets [`Event`]s back. One page of a range is out at a time; pages of different ranges run side by
+//! side. All of it is upkeep but the pages themselves, which carry items.
+
+use crate::ids::{Address, ProcessId};
+use crate::message::store::{Answer, Command, LeaseAction};
+use crate::message::{Body, Cargo, Message};
+use crate::node::Context;
+use crate::observe::Symptom;
+use crate::random::{Purpose, mix};
+use crate::time::{Span, Time};
+
+/// How a processor behaves. The defaults are those of the .NET library, version 3 (facts 1.7).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct FeedRules {
+    /// How often it looks for leases to take. Default: 17s.
+    pub acquire: Span,
+    /// How often it renews a lease. Default: 13s.
+    pub renew: Span,
+    /// How long a lease lasts that is not renewed. The server keeps the same time. Default: 60s.
+    pub expiration: Span,
+    /// How long it pauses when a range has nothing new, or after a failure. Default: 5s.
+    pub poll: Span,
+    /// At most so many changes in a page. Default: 100.
+    pub max: u32,
+    /// How long it waits for an answer. Default: 5s (facts 1.1).
+    pub timeout: Span,
+}
+
+impl Default for FeedRules {
+    fn default() -> Self {
+        FeedRules {
+            acquire: Span::secs(17),
+            renew: Span::secs(13),
+            expiration: Span::secs(60),
+            poll: Span::secs(5),
+            max: 100,
+            timeout: Span::secs(5),
+        }
+    }
+}
+
+/// What the host has to know.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Event {
+    /// Changes to work on. The range waits until [`done`](ChangeFeedProcessor::done) or
+    /// [`retry`](ChangeFeedProcessor::retry).
+    Page(Page),
+    /// The checkpoint of this range has moved; the run of its page goes on.
+    Checkpointed {
+        /// The range.
+        range: u16,
+    },
+    /// The checkpoint could not be moved, or nobody knows: the run of the page has failed. Call
+    /// [`retry`](ChangeFeedProcessor::retry).
+    CheckpointFailed {
+        /// The range.
+        range: u16,
+    },
+    /// The lease of this range is somebody else's now; its page, if one is out, can no longer be
+    /// checkpointed. Nothing is to be called for it.
+    Lost {
+        /// The range.
+        range: u16,
+    },
+}
+
+/// One page of changes, oldest first.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Page {
+    /// From which range.
+    pub range: u16,
+    /// The changed items; never empty.
+    pub cargo: Cargo,
+    /// The position to checkpoint when they are done.
+    pub upto: u64,
+}
+
+/// Reads the change feed of one store for one app instance.
+#[derive(Clone, Debug)]
+pub struct ChangeFeedProcessor {
+    store: Address,
+    part: u16,
+    processor: u16,
+    owner: u64,
+    space: u8,
+    rules: FeedRules,
+    owned: Vec<Owned>,
+    /// When leases are looked for next: a timer armed for another time is out of date.
+    looking: Time,
+    asked: u16,
+}
+
+/// A range whose lease it holds.
+#[derive(Clone, Debug, PartialEq)]
+struct Owned {
+    range: u16,
+    /// After which it reads: the checkpoint, or further where nothing of interest lay in between.
+    position: u64,
+    checkpoint: u64,
+    phase: Phase,
+    /// When its timer is due; one armed for another time is out of date.
+    due: Time,
+    /// Which request is under way: an answer to another one came too late.
+    attempt: u16,
+    renewed: Time,
+    renewal_due: Time,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Phase {
+    /// Until the next read.
+    Pausing,
+    Reading,
+    /// The host has a page.
+    Working,
+    Checkpointing(u64),
+}
+
+const LOOK: u64 = 1;
+const RANGE: u64 = 2;
+const RENEW: u64 = 3;
+const ACQUIRE: u32 = 1;
+const RENEWAL: u32 = 2;
+const CHECKPOINT: u32 = 3;
+const READ: u32 = 4;
+const RELEASE: u32 = 5;
+const ANY: u16 = u16::MAX;
+
+impl ChangeFeedProcessor {
+    /// A processor that reads `part` (`u16::MAX`: all parts) of a store. `processor` is the node of the
+    /// app: its instances share the leases. `owner` names this instance: the same after a restart, it
+    /// resumes its leases at once; a new one has to wait until they expire. `space` (1 to 254, unique
+    /// within the process) is the top byte of its timer tokens and message tags.
+    #[must_use]
+    pub fn new(store: Address, part: u16, processor: u16, owner: u64, space: u8, rules: FeedRules) -> Self {
+        ChangeFeedProcessor {
+            store,
+            part,
+            processor,
+            owner,
+            space,
+            rules,
+            owned: Vec::new(),
+            looking: Time::NEVER,
+            asked: 0,
+        }
+    }
+
+    /// Forgets its leases: the process died.
+    pub fn crash(&mut self) {
+        self.owned.clear();
+        self.looking = Time::NEVER;
+        self.asked = 0;
+    }
+
+    /// The instance starts: it gives back what it held in its last life and looks for leases.
+    pub fn on_start(&mut self, cx: &mut Context<'_>) {
+        self.ask(RELEASE, ANY, LeaseAction::Release, cx);
+        self.look(cx);
+    }
+
+    /// The instance stops in good order: others may take its leases at once.
+    pub fn release(&mut self, cx: &mut Context<'_>) {
+        self.ask(RELEASE, ANY, LeaseAction::Release, cx);
+        self.owned.clear();
+        self.looking = Time::NEVER;
+    }
+
+    /// The ranges whose leases it holds.
+    pub fn ranges(&self) -> impl Iterator<Item = u16> + '_ {
+        self.owned.iter().map(|owned| owned.range)
+    }
+
+    /// Whether this timer token or message tag is its own.
+    #[must_use]
+    pub fn owns_token(&self, token: u64) -> bool {
+        (token >> 56) as u8 == self.space
+    }
+
+    /// Whether this message is an answer to it.
+    #[must_use]
+    pub fn owns_tag(&self, tag: u32) -> bool {
+        (tag >> 24) as u8 == self.space
+    }
+
+    /// An answer of the store; anything else is ignored.
+    pub fn on_message(&mut self, message: &Message, cx: &mut Context<'_>) -> Option<Event> {
+        if !self.owns_tag(message.tag) {
+            return None;
+        }
+        let Body::StoreAnswer(answer) = message.body else { return None };
+        let range = message.tag as u16;
+        match message.tag >> 16 & 0xff {
+            ACQUIRE => {
+                self.acquired(answer, cx);
+                None
+            }
+            RENEWAL => self.renewed(range, answer, cx),
+            READ => self.read(range, message, answer, cx),
+            CHECKPOINT => self.checkpointed(range, message.attempt, answer, cx),
+            _ => None,
+        }
+    }
+
+    /// A timer of its own.
+    pub fn on_timer(&mut self, token: u64, cx: &mut Context<'_>) -> Option<Event> {
+        if !self.owns_token(token) {
+            return None;
+        }
+        let range = token as u16;
+        match token >> 48 & 0xff {
+            LOOK if self.looking <= cx.now() => {
+                self.look(cx);
+                None
+            }
+            RANGE => self.range_due(range, cx),
+            RENEW => self.renewal_due(range, cx),
+            _ => None,
+        }
+    }
+
+    /// The connection to a process is gone: what was asked there will not be answered.
+    pub fn on_closed(&mut self, peer: ProcessId, cx: &mut Context<'_>) -> Vec<Event> {
+        if peer != self.store.process {
+            return Vec::new();
+        }
+        let under_way =
+            self.owned.iter().filter(|o| matches!(o.phase, Phase::Reading | Phase::Checkpointing(_)));
+        let ranges: Vec<u16> = under_way.map(|owned| owned.range).collect();
+        ranges.into_iter().filter_map(|range| self.unanswered(range, cx)).collect()
+    }
+
+    /// Moves the checkpoint of a range to there: an event follows. At once if the lease is lost.
+    pub fn checkpoint(&mut self, range: u16, upto: u64, cx: &mut Context<'_>) -> Option<Event> {
+        if !self.ranges().any(|owned| owned == range) {
+            return Some(Event::Lost { range });
+        }
+        self.enter(range, Phase::Checkpointing(upto), self.rules.timeout, cx);
+        let attempt = self.ask(CHECKPOINT, range, LeaseAction::Checkpoint(upto), cx);
+        if let Some(owned) = self.owned(range) {
+            owned.attempt = attempt;
+        }
+        None
+    }
+
+    /// The run of the page is over: the next one is read from the checkpoint on.
+    pub fn done(&mut self, range: u16, cx: &mut Context<'_>) {
+        if let Some(owned) = self.owned(range) {
+            owned.position = owned.checkpoint;
+            self.request_page(range, cx);
+        }
+    }
+
+    /// The run of the page failed: after a pause, the range is read again from the last checkpoint.
+    pub fn retry(&mut self, range: u16, cx: &mut Context<'_>) {
+        if let Some(owned) = self.owned(range) {
+            owned.position = owned.checkpoint;
+            self.enter(range, Phase::Pausing, self.rules.poll, cx);
+        }
+    }
+
+    fn owned(&mut self, range: u16) -> Option<&mut Owned> {
+        self.owned.iter_mut().find(|owned| owned.range == range)
+    }
+
+    fn token(&self, kind: u64, range: u16) -> u64 {
+        u64::from(self.space) << 56 | kind << 48 | u64::from(range)
+    }
+
+    /// Asks something about a lease; returns the number of the request.
+    fn ask(&mut self, kind: u32, range: u16, how: LeaseAction, cx: &mut Context<'_>) -> u16 {
+        let command = Command::Lease { processor: self.processor, range, owner: self.owner, how };
+        self.send(kind, range, command, cx)
+    }
+
+    fn send(&mut self, kind: u32, range: u16, command: Command, cx: &mut Context<'_>) -> u16 {
+        self.asked = self.asked.wrapping_add(1);
+        let mut message = Message::new(Body::Store(command));
+        message.tag = u32::from(self.space) << 24 | kind << 16 | u32::from(range);
+        message.attempt = self.asked;
+        cx.tell(self.store.process, message);
+        self.asked
+    }
+
+    /// Looks for a lease, and again after the interval.
+    fn look(&mut self, cx: &mut Context<'_>) {
+        self.ask(ACQUIRE, ANY, LeaseAction::Acquire, cx);
+        // Instances that start together must not look together for ever.
+        let early =
+            cx.draw(Purpose::Phase, [self.owner, u64::from(self.asked)]) % (self.rules.acquire.0 / 10 + 1);
+        let pause = Span(self.rules.acquire.0 - early);
+        self.looking = cx.now() + pause;
+        cx.timer(pause, self.token(LOOK, 0), false);
+    }
+
+    fn acquired(&mut self, answer: Answer, cx: &mut Context<'_>) {
+        let Answer::Leased { range, position } = answer else { return };
+        if self.owned(range).is_some() {
+            return;
+        }
+        let now = cx.now();
+        self.owned.push(Owned {
+            range,
+            position,
+            checkpoint: position,
+            phase: Phase::Pausing,
+            due: Time::NEVER,
+            attempt: 0,
+            renewed: now,
+            renewal_due: Time::NEVER,
+        });
+        self.arm_renewal(range, cx);
+        self.request_page(range, cx);
+        self.ask(ACQUIRE, ANY, LeaseAction::Acquire, cx); // there may be more
+    }
+
+    fn arm_renewal(&mut self, range: u16, cx: &mut Context<'_>) {
+        let renew = self.rules.renew;
+        if let Some(owned) = self.owned(range) {
+            owned.renewal_due = cx.now() + renew;
+            cx.timer(renew, self.token(RENEW, range), false);
+        }
+    }
+
+    fn renewal_due(&mut self, range: u16, cx: &mut Context<'_>) -> Option<Event> {
+        let (now, expiration) = (cx.now(), self.rules.expiration);
+        let owned = self.owned(range).filter(|owned| owned.renewal_due <= now)?;
+        if now.since(owned.renewed) > expiration {
+            return self.lose(range, cx);
+        }
+        self.ask(RENEWAL, range, LeaseAction::Renew, cx);
+        self.arm_renewal(range, cx);
+        None
+    }
+
+    fn renewed(&mut self, range: u16, answer: Answer, cx: &mut Context<'_>) -> Option<Event> {
+        match answer {
+            Answer::Leased { .. } => {
+                let now = cx.now();
+                self.owned(range)?.renewed = now;
+                None
+            }
+            Answer::NotLeased { .. } => self.lose(range, cx),
+            _ => None, // tried again at the next renewal
+        }
+    }
+
+    fn lose(&mut self, range: u16, cx: &mut Context<'_>) -> Option<Event> {
+        let index = self.owned.iter().position(|owned| owned.range == range)?;
+        self.owned.remove(index);
+        cx.trouble(self.store.process, Symptom::LeaseLost);
+        Some(Event::Lost { range })
+    }
+
+    /// Enters a phase that ends after this time at the latest.
+    fn enter(&mut self, range: u16, phase: Phase, limit: Span, cx: &mut Context<'_>) {
+        let token = self.token(RANGE, range);
+        if let Some(owned) = self.owned(range) {
+            owned.phase = phase;
+            owned.due = cx.now() + limit;
+            cx.timer(limit, token, false);
+        }
+    }
+
+    fn request_page(&mut self, range: u16, cx: &mut Context<'_>) {
+        let Some(after) = self.owned(range).map(|owned| owned.position) else { return };
+        self.enter(range, Phase::Reading, self.rules.timeout, cx);
+        let command = Command::ReadFeed { part: self.part, range, after, max: self.rules.max };
+        let attempt = self.send(READ, range, command, cx);
+        if let Some(owned) = self.owned(range) {
+            owned.attempt = attempt;
+        }
+    }
+
+    fn read(&mut self, range: u16, message: &Message, answer: Answer, cx: &mut Context<'_>) -> Option<Event> {
+        let attempt = message.attempt;
+        let owned = self.owned(range).filter(|o| o.phase == Phase::Reading && o.attempt == attempt)?;
+        match answer {
+            Answer::Rows { upto, .. } if !message.cargo.is_empty() => {
+                owned.phase = Phase::Working;
+                owned.due = Time::NEVER;
+                Some(Event::Page(Page { range, cargo: message.cargo.clone(), upto }))
+            }
+            Answer::Rows { upto, .. } => {
+                owned.position = owned.position.max(upto);
+                self.enter(range, Phase::Pausing, self.rules.poll, cx);
+                None
+            }
+            Answer::Refused { retry_after, .. } => {
+                cx.trouble(self.store.process, Symptom::Error);
+                let pause = retry_after.map_or(self.rules.poll, |after| Span(after.0.max(1)));
+                self.enter(range, Phase::Pausing, pause, cx);
+                None
+            }
+            _ => None,
+        }
+    }
+
+    fn checkpointed(
+        &mut self,
+        range: u16,
+        attempt: u16,
+        answer: Answer,
+        cx: &mut Context<'_>,
+    ) -> Option<Event> {
+        let now = cx.now();
+        let owned = self.owned(range).filter(|owned| owned.attempt == attempt)?;
+        let Phase::Checkpointing(upto) = owned.phase else { return None };
+        match answer {
+            Answer::Leased { .. } => {
+                owned.checkpoint = upto;
+                owned.renewed = now;
+                owned.phase = Phase::Working;
+                owned.due = Time::NEVER;
+                Some(Event::Checkpointed { range })
+            }
+            Answer::NotLeased { .. } => self.lose(range, cx),
+            _ => {
+                owned.phase = Phase::Working;
+                owned.due = Time::NEVER;
+                Some(Event::CheckpointFailed { range })
+            }
+        }
+    }
+
+    /// A pause is over, or an answer did not come in time.
+    fn range_due(&mut self, range: u16, cx: &mut Context<'_>) -> Option<Event> {
+        let now = cx.now();
+        let owned = self.owned(range).filter(|owned| owned.due <= now)?;
+        if owned.phase == Phase::Pausing {
+            self.request_page(range, cx);
+            return None;
+        }
+        cx.trouble(self.store.process, Symptom::Timeout);
+        self.unanswered(range, cx)
+    }
+
+    fn unanswered(&mut self, range: u16, cx: &mut Context<'_>) -> Option<Event> {
+        let owned = self.owned(range)?;
+        match owned.phase {
+            Phase::Reading => {
+                self.enter(range, Phase::Pausing, self.rules.poll, cx);
+                None
+            }
+            Phase::Checkpointing(_) => {
+                owned.phase = Phase::Working;
+                owned.due = Time::NEVER;
+                Some(Event::CheckpointFailed { range })
+            }
+            Phase::Pausing | Phase::Working => None,
+        }
+    }
+}
+
+/// An owner's number for an instance of this name in this life, where a restart is a stranger (the
+/// Functions host takes a new id at each start).
+#[must_use]
+pub fn owner_of_life(name: u64, started: Time) -> u64 {
+    mix(name, started.0)
+}

@@ -1,0 +1,257 @@
+//! What all hosts of code have in common: processes, front, names and the compiled recipe.
+
+use std::sync::Arc;
+
+use crate::ids::{Address, NodeId, ProcessId};
+use crate::node::Process;
+use crate::plan::{Endpoint, Location, PlaceRole, Plan, PlanError, Protocol};
+use crate::random::name_hash;
+use crate::recipe::compile::{self, Recipe};
+use crate::recipe::hosts::front::{Front, Fronting, Measure, Scaling};
+use crate::recipe::journal::Journal;
+use crate::recipe::poller::{Poller, Polling};
+use crate::recipe::requests::Requests;
+use crate::recipe::run::Interpreter;
+use crate::recipe::ticker::Ticker;
+use crate::recipe::trigger::Source;
+use crate::recipe::worker::{ONLY_PART, Settings, Trigger, Worker};
+use crate::time::Span;
+use crate::units::{Count, Distribution};
+
+/// How long a managed part of the platform is not there when a zone is lost; "a few seconds" (facts 1.9).
+pub const BLIP: Span = Span::secs(5);
+
+/// An app, as its host describes it.
+#[derive(Clone, Debug)]
+pub struct App<'a> {
+    /// Its recipe.
+    pub recipe: Recipe<'a>,
+    /// In which site.
+    pub site: Option<&'a str>,
+    /// Where its instances run.
+    pub spread: Spread,
+    /// How many runs at once in one instance.
+    pub concurrency: u32,
+    /// How long an instance takes from its start until it serves.
+    pub start_up: Distribution,
+    /// How long a person takes to notice that there is something to do.
+    pub notices: Option<Distribution>,
+    /// Whether a further request for an item joins the run that there is or was.
+    pub joins: bool,
+    /// How often a polled source is looked at.
+    pub every: Span,
+    /// The nodes without which an instance does not call itself ready.
+    pub health: &'a [String],
+    /// How the front works, where there is one.
+    pub front: FrontRules,
+}
+
+/// Where the instances of an app run.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Spread {
+    /// So many instances, one zone after the other; a crash forgets their runs.
+    Instances(Count),
+    /// One managed process over all zones, whose runs are durable.
+    Durable,
+    /// One person.
+    Person,
+}
+
+/// How the front of an app works.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct FrontRules {
+    /// How often readiness is probed.
+    pub period: Span,
+    /// After so many missed probes an instance is out.
+    pub threshold: u8,
+    /// How long a request may take.
+    pub timeout: Span,
+    /// How instances are added where they are called: so many requests for each.
+    pub by_requests: ScaleRule,
+    /// How they are added where they read: so many waiting messages for each.
+    pub by_depth: ScaleRule,
+}
+
+/// A rule of scaling, before it is known what is counted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ScaleRule {
+    /// So much for each instance.
+    pub target: u32,
+    /// How often it is looked at.
+    pub every: Span,
+    /// At most so many instances more, each time.
+    pub step: u16,
+    /// The shortest time between two additions.
+    pub pause: Span,
+    /// An instance goes after so long with less to do.
+    pub cool_down: Span,
+}
+
+impl App<'_> {
+    /// Adds the processes, names and steps of the app to the plan.
+    ///
+    /// # Errors
+    /// If it contradicts itself.
+    pub fn declare(&self, plan: &mut Plan) -> Result<(), PlanError> {
+        let node = self.recipe.node;
+        let site = plan.site(node, self.site)?;
+        compile::declare(&self.recipe, plan)?;
+        if self.recipe.batch == 0 {
+            return Err(PlanError::at(&["nodes", node, "batch"], "a batch has at least one item"));
+        }
+        if self.concurrency == 0 {
+            return Err(PlanError::at(&["nodes", node, "concurrency"], "it must be at least 1"));
+        }
+        let called = Source::calls(self.recipe.trigger, plan).is_some();
+        let redundant = Location::Redundant { site, blip: BLIP };
+        let door = match self.spread {
+            Spread::Durable => {
+                plan.add_place(node, node, PlaceRole::Queue);
+                runs_recipe(plan.add_process(node, "", redundant), false, plan)
+            }
+            Spread::Person => {
+                runs_recipe(plan.add_process(node, "", Location::AnyZone { site }), false, plan)
+            }
+            Spread::Instances(count) => self.declare_instances(count, called, site, plan),
+        };
+        let id = plan.node(node).unwrap_or_default();
+        let protocol = if called { Protocol::Http } else { Protocol::None };
+        let address = Address { process: door, part: ONLY_PART };
+        plan.add_endpoint(node, Endpoint { address, protocol, node: id, place: None });
+        if self.recipe.trigger != "http" && !self.recipe.trigger.starts_with("every ") {
+            plan.add_consumer(self.recipe.trigger, id, address);
+        }
+        Ok(())
+    }
+
+    fn declare_instances(&self, count: Count, called: bool, site: u8, plan: &mut Plan) -> ProcessId {
+        let node = self.recipe.node;
+        let zones =
+            plan.blueprint.sites.get_index(usize::from(site)).map_or(1, |(_, site)| site.zones.max(1));
+        let redundant = Location::Redundant { site, blip: BLIP };
+        let front = if called {
+            Some(plan.add_process(node, "", redundant))
+        } else if count.min != count.max {
+            Some(plan.add_process(node, ".scaler", redundant))
+        } else {
+            None
+        };
+        let slots: Vec<ProcessId> = (0..count.max)
+            .map(|index| {
+                let zone = (index % u32::from(zones)) as u8 + 1;
+                let slot = plan.add_process(node, &format!("#{index}"), Location::Zone { site, zone });
+                runs_recipe(slot, index >= count.min, plan)
+            })
+            .collect();
+        front.or(slots.first().copied()).unwrap_or_default()
+    }
+
+    /// Builds the processes of the app.
+    ///
+    /// # Errors
+    /// If its recipe cannot work.
+    pub fn build(&self, plan: &Plan) -> Result<Vec<(ProcessId, Box<dyn Process>)>, PlanError> {
+        let node = self.recipe.node;
+        let source = Source::resolve(node, self.recipe.trigger, plan)?;
+        let program = Arc::new(compile::compile(&self.recipe, &source, plan)?);
+        let id = plan.node(node).unwrap_or_default();
+        let (slots, fronts) = split(id, plan);
+        let front = fronts.first().copied();
+        let health = self.health_nodes(plan)?;
+        let mut built: Vec<(ProcessId, Box<dyn Process>)> = Vec::new();
+        for (index, slot) in slots.iter().enumerate() {
+            let journal = match self.spread {
+                Spread::Durable => plan.place_named(node).map(Journal::new),
+                _ => None,
+            };
+            let settings = Settings {
+                front,
+                index: index as u16,
+                start_up: self.start_up.sampler(),
+                concurrency: self.concurrency,
+                notices: self.notices.map(Distribution::sampler),
+                joins: self.joins,
+                health: health.clone(),
+            };
+            let interpreter = Interpreter::new(Arc::clone(&program), journal);
+            let trigger = self.trigger(source)?;
+            built.push((*slot, Box::new(Worker::new(Arc::new(settings), trigger, interpreter))));
+        }
+        if let Some(front) = front {
+            built.push((front, Box::new(Front::new(Arc::new(self.fronting(slots, source))))));
+        }
+        Ok(built)
+    }
+
+    fn trigger(&self, source: Source) -> Result<Trigger, PlanError> {
+        Ok(match source {
+            Source::Http => Trigger::Requests(Requests::new(false)),
+            Source::Push => Trigger::Requests(Requests::new(true)),
+            Source::Timer(every) => Trigger::Ticker(Ticker::new(every)),
+            Source::Table(table) => Trigger::Poller(Poller::new(Polling {
+                table,
+                every: self.every,
+                batch: self.recipe.batch,
+                app: name_hash(self.recipe.node),
+            })),
+            Source::Feed(_) | Source::Queue(_) => {
+                let message = format!("`{}` cannot be a trigger yet", self.recipe.trigger);
+                return Err(PlanError::at(&["nodes", self.recipe.node, "trigger"], message));
+            }
+        })
+    }
+
+    fn health_nodes(&self, plan: &Plan) -> Result<Vec<ProcessId>, PlanError> {
+        let nodes = self.health.iter();
+        nodes.map(|name| Ok(plan.resolve(self.recipe.node, "health", name)?.address.process)).collect()
+    }
+
+    fn fronting(&self, slots: Vec<ProcessId>, source: Source) -> Fronting {
+        let Spread::Instances(count) = self.spread else {
+            return fixed(slots, self.front, 1);
+        };
+        let scaling = (count.min != count.max).then(|| {
+            let (by, rule) = match source {
+                Source::Queue(at) | Source::Table(at) | Source::Feed(at) => {
+                    (Measure::Depth(at.process, at.part), self.front.by_depth)
+                }
+                _ => (Measure::Requests, self.front.by_requests),
+            };
+            Scaling {
+                by,
+                target: rule.target,
+                every: rule.every,
+                step: rule.step,
+                pause: rule.pause,
+                cool_down: rule.cool_down,
+            }
+        });
+        Fronting { scaling, ..fixed(slots, self.front, count.min as u16) }
+    }
+}
+
+fn fixed(slots: Vec<ProcessId>, rules: FrontRules, min: u16) -> Fronting {
+    Fronting {
+        slots,
+        min,
+        period: rules.period,
+        threshold: rules.threshold,
+        timeout: rules.timeout,
+        scaling: None,
+    }
+}
+
+fn runs_recipe(process: ProcessId, dormant: bool, plan: &mut Plan) -> ProcessId {
+    if let Some(info) = plan.processes.get_mut(process.index()) {
+        info.runs_recipe = true;
+        info.dormant = dormant;
+    }
+    process
+}
+
+/// The instances of an app, and its front.
+fn split(node: NodeId, plan: &Plan) -> (Vec<ProcessId>, Vec<ProcessId>) {
+    let (slots, fronts): (Vec<_>, Vec<_>) = plan.processes_of(node).partition(|(_, info)| info.runs_recipe);
+    let ids = |list: Vec<(ProcessId, _)>| list.into_iter().map(|(id, _)| id).collect();
+    (ids(slots), ids(fronts))
+}

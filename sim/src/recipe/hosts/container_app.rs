@@ -1,0 +1,153 @@
+//! `container-app`: replicas behind an ingress. A crash forgets the runs of the replica.
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use crate::client::Sdk;
+use crate::ids::ProcessId;
+use crate::message::broker::ReceiveMode;
+use crate::node::Process;
+use crate::plan::{Plan, PlanError};
+use crate::recipe::Step;
+use crate::recipe::compile::Recipe;
+use crate::recipe::hosts::app::{App, FrontRules, ScaleRule, Spread};
+use crate::services::Service;
+use crate::time::Span;
+use crate::units::{Count, Distribution};
+
+/// An app in containers: replicas over the zones of its site, an ingress that probes them and balances,
+/// scaling by requests or by what waits. A crash forgets what runs in the replica.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case", default)]
+pub struct ContainerApp {
+    /// The site. Default: the only one.
+    #[serde(rename = "in", skip_serializing_if = "Option::is_none")]
+    pub site: Option<String>,
+    /// What starts a run: `http`, a queue or subscription, a dead-letter queue, a change feed, a table, an
+    /// event subscription, `every 15m`.
+    pub trigger: String,
+    /// The recipe.
+    pub steps: Vec<Step>,
+    /// What is done after a definite no. Default: `on-failure`, where there is one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub on_refusal: Option<Vec<Step>>,
+    /// What is done after trying and giving up. Default: `on-refusal`, where there is one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub on_failure: Option<Vec<Step>>,
+    /// How many replicas: `3`, or `1..4` to scale. Default: 1.
+    pub replicas: Count,
+    /// How many runs at once in one replica; more wait there. Default: 100 \[K\].
+    pub concurrency: u32,
+    /// The policy of the steps that name none. Default: sdk.
+    pub policy: String,
+    /// The policy of what is undone. Default: that of the step.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub undo_policy: Option<String>,
+    /// Whether a step of which it is not known whether it happened is taken back too. Default: true.
+    pub undo_unknown: bool,
+    /// How often a polled source is looked at. Default: 1s.
+    pub every: Span,
+    /// At most so many items in one run, where the source gives several. Default: 1.
+    pub batch: u32,
+    /// The nodes without which a replica does not call itself ready. Default: none.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub health: Vec<String>,
+    /// How long a replica takes from its start until it serves. Default: 2s \[K\].
+    pub start_up: Distribution,
+    /// How often the ingress probes the readiness of each replica. Default: 10s (Kubernetes \[K\]).
+    pub probe_every: Span,
+    /// After so many failed probes a replica gets no requests. Default: 3 (Kubernetes \[K\]).
+    pub probe_failures: u8,
+    /// How long a request may take at the ingress. Default: 240s \[K\].
+    pub request_timeout: Span,
+    /// With a range of replicas: so many concurrent requests for each. Default: 10 \[K\].
+    pub scale_at_requests: u32,
+    /// With a range of replicas: so many waiting messages for each. Default: 5 \[K\].
+    pub scale_at_depth: u32,
+    /// A replica goes after so long with less to do. Default: 5m \[K\].
+    pub cool_down: Span,
+}
+
+impl Default for ContainerApp {
+    fn default() -> Self {
+        Self {
+            site: None,
+            trigger: String::new(),
+            steps: Vec::new(),
+            on_refusal: None,
+            on_failure: None,
+            replicas: Count::exactly(1),
+            concurrency: 100,
+            policy: "sdk".to_owned(),
+            undo_policy: None,
+            undo_unknown: true,
+            every: Span::secs(1),
+            batch: 1,
+            health: Vec::new(),
+            start_up: Distribution::Constant(Span::secs(2)),
+            probe_every: Span::secs(10),
+            probe_failures: 3,
+            request_timeout: Span::secs(240),
+            scale_at_requests: 10,
+            scale_at_depth: 5,
+            cool_down: Span::mins(5),
+        }
+    }
+}
+
+impl ContainerApp {
+    fn app<'a>(&'a self, name: &'a str) -> App<'a> {
+        let rule = |target, every| ScaleRule {
+            target,
+            every,
+            step: 4,
+            pause: Span::secs(15),
+            cool_down: self.cool_down,
+        };
+        App {
+            recipe: Recipe {
+                node: name,
+                trigger: &self.trigger,
+                steps: &self.steps,
+                on_refusal: self.on_refusal.as_deref(),
+                on_failure: self.on_failure.as_deref(),
+                policy: &self.policy,
+                undo_policy: self.undo_policy.as_deref(),
+                undo_unknown: self.undo_unknown,
+                receive: ReceiveMode::PeekLock,
+                http: Sdk::Http,
+                batch: self.batch,
+            },
+            site: self.site.as_deref(),
+            spread: Spread::Instances(self.replicas),
+            concurrency: self.concurrency,
+            start_up: self.start_up,
+            notices: None,
+            joins: false,
+            every: self.every,
+            health: &self.health,
+            front: FrontRules {
+                period: self.probe_every,
+                threshold: self.probe_failures,
+                timeout: self.request_timeout,
+                by_requests: rule(self.scale_at_requests, Span::secs(15)),
+                by_depth: rule(self.scale_at_depth, Span::secs(30)),
+            },
+        }
+    }
+}
+
+impl Service for ContainerApp {
+    fn about(&self) -> &'static str {
+        "an app in containers: replicas behind an ingress; a crash forgets what runs"
+    }
+    fn consumes(&self) -> Vec<String> {
+        vec![self.trigger.clone()]
+    }
+    fn declare(&self, name: &str, plan: &mut Plan) -> Result<(), PlanError> {
+        self.app(name).declare(plan)
+    }
+    fn build(&self, name: &str, plan: &Plan) -> Result<Vec<(ProcessId, Box<dyn Process>)>, PlanError> {
+        self.app(name).build(plan)
+    }
+}

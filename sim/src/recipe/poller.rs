@@ -1,0 +1,117 @@
+//! A table as a trigger: it is polled, the oldest rows first, one batch at a time.
+
+use crate::ids::Address;
+use crate::message::{Body, Message, store};
+use crate::node::Context;
+use crate::observe::Outcome;
+use crate::recipe::run::{Ending, Start};
+use crate::recipe::trigger::Ticket;
+use crate::recipe::worker::{execution, space};
+use crate::time::{Span, Time};
+
+/// After so long an answer to a poll is not waited for any more; the command timeout of ADO.NET \[K\].
+const GIVE_UP: Span = Span::secs(30);
+const TICK: u64 = space::POLL << 56;
+const TAG: u32 = (space::POLL as u32) << 24;
+
+/// What a poller is told.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Polling {
+    /// The table.
+    pub table: Address,
+    /// How often it looks when there is nothing more.
+    pub every: Span,
+    /// At most so many rows in one run.
+    pub batch: u32,
+    /// The hash of the app's name.
+    pub app: u64,
+}
+
+/// The polls of one instance.
+#[derive(Clone, Debug)]
+pub struct Poller {
+    polling: Polling,
+    /// When the poll that is under way was sent; `NEVER`: none is.
+    asked: Time,
+    /// The number of that poll, so that a late answer to an earlier one is recognised.
+    number: u32,
+    /// Whether a batch is being handled.
+    busy: bool,
+    /// Whether the last batch was full, so that there is more.
+    more: bool,
+    /// How often in a row a batch was not finished; tells the draws of repeated runs apart.
+    failures: u64,
+}
+
+impl Poller {
+    /// A poller that has not begun.
+    #[must_use]
+    pub fn new(polling: Polling) -> Poller {
+        Poller { polling, asked: Time::NEVER, number: 0, busy: false, more: false, failures: 0 }
+    }
+
+    /// Forgets what is under way: the process died.
+    pub fn crash(&mut self) {
+        *self = Poller::new(self.polling);
+    }
+
+    /// Begins to poll.
+    pub fn begin(&mut self, cx: &mut Context<'_>) {
+        self.poll(cx);
+        cx.timer(self.polling.every, TICK, false);
+    }
+
+    fn poll(&mut self, cx: &mut Context<'_>) {
+        self.number = (self.number + 1) & 0x00ff_ffff;
+        self.asked = cx.now();
+        self.more = false;
+        let command = store::Command::Poll { part: self.polling.table.part, max: self.polling.batch };
+        let message = Message { tag: TAG | self.number, ..Message::new(Body::Store(command)) };
+        cx.tell(self.polling.table.process, message);
+    }
+
+    /// Takes a tick.
+    pub fn on_timer(&mut self, token: u64, cx: &mut Context<'_>) {
+        if token != TICK {
+            return;
+        }
+        let waits = self.asked != Time::NEVER && cx.now().since(self.asked) < GIVE_UP;
+        if !self.busy && !waits {
+            self.poll(cx);
+        }
+        cx.timer(self.polling.every, TICK, false);
+    }
+
+    /// Takes the answer to a poll; a run starts if there are rows.
+    pub fn on_message(&mut self, message: &Message, cx: &mut Context<'_>) -> Option<Start> {
+        let Body::StoreAnswer(answer) = message.body else { return None };
+        if message.tag != TAG | self.number || self.asked == Time::NEVER {
+            return None;
+        }
+        self.asked = Time::NEVER;
+        if !matches!(answer, store::Answer::Rows { .. }) {
+            return None; // it looks again at the next tick
+        }
+        let first = message.cargo.first()?;
+        self.busy = true;
+        self.more = message.cargo.items().len() as u32 >= self.polling.batch;
+        // The table does not count deliveries; the instant tells two runs for the same rows apart.
+        let execution = execution(self.polling.app, first.identity(), cx.now().0);
+        Some(Start { ticket: Ticket(0), cargo: message.cargo.clone(), execution, attempt: self.failures })
+    }
+
+    /// The run is over. What it did not delete is still there.
+    pub fn ended(&mut self, ending: Ending) {
+        self.busy = false;
+        let well = ending.outcome == Outcome::Ok;
+        self.failures = if well { 0 } else { self.failures + 1 };
+        self.more &= well;
+    }
+
+    /// Polls again at once where the last batch was full.
+    pub fn go_on(&mut self, cx: &mut Context<'_>) {
+        if self.more && !self.busy {
+            self.poll(cx);
+        }
+    }
+}

@@ -1,0 +1,825 @@
+//! The interpreter: runs of a compiled recipe, from point to point.
+
+use std::collections::VecDeque;
+use std::sync::Arc;
+
+use crate::client::caller::{Caller, Progress};
+use crate::faults::Hook;
+use crate::faults::local::Value;
+use crate::ids::{Execution, Item, ProcessId};
+use crate::kernel::slab::Slab;
+use crate::message::broker::{self, TransactionStep};
+use crate::message::{Body, Cargo, Message, control, http, store};
+use crate::node::{Context, Point};
+use crate::observe::{Outcome, Symptom, What};
+use crate::random::Purpose;
+use crate::recipe::journal::{Journal, Record};
+use crate::recipe::program::{Block, Op, Program, Verb};
+use crate::recipe::trigger::{Acknowledged, Door, Ticket};
+use crate::time::{Span, Time};
+
+/// Names a run as long as it lasts.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct RunId {
+    slot: u32,
+    generation: u32,
+}
+
+/// What starts a run.
+#[derive(Clone, Debug)]
+pub struct Start {
+    /// What the trigger knows it by.
+    pub ticket: Ticket,
+    /// Its items.
+    pub cargo: Cargo,
+    /// Its identities.
+    pub execution: Execution,
+    /// Which delivery or attempt this is, from 0; tells the draws of two runs for one item apart.
+    pub attempt: u64,
+}
+
+/// How a run ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Ending {
+    /// How the recipe went: ok, refused (a definite no) or failed.
+    pub outcome: Outcome,
+    /// Whether it acknowledged its trigger.
+    pub acknowledged: bool,
+}
+
+/// Where a run is in its recipe; all that has to survive where runs are durable.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Position {
+    /// The operation that is next or under way.
+    pub at: u16,
+    /// In which list.
+    pub phase: Phase,
+    /// The operations that were done, bit by bit.
+    pub done: u64,
+    /// Those of which it is not known.
+    pub unknown: u64,
+    /// How the recipe itself went.
+    pub outcome: Outcome,
+    /// Whether the trigger is acknowledged.
+    pub acknowledged: bool,
+    /// Until when it waits, where the operation is a wait.
+    pub until: Time,
+}
+
+/// In which list a run is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Phase {
+    /// The recipe itself.
+    Main,
+    /// Looking for what is to be taken back next.
+    Undo,
+    /// Taking back the operation at this position.
+    Undoing,
+    /// `on-refusal` or `on-failure`.
+    Handler(Block),
+}
+
+#[derive(Clone, Debug, PartialEq)]
+struct Run {
+    generation: u32,
+    ticket: Ticket,
+    cargo: Cargo,
+    execution: Execution,
+    attempt: u64,
+    position: Position,
+    /// Whether the position is written down, where runs are durable.
+    saved: bool,
+    /// How many answers the operation waits for.
+    pending: u16,
+    /// The worst of the answers so far.
+    worst: Outcome,
+    /// Whether it hangs for ever.
+    hung: bool,
+}
+
+/// Whose call it is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Waiting {
+    run: RunId,
+    op: u16,
+    /// Which item of the cargo, where they are called one by one.
+    item: u32,
+}
+
+/// Everything that runs in one instance.
+#[derive(Clone, Debug)]
+pub struct Interpreter {
+    program: Arc<Program>,
+    runs: Slab<Run>,
+    generations: Vec<u32>,
+    callers: Vec<Caller<Waiting>>,
+    ready: VecDeque<RunId>,
+    journal: Option<Journal>,
+}
+
+const SLOT_BITS: u32 = 24;
+const KIND_SHIFT: u32 = 48;
+const STEP_OVER: u64 = 1;
+const HANG_OVER: u64 = 2;
+/// The number space of the interpreter's own timers.
+const SPACE: u64 = 255;
+
+impl Interpreter {
+    /// An interpreter of this program; with a journal its runs are durable.
+    #[must_use]
+    pub fn new(program: Arc<Program>, journal: Option<Journal>) -> Interpreter {
+        let callers = program.routes.iter().enumerate();
+        let callers = callers.map(|(index, route)| {
+            Caller::new(&route.policy, route.sdk, program.app ^ index as u64, index as u8 + 1)
+        });
+        Interpreter {
+            runs: Slab::default(),
+            generations: Vec::new(),
+            callers: callers.collect(),
+            ready: VecDeque::new(),
+            journal,
+            program,
+        }
+    }
+
+    /// The program.
+    #[must_use]
+    pub fn program(&self) -> &Arc<Program> {
+        &self.program
+    }
+
+    /// The journal of its runs, where they are durable.
+    #[must_use]
+    pub fn journal(&self) -> Option<&Journal> {
+        self.journal.as_ref()
+    }
+
+    /// How many runs are under way.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.runs.len()
+    }
+
+    /// Whether nothing runs.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.runs.is_empty()
+    }
+
+    /// Forgets every run that is not written down: the process died.
+    pub fn crash(&mut self) {
+        self.runs = Slab::default();
+        self.generations.clear();
+        self.ready.clear();
+        for caller in &mut self.callers {
+            caller.crash();
+        }
+        if let Some(journal) = &mut self.journal {
+            journal.crash();
+        }
+    }
+
+    /// Takes up the runs that are written down, each at the step that was under way.
+    pub fn resume<D: Door>(&mut self, door: &mut D, cx: &mut Context<'_>) {
+        let records: Vec<Record> = self.journal.iter().flat_map(Journal::records).cloned().collect();
+        for record in records {
+            let start = Start {
+                ticket: Ticket::NONE,
+                cargo: record.cargo,
+                execution: record.execution,
+                attempt: record.attempt,
+            };
+            let id = self.insert(start, record.position, true);
+            self.ready.push_back(id);
+        }
+        self.work(door, cx);
+    }
+
+    /// Starts a run.
+    pub fn start<D: Door>(&mut self, start: Start, door: &mut D, cx: &mut Context<'_>) -> RunId {
+        let position = Position {
+            at: self.program.main.from,
+            phase: Phase::Main,
+            done: 0,
+            unknown: 0,
+            outcome: Outcome::Ok,
+            acknowledged: false,
+            until: Time::ZERO,
+        };
+        let id = self.insert(start, position, false);
+        self.ready.push_back(id);
+        self.work(door, cx);
+        id
+    }
+
+    fn insert(&mut self, start: Start, position: Position, saved: bool) -> RunId {
+        let run = Run {
+            generation: 0,
+            ticket: start.ticket,
+            cargo: start.cargo,
+            execution: start.execution,
+            attempt: start.attempt,
+            position,
+            saved,
+            pending: 0,
+            worst: Outcome::Ok,
+            hung: false,
+        };
+        let slot = self.runs.insert(run);
+        if self.generations.len() <= slot as usize {
+            self.generations.resize(slot as usize + 1, 0);
+        }
+        let generation = &mut self.generations[slot as usize];
+        *generation = (*generation + 1) & 0x00ff_ffff;
+        let generation = *generation;
+        if let Some(run) = self.runs.get_mut(slot) {
+            run.generation = generation;
+        }
+        RunId { slot, generation }
+    }
+
+    /// The run for this item, if one is under way. Looks at every run: for hosts that join requests.
+    #[must_use]
+    pub fn find_item(&self, item: Item) -> Option<RunId> {
+        let found = self.runs.iter().find(|(_, known)| known.cargo.first().is_some_and(|i| i.same(item)));
+        found.map(|(slot, known)| RunId { slot, generation: known.generation })
+    }
+
+    /// Lets another request wait for the reply of a run; false if the run has replied already.
+    pub fn join(&mut self, id: RunId, ticket: Ticket) -> bool {
+        match self.get_mut(id) {
+            Some(run) if !run.position.acknowledged => {
+                run.ticket = ticket;
+                true
+            }
+            _ => false,
+        }
+    }
+
+    fn get(&self, id: RunId) -> Option<&Run> {
+        self.runs.get(id.slot).filter(|run| run.generation == id.generation)
+    }
+
+    fn get_mut(&mut self, id: RunId) -> Option<&mut Run> {
+        self.runs.get_mut(id.slot).filter(|run| run.generation == id.generation)
+    }
+
+    // -- Inputs. --
+
+    /// Takes the answer to a call of one of the runs. False if it is not one.
+    pub fn on_message<D: Door>(&mut self, message: &Message, door: &mut D, cx: &mut Context<'_>) -> bool {
+        let Some(route) = (message.tag >> SLOT_BITS).checked_sub(1).map(|route| route as usize) else {
+            return false;
+        };
+        let Some(caller) = self.callers.get_mut(route) else { return false };
+        if !caller.on_message(cx, message) {
+            return false;
+        }
+        self.take_progress(route, cx);
+        self.work(door, cx);
+        true
+    }
+
+    /// Takes a timer of a run or of a call. False if it is neither.
+    pub fn on_timer<D: Door>(&mut self, token: u64, door: &mut D, cx: &mut Context<'_>) -> bool {
+        let space = token >> 56;
+        if space == SPACE {
+            let slot = token as u32 & ((1 << SLOT_BITS) - 1);
+            let id = RunId { slot, generation: (token >> SLOT_BITS) as u32 & 0x00ff_ffff };
+            match token >> KIND_SHIFT & 0xff {
+                STEP_OVER => self.over(id, Outcome::Ok, cx),
+                _ => {
+                    if self.get(id).is_some() {
+                        self.ready.push_back(id);
+                    }
+                }
+            }
+        } else {
+            let Some(route) = (space as usize).checked_sub(1) else { return false };
+            let Some(caller) = self.callers.get_mut(route) else { return false };
+            if !caller.on_timer(cx, token) {
+                return false;
+            }
+            self.take_progress(route, cx);
+        }
+        self.work(door, cx);
+        true
+    }
+
+    /// A connection is gone: its answers will not come.
+    pub fn on_closed<D: Door>(&mut self, peer: ProcessId, door: &mut D, cx: &mut Context<'_>) {
+        for route in 0..self.callers.len() {
+            if self.program.routes[route].to.process == peer {
+                self.callers[route].on_closed(cx, peer);
+                self.take_progress(route, cx);
+            }
+        }
+        self.work(door, cx);
+    }
+
+    /// A sync completed.
+    pub fn on_disk<D: Door>(&mut self, token: u64, done: bool, door: &mut D, cx: &mut Context<'_>) {
+        let Some(journal) = &mut self.journal else { return };
+        let written = if done { journal.synced(token, cx) } else { journal.failed(token) };
+        if let Some(id) = written {
+            if let Some(run) = self.get_mut(id) {
+                run.saved = done;
+            }
+            self.ready.push_back(id);
+        }
+        self.work(door, cx);
+    }
+
+    /// The acknowledgement of a run is over.
+    pub fn acknowledged<D: Door>(&mut self, id: RunId, outcome: Outcome, door: &mut D, cx: &mut Context<'_>) {
+        self.over(id, outcome, cx);
+        self.work(door, cx);
+    }
+
+    // -- Running. --
+
+    fn work<D: Door>(&mut self, door: &mut D, cx: &mut Context<'_>) {
+        while let Some(id) = self.ready.pop_front() {
+            self.advance(id, door, cx);
+        }
+    }
+
+    /// Goes on to the next operation that takes time.
+    fn advance<D: Door>(&mut self, id: RunId, door: &mut D, cx: &mut Context<'_>) {
+        let program = Arc::clone(&self.program);
+        loop {
+            let Some(run) = self.get_mut(id) else { return };
+            if run.position.phase == Phase::Undo && !next_undo(run, &program) {
+                enter_handler(run, &program);
+            }
+            let end = match run.position.phase {
+                Phase::Main => program.main.to,
+                Phase::Handler(block) => block.to,
+                Phase::Undo | Phase::Undoing => u16::MAX,
+            };
+            if run.position.at >= end {
+                self.end(id, door, cx);
+                return;
+            }
+            let at = run.position.at;
+            let Some(op) = program.op(undo_or_self(run, &program, at)) else {
+                self.end(id, door, cx);
+                return;
+            };
+            if !self.is_saved(id, op, cx) || !self.begin(id, op, &program, door, cx) {
+                return;
+            }
+        }
+    }
+
+    /// Whether the position of the run is written down; if not, writes it.
+    fn is_saved(&mut self, id: RunId, op: &Op, cx: &mut Context<'_>) -> bool {
+        let Some(journal) = &mut self.journal else { return true };
+        let Some(run) = self.runs.get_mut(id.slot) else { return false };
+        if run.saved {
+            return true;
+        }
+        if let Verb::Wait(span) = op.verb {
+            run.position.until = cx.now() + span;
+        }
+        journal.write(
+            id,
+            Record {
+                cargo: run.cargo.clone(),
+                execution: run.execution,
+                attempt: run.attempt,
+                position: run.position,
+            },
+            cx,
+        );
+        false
+    }
+
+    /// Begins an operation. True if it is over already.
+    fn begin<D: Door>(
+        &mut self,
+        id: RunId,
+        op: &Op,
+        program: &Program,
+        door: &mut D,
+        cx: &mut Context<'_>,
+    ) -> bool {
+        let Some(run) = self.get_mut(id) else { return false };
+        if run.hung {
+            return false;
+        }
+        let (item, execution) = (run.cargo.first().unwrap_or_default(), run.execution);
+        cx.point(op.step, Point::Before, item, execution.run);
+        if let Some(outcome) = self.strikes(id, op, program, cx) {
+            match outcome {
+                Outcome::Ok => return false,
+                outcome => self.over(id, outcome, cx),
+            }
+            return true;
+        }
+        let Some(run) = self.get_mut(id) else { return false };
+        run.worst = Outcome::Ok;
+        run.pending = 1;
+        let ticket = run.ticket;
+        match &op.verb {
+            Verb::Work(sampler) => {
+                let draw = cx.draw_for(program.app ^ op.hash, Purpose::Work, [item.identity(), run.attempt]);
+                let span = slowed(sampler.at(draw), item, cx);
+                let busy = cx.busy(span);
+                cx.timer(busy, token(id, STEP_OVER), !run.cargo.is_empty());
+                cx.point(op.step, Point::InDoubt, item, execution.run);
+            }
+            Verb::Wait(span) => {
+                let left =
+                    if run.position.until > Time::ZERO { run.position.until.since(cx.now()) } else { *span };
+                cx.timer(left, token(id, STEP_OVER), !run.cargo.is_empty());
+                cx.point(op.step, Point::InDoubt, item, execution.run);
+            }
+            Verb::Reply(status) => {
+                // A second reply goes nowhere.
+                run.ticket = Ticket::NONE;
+                run.position.acknowledged = true;
+                door.reply(ticket, *status, cx);
+                self.over(id, Outcome::Ok, cx);
+                return true;
+            }
+            Verb::Settle(how) => {
+                let state = door.settle(id, ticket, *how, cx);
+                return self.acknowledging(id, op, state, cx);
+            }
+            Verb::Checkpoint => {
+                let state = door.checkpoint(id, ticket, cx);
+                return self.acknowledging(id, op, state, cx);
+            }
+            Verb::Together(block) => {
+                run.pending = block.to - block.from;
+                if run.pending == 0 {
+                    self.over(id, Outcome::Ok, cx);
+                    return true;
+                }
+                for part in block.from..block.to {
+                    self.request(id, part, 0, door, cx);
+                }
+            }
+            _ => {
+                let at = self.get(id).map_or(0, |run| undo_or_self(run, program, run.position.at));
+                self.request(id, at, 0, door, cx);
+            }
+        }
+        false
+    }
+
+    fn acknowledging(&mut self, id: RunId, op: &Op, state: Acknowledged, cx: &mut Context<'_>) -> bool {
+        match state {
+            Acknowledged::Over(outcome) => {
+                self.over(id, outcome, cx);
+                true
+            }
+            Acknowledged::Pending => {
+                let Some(run) = self.get(id) else { return false };
+                let item = run.cargo.first().unwrap_or_default();
+                cx.point(op.step, Point::InDoubt, item, run.execution.run);
+                false
+            }
+        }
+    }
+
+    /// What faults do to an operation before it begins: `Some(Ok)` if the run waits, `Some(Failed)` if
+    /// its code throws.
+    fn strikes(&mut self, id: RunId, op: &Op, program: &Program, cx: &mut Context<'_>) -> Option<Outcome> {
+        let run = self.runs.get_mut(id.slot)?;
+        let item = run.cargo.first().unwrap_or_default();
+        let first = run.position.phase == Phase::Main && run.position.at == program.main.from;
+        if first
+            && run.pending == 0
+            && let Some(strike) = cx.strike(Hook::Hang, 0, item, run.attempt)
+        {
+            // The second time round, when the hang is over, the answer must be no.
+            run.pending = 1;
+            match strike.value {
+                Value::Span(span) => cx.timer(span, token(id, HANG_OVER), true),
+                _ => run.hung = true,
+            }
+            return Some(Outcome::Ok);
+        }
+        if run.position.phase != Phase::Main {
+            return None;
+        }
+        let thrown = if program.first_effect == Some(run.position.at) {
+            run.cargo.items().iter().find_map(|item| cx.strike(Hook::Poison, 0, *item, 0).map(|_| *item))
+        } else {
+            None
+        };
+        let thrown =
+            thrown.or_else(|| cx.strike(Hook::StepException, op.step, item, run.attempt).map(|_| item));
+        let item = thrown?;
+        cx.observe(item, What::Symptom(Symptom::Error));
+        Some(Outcome::Failed)
+    }
+
+    /// An operation is over.
+    fn over(&mut self, id: RunId, outcome: Outcome, cx: &mut Context<'_>) {
+        let program = Arc::clone(&self.program);
+        let Some(run) = self.get_mut(id) else { return };
+        let at = run.position.at;
+        let Some(op) = program.op(undo_or_self(run, &program, at)) else { return };
+        let item = run.cargo.first().unwrap_or_default();
+        cx.point(op.step, Point::After, item, run.execution.run);
+        if outcome != Outcome::Ok {
+            cx.observe(item, What::StepDone { step: op.step, outcome });
+        }
+        run.pending = 0;
+        run.saved = false;
+        run.position.until = Time::ZERO;
+        let acknowledges =
+            matches!(op.verb, Verb::Settle(_) | Verb::Checkpoint | Verb::Transact { settle: Some(_), .. });
+        if acknowledges && outcome == Outcome::Ok {
+            run.position.acknowledged = true;
+        }
+        let next = if let Verb::Together(block) = op.verb { block.to } else { at + 1 };
+        if run.position.phase == Phase::Undoing {
+            run.position.phase = Phase::Undo;
+            self.ready.push_back(id);
+            return;
+        }
+        note(&mut run.position, at, outcome);
+        match (run.position.phase, outcome) {
+            (Phase::Undo | Phase::Undoing, _) => {}
+            (_, Outcome::Ok) => run.position.at = next,
+            (Phase::Main, _) => {
+                let refused = outcome == Outcome::Refused;
+                run.position.outcome = if refused { Outcome::Refused } else { Outcome::Failed };
+                run.position.phase = Phase::Undo;
+            }
+            // A handler that fails is not handled again.
+            (Phase::Handler(block), _) => run.position.at = block.to,
+        }
+        self.ready.push_back(id);
+    }
+
+    fn end<D: Door>(&mut self, id: RunId, door: &mut D, cx: &mut Context<'_>) {
+        if self.get(id).is_none() {
+            return;
+        }
+        let Some(run) = self.runs.take(id.slot) else { return };
+        let outcome = run.position.outcome;
+        if outcome != Outcome::Ok {
+            cx.observe_each(run.cargo.items(), What::Symptom(Symptom::RunFailed));
+        }
+        if let Some(journal) = &mut self.journal {
+            journal.erase(run.execution.run, outcome == Outcome::Ok, &run.cargo, cx);
+        }
+        door.ended(run.ticket, Ending { outcome, acknowledged: run.position.acknowledged }, cx);
+    }
+
+    // -- Calls. --
+
+    /// Puts the request of an operation on the wire, for the item at this index where it is called one by one.
+    fn request<D: Door>(&mut self, id: RunId, at: u16, index: u32, door: &mut D, cx: &mut Context<'_>) {
+        let program = Arc::clone(&self.program);
+        let (Some(run), Some(op)) = (self.get(id), program.op(at)) else { return };
+        let Some((route, part, message)) = request(run, op, index, door) else {
+            self.answered(Waiting { run: id, op: at, item: index }, Outcome::Failed, None, cx);
+            return;
+        };
+        let to = crate::ids::Address { part, ..program.routes[usize::from(route)].to };
+        let waiting = Waiting { run: id, op: at, item: index };
+        self.callers[usize::from(route)].call(cx, to, message, waiting);
+        self.take_progress(usize::from(route), cx);
+    }
+
+    fn take_progress(&mut self, route: usize, cx: &mut Context<'_>) {
+        while let Some(progress) = self.callers[route].next() {
+            match progress {
+                Progress::Sent(waiting) => {
+                    let (Some(run), Some(op)) = (self.get(waiting.run), self.program.op(waiting.op)) else {
+                        continue;
+                    };
+                    let item = run.cargo.items().get(waiting.item as usize).copied().unwrap_or_default();
+                    cx.point(op.step, Point::InDoubt, item, run.execution.run);
+                }
+                Progress::Finished(finished) => {
+                    self.answered(finished.owner, finished.outcome, finished.answer.as_ref(), cx);
+                }
+            }
+        }
+    }
+
+    fn answered(
+        &mut self,
+        waiting: Waiting,
+        outcome: Outcome,
+        answer: Option<&Message>,
+        cx: &mut Context<'_>,
+    ) {
+        let program = Arc::clone(&self.program);
+        let (Some(run), Some(op)) = (self.get_mut(waiting.run), program.op(waiting.op)) else { return };
+        let outcome = confirmed(op, outcome, answer);
+        let one_by_one = matches!(op.verb, Verb::Call { .. });
+        let more = waiting.item as usize + 1 < run.cargo.items().len();
+        if one_by_one && more && outcome == Outcome::Ok {
+            self.request_next(waiting, cx);
+            return;
+        }
+        run.worst = worse(run.worst, outcome);
+        run.pending = run.pending.saturating_sub(1);
+        let of_together = run.position.at != waiting.op && run.position.phase != Phase::Undoing;
+        if of_together {
+            note(&mut run.position, waiting.op, outcome);
+            let item = run.cargo.first().unwrap_or_default();
+            cx.point(op.step, Point::After, item, run.execution.run);
+        }
+        if run.pending == 0 {
+            let worst = run.worst;
+            self.over(waiting.run, worst, cx);
+        }
+    }
+
+    /// The same call for the next item. (A call takes nothing from the door.)
+    fn request_next(&mut self, waiting: Waiting, cx: &mut Context<'_>) {
+        self.request(waiting.run, waiting.op, waiting.item + 1, &mut NoDoor, cx);
+    }
+}
+
+/// The undo that the operation stands for while the run takes back what was done.
+fn undo_or_self(run: &Run, program: &Program, at: u16) -> u16 {
+    match run.position.phase {
+        Phase::Undoing => program.op(at).and_then(|op| op.undo).unwrap_or(at),
+        _ => at,
+    }
+}
+
+/// Moves on to the next operation that is to be taken back, in reverse order. False if there is none.
+fn next_undo(run: &mut Run, program: &Program) -> bool {
+    let position = &mut run.position;
+    let passed = |op: u16| position.done >> op & 1 == 1;
+    let main = program.main;
+    if (main.from..main.to).any(|op| passed(op) && program.ops[usize::from(op)].pivot) {
+        return false;
+    }
+    let unknown = if program.undo_unknown { position.unknown } else { 0 };
+    let open = position.done | unknown;
+    let found = (main.from..main.to)
+        .rev()
+        .find(|op| open >> op & 1 == 1 && program.ops[usize::from(*op)].undo.is_some());
+    let Some(op) = found else { return false };
+    // Whatever comes of the undo, it is tried once in a run.
+    position.done &= !(1 << op);
+    position.unknown &= !(1 << op);
+    position.at = op;
+    position.phase = Phase::Undoing;
+    true
+}
+
+/// What comes after everything was taken back.
+fn enter_handler(run: &mut Run, program: &Program) {
+    let (first, second) = match run.position.outcome {
+        Outcome::Refused => (program.on_refusal, program.on_failure),
+        _ => (program.on_failure, program.on_refusal),
+    };
+    let block = first.or(second).unwrap_or(Block { from: program.main.to, to: program.main.to });
+    run.position.phase = Phase::Handler(block);
+    run.position.at = block.from;
+}
+
+fn note(position: &mut Position, op: u16, outcome: Outcome) {
+    match outcome {
+        Outcome::Ok => position.done |= 1 << op,
+        Outcome::Unknown => position.unknown |= 1 << op,
+        Outcome::Refused | Outcome::Failed => {}
+    }
+}
+
+/// Unknown counts as failed, and any failure outweighs a refusal: the run tried and gave up.
+fn worse(a: Outcome, b: Outcome) -> Outcome {
+    let rank = |outcome| match outcome {
+        Outcome::Ok => 0,
+        Outcome::Refused => 1,
+        Outcome::Failed => 2,
+        Outcome::Unknown => 3,
+    };
+    if rank(b) > rank(a) { b } else { a }
+}
+
+/// A `verify` is done only if the answer is the one that it needs.
+fn confirmed(op: &Op, outcome: Outcome, answer: Option<&Message>) -> Outcome {
+    let Verb::Control { up: Some(wanted), .. } = op.verb else { return outcome };
+    let state = match answer.map(|message| &message.body) {
+        Some(Body::ControlAnswer(control::Answer::State { up })) => *up,
+        _ => false, // whoever does not answer is not up
+    };
+    if state == wanted { Outcome::Ok } else { Outcome::Refused }
+}
+
+/// How long work takes while a fault slows its consumer down.
+fn slowed(span: Span, item: Item, cx: &mut Context<'_>) -> Span {
+    let Some(strike) = cx.impaired(Hook::SlowConsumer, 0) else { return span };
+    cx.touched(item, strike);
+    match strike.value {
+        Value::Span(more) => span + more,
+        Value::Latency(more) => {
+            span + more.sampler().at(cx.draw(Purpose::Work, [item.identity(), Hook::SlowConsumer as u64]))
+        }
+        Value::Number(factor) => span.scaled(factor, 1000),
+        Value::Rate(_) | Value::None => span,
+    }
+}
+
+fn token(id: RunId, kind: u64) -> u64 {
+    SPACE << 56 | kind << KIND_SHIFT | u64::from(id.generation) << SLOT_BITS | u64::from(id.slot)
+}
+
+/// The cargo under the message type of the step.
+fn typed(cargo: &Cargo, kind: crate::ids::TypeId) -> Cargo {
+    match cargo {
+        cargo if kind.0 == 0 => cargo.clone(),
+        Cargo::None => Cargo::None,
+        Cargo::One(item) => Cargo::One(item.typed(kind)),
+        Cargo::Many(items) => Cargo::Many(Arc::new(items.iter().map(|item| item.typed(kind)).collect())),
+    }
+}
+
+/// The request of an operation: by which route, to which part, what. `None` if it cannot be made: the
+/// lock of the message is lost.
+fn request<D: Door>(run: &Run, op: &Op, index: u32, door: &D) -> Option<(u8, u16, Message)> {
+    let execution = run.execution;
+    let ask = |route: u8, part: u16, body: Body, cargo: Cargo| {
+        Some((route, part, Message::new(body).carrying(cargo)))
+    };
+    match &op.verb {
+        Verb::Call { route, part, once } => {
+            let item = run.cargo.items().get(index as usize).copied();
+            let key = item.and_then(|item| once.identity(item, execution));
+            let request = http::Request { part: *part, verb: http::Verb::Call, key, execution };
+            ask(*route, *part, Body::Request(request), item.map_or(Cargo::None, Cargo::One))
+        }
+        Verb::Publish { route, part, once, kind } => {
+            let cargo = typed(&run.cargo, *kind);
+            let key = cargo.first().and_then(|item| once.identity(item, execution));
+            let request = http::Request { part: *part, verb: http::Verb::Publish, key, execution };
+            ask(*route, *part, Body::Request(request), cargo)
+        }
+        Verb::Send { route, part, once, session, kind, ttl, delay } => {
+            let command = broker::Command::Send {
+                part: *part,
+                once: *once,
+                session: *session,
+                execution,
+                ttl: *ttl,
+                delay: *delay,
+            };
+            ask(*route, *part, Body::Broker(command), typed(&run.cargo, *kind))
+        }
+        Verb::Write { route, operations } => {
+            let command = store::Command::Write { operations: Arc::clone(operations), execution };
+            let part = operations.first().map_or(0, |operation| operation.part);
+            ask(*route, part, Body::Store(command), run.cargo.clone())
+        }
+        Verb::Read { route, part } => {
+            ask(*route, *part, Body::Store(store::Command::Read { part: *part }), run.cargo.clone())
+        }
+        Verb::Transact { route, sends, settle } => {
+            let mut operations: Vec<TransactionStep> = sends
+                .iter()
+                .map(|send| TransactionStep::Send {
+                    part: send.part,
+                    once: send.once,
+                    session: send.session,
+                    kind: send.kind,
+                })
+                .collect();
+            if let Some(how) = settle {
+                let (link, lock) = door.lock(run.ticket)?;
+                operations.push(TransactionStep::Settle { link, lock, how: *how });
+            }
+            let part = sends.first().map_or(0, |send| send.part);
+            let command = broker::Command::Transact { operations: Arc::new(operations), execution };
+            ask(*route, part, Body::Broker(command), run.cargo.clone())
+        }
+        Verb::Control { route, command, .. } => ask(*route, 0, Body::Control(*command), Cargo::None),
+        Verb::Work(_)
+        | Verb::Wait(_)
+        | Verb::Together(_)
+        | Verb::Reply(_)
+        | Verb::Settle(_)
+        | Verb::Checkpoint => None,
+    }
+}
+
+/// A trigger that nobody talks to.
+struct NoDoor;
+
+impl Door for NoDoor {
+    fn reply(&mut self, _: Ticket, _: u16, _: &mut Context<'_>) {}
+    fn settle(&mut self, _: RunId, _: Ticket, _: broker::Settlement, _: &mut Context<'_>) -> Acknowledged {
+        Acknowledged::Over(Outcome::Ok)
+    }
+    fn checkpoint(&mut self, _: RunId, _: Ticket, _: &mut Context<'_>) -> Acknowledged {
+        Acknowledged::Over(Outcome::Ok)
+    }
+    fn lock(&self, _: Ticket) -> Option<(u32, u64)> {
+        None
+    }
+    fn transacted(&mut self, _: Ticket, _: Outcome) {}
+    fn ended(&mut self, _: Ticket, _: Ending, _: &mut Context<'_>) {}
+}

@@ -1,0 +1,414 @@
+//! One instance of an app: its trigger, the interpreter of its recipe, and whether it is ready. The same
+//! for every host; hosts differ in what they are configured to be.
+
+use std::collections::VecDeque;
+use std::sync::Arc;
+
+use crate::faults::Hook;
+use crate::faults::local::Value;
+use crate::ids::{Address, ConnectionId, Execution, Item, ProcessId};
+use crate::message::broker::Settlement;
+use crate::message::{Body, Message, control, http};
+use crate::node::{Context, Input, Process};
+use crate::observe::{Handling, Held, Outcome, Symptom, What};
+use crate::random::{Purpose, mix};
+use crate::recipe::poller::Poller;
+use crate::recipe::requests::Requests;
+use crate::recipe::run::{Ending, Interpreter, RunId, Start};
+use crate::recipe::ticker::Ticker;
+use crate::recipe::trigger::{Acknowledged, Door, Ticket};
+use crate::time::Span;
+use crate::units::Sampler;
+
+/// The number spaces of timers and tags: 1 to 200 belong to the callers of the interpreter, 255 to its runs.
+pub mod space {
+    /// The worker's own life.
+    pub const LIFE: u64 = 250;
+    /// The polls of a table.
+    pub const POLL: u64 = 251;
+    /// The ticks of a timer trigger.
+    pub const TICK: u64 = 252;
+    /// The receiver of a broker.
+    pub const RECEIVE: u8 = 240;
+    /// The processor of a change feed.
+    pub const FEED: u8 = 230;
+}
+
+/// How long a person who has done everything waits for more before turning to something else.
+const TURNS_AWAY: Span = Span::secs(30);
+const STARTED: u64 = space::LIFE << 56 | 1;
+const NOTICED: u64 = space::LIFE << 56 | 2;
+const IDLE: u64 = space::LIFE << 56 | 3;
+
+/// What the host says about its instances.
+#[derive(Clone, Debug)]
+pub struct Settings {
+    /// Where readiness is reported; none where nobody balances or scales.
+    pub front: Option<ProcessId>,
+    /// The number of the instance.
+    pub index: u16,
+    /// How long an instance takes from its start until it serves.
+    pub start_up: Sampler,
+    /// How many runs at once; more wait.
+    pub concurrency: u32,
+    /// How long a person takes to notice that there is something to do; none for machines.
+    pub notices: Option<Sampler>,
+    /// Whether a further request for an item joins the run that there is or was.
+    pub joins: bool,
+    /// The nodes without which it does not call itself ready.
+    pub health: Vec<ProcessId>,
+}
+
+/// How far an instance is in its life.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+enum Life {
+    /// Not serving yet.
+    #[default]
+    Starting,
+    Serving,
+    /// Finishes what it has and takes nothing new; then tells the front, whose command this was.
+    Draining(ProcessId),
+    Drained,
+}
+
+/// What a person does about the work; machines attend from the start.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Attention {
+    /// Does not know of any work.
+    Away,
+    /// Will notice soon.
+    Noticing,
+    /// Is at it.
+    Attending,
+    /// Has nothing to do, and turns to something else soon.
+    Leaving,
+}
+
+/// The trigger of an instance.
+#[derive(Clone, Debug)]
+pub enum Trigger {
+    /// Requests and pushes.
+    Requests(Requests),
+    /// A polled table.
+    Poller(Poller),
+    /// A timer.
+    Ticker(Ticker),
+}
+
+/// One instance.
+#[derive(Clone, Debug)]
+pub struct Worker {
+    settings: Arc<Settings>,
+    trigger: Trigger,
+    interpreter: Interpreter,
+    life: Life,
+    /// Runs that wait for one of the `concurrency` places.
+    waiting: VecDeque<Start>,
+    attention: Attention,
+    /// Which of the `health` nodes answered the last probe.
+    healthy: Vec<bool>,
+}
+
+impl Worker {
+    /// A new instance.
+    #[must_use]
+    pub fn new(settings: Arc<Settings>, trigger: Trigger, interpreter: Interpreter) -> Worker {
+        let healthy = vec![true; settings.health.len()];
+        Worker {
+            settings,
+            trigger,
+            interpreter,
+            life: Life::default(),
+            waiting: VecDeque::new(),
+            attention: Attention::Away,
+            healthy,
+        }
+    }
+
+    fn start(&mut self, cx: &mut Context<'_>) {
+        let identity = [u64::from(self.settings.index), cx.now().0];
+        let mut after = self.settings.start_up.at(cx.draw(Purpose::ColdStart, identity));
+        for hook in [Hook::ColdStart, Hook::SlowStart] {
+            if let Some(strike) = cx.strike(hook, 0, Item::default(), cx.now().0) {
+                after = after
+                    + longer(strike.value, after, cx.draw(Purpose::ColdStart, [identity[0], hook as u64]));
+            }
+        }
+        cx.timer(after, STARTED, false);
+    }
+
+    fn serve(&mut self, cx: &mut Context<'_>) {
+        self.life = Life::Serving;
+        if let Some(front) = self.settings.front {
+            let ready = control::Command::Ready { instance: self.settings.index };
+            cx.tell(front, Message::new(Body::Control(ready)));
+        }
+        self.interpreter.resume(&mut self.trigger, cx);
+        match &mut self.trigger {
+            Trigger::Requests(_) => {}
+            Trigger::Poller(poller) => poller.begin(cx),
+            Trigger::Ticker(ticker) => ticker.begin(cx),
+        }
+    }
+
+    fn message(&mut self, from: ProcessId, connection: ConnectionId, message: Message, cx: &mut Context<'_>) {
+        match &message.body {
+            Body::Probe => {
+                // A hung process does not answer at all.
+                if cx.visible(Hook::Hang, 0).is_none() {
+                    let ready = self.life == Life::Serving && self.healthy.iter().all(|up| *up);
+                    cx.datagram(from, message.answer(Body::ProbeAnswer { ready }));
+                }
+            }
+            Body::ProbeAnswer { ready } => {
+                if let Some(known) = self.settings.health.iter().position(|node| *node == from) {
+                    self.healthy[known] = *ready;
+                }
+            }
+            Body::Control(control::Command::Drain) => {
+                self.life = Life::Draining(from);
+            }
+            Body::Request(request) => self.request(connection, &message, *request, cx),
+            _ => {
+                if self.interpreter.on_message(&message, &mut self.trigger, cx) {
+                    return;
+                }
+                if let Trigger::Poller(poller) = &mut self.trigger {
+                    let start = poller.on_message(&message, cx);
+                    self.waiting.extend(start);
+                }
+            }
+        }
+    }
+
+    fn request(
+        &mut self,
+        connection: ConnectionId,
+        message: &Message,
+        request: http::Request,
+        cx: &mut Context<'_>,
+    ) {
+        let Trigger::Requests(requests) = &mut self.trigger else {
+            return respond(connection, message, 404, cx);
+        };
+        if self.life != Life::Serving {
+            return respond(connection, message, 503, cx);
+        }
+        if request.verb == http::Verb::Validate {
+            let body = Body::Response(http::Response::status(200));
+            cx.answer(connection, message.answer(body));
+            return;
+        }
+        let item = message.cargo.first().unwrap_or_default();
+        if self.settings.joins {
+            match joined(&mut self.interpreter, requests, connection, message, item) {
+                Joined::No => {}
+                Joined::Waits => return,
+                Joined::Answered(status) => {
+                    cx.observe(item, What::Handled { call: message.call, how: Handling::Suppressed });
+                    return respond(connection, message, status, cx);
+                }
+            }
+        }
+        let identity = request.key.unwrap_or_else(|| mix(item.identity(), u64::from(item.kind.0)));
+        let attempt = mix(request.execution.run, u64::from(message.attempt));
+        let execution = execution(self.interpreter.program().app, identity, attempt);
+        let ticket = requests.accept(connection, message);
+        let start =
+            Start { ticket, cargo: message.cargo.clone(), execution, attempt: u64::from(message.attempt) };
+        if self.interpreter.len() as u32 >= self.settings.concurrency {
+            cx.observe(item, What::Symptom(Symptom::Throttled));
+        }
+        self.waiting.push_back(start);
+    }
+
+    fn timer(&mut self, token: u64, cx: &mut Context<'_>) {
+        match token {
+            STARTED => self.serve(cx),
+            NOTICED => self.attention = Attention::Attending,
+            IDLE if self.attention == Attention::Leaving => self.attention = Attention::Away,
+            IDLE => {}
+            _ if self.interpreter.on_timer(token, &mut self.trigger, cx) => {}
+            _ => match &mut self.trigger {
+                Trigger::Poller(poller) => poller.on_timer(token, cx),
+                Trigger::Ticker(ticker) => {
+                    let app = self.interpreter.program().app;
+                    let start = ticker.on_timer(token, app, cx);
+                    self.waiting.extend(start);
+                }
+                Trigger::Requests(_) => {}
+            },
+        }
+    }
+
+    /// Starts what may start, and goes when it was told to and nothing is left.
+    fn flow(&mut self, cx: &mut Context<'_>) {
+        if self.is_noticed(cx) {
+            while (self.interpreter.len() as u32) < self.settings.concurrency
+                && let Some(start) = self.waiting.pop_front()
+            {
+                self.interpreter.start(start, &mut self.trigger, cx);
+            }
+        }
+        if let Trigger::Poller(poller) = &mut self.trigger {
+            poller.go_on(cx);
+        }
+        if let Life::Draining(front) = self.life
+            && self.interpreter.is_empty()
+            && self.waiting.is_empty()
+        {
+            self.life = Life::Drained;
+            let done = Body::ControlAnswer(control::Answer::Done);
+            cx.tell(front, Message { tag: u32::from(self.settings.index), ..Message::new(done) });
+        }
+    }
+
+    /// Whether a person knows that there is work; machines always do.
+    fn is_noticed(&mut self, cx: &mut Context<'_>) -> bool {
+        let Some(notices) = &self.settings.notices else { return true };
+        let idle = self.interpreter.is_empty() && self.waiting.is_empty();
+        match self.attention {
+            Attention::Away if !idle => {
+                if let Some(first) = self.waiting.front() {
+                    let item = first.cargo.first().unwrap_or_default();
+                    let draw = cx.draw(Purpose::Human, [item.identity(), first.attempt]);
+                    cx.timer(notices.at(draw), NOTICED, true);
+                }
+                self.attention = Attention::Noticing;
+            }
+            Attention::Attending if idle => {
+                cx.timer(TURNS_AWAY, IDLE, false);
+                self.attention = Attention::Leaving;
+            }
+            Attention::Leaving if !idle => self.attention = Attention::Attending,
+            _ => {}
+        }
+        matches!(self.attention, Attention::Attending | Attention::Leaving)
+    }
+}
+
+/// What becomes of a further request for an item.
+enum Joined {
+    /// It is the first.
+    No,
+    /// It waits for the reply of the run that there is.
+    Waits,
+    /// The run has replied already, with this status.
+    Answered(u16),
+}
+
+fn joined(
+    interpreter: &mut Interpreter,
+    requests: &mut Requests,
+    connection: ConnectionId,
+    message: &Message,
+    item: Item,
+) -> Joined {
+    let status = interpreter.program().status;
+    let Some(run) = interpreter.find_item(item) else {
+        let seen = interpreter.journal().is_some_and(|journal| journal.has_seen(item));
+        return if seen { Joined::Answered(status) } else { Joined::No };
+    };
+    let ticket = requests.accept(connection, message);
+    if interpreter.join(run, ticket) {
+        return Joined::Waits;
+    }
+    requests.forget(ticket);
+    Joined::Answered(status)
+}
+
+/// The identities of a run: `message` stays the same when the message is delivered again, `run` does not.
+#[must_use]
+pub fn execution(app: u64, message: u64, attempt: u64) -> Execution {
+    Execution { run: mix(app ^ message, attempt), message }
+}
+
+fn respond(connection: ConnectionId, message: &Message, status: u16, cx: &mut Context<'_>) {
+    cx.answer(connection, message.answer(Body::Response(http::Response::status(status))));
+}
+
+fn longer(value: Value, normal: Span, draw: u64) -> Span {
+    match value {
+        Value::Span(more) => more,
+        Value::Latency(more) => more.sampler().at(draw),
+        Value::Number(factor) => normal.scaled(factor.saturating_sub(1000), 1000),
+        Value::Rate(_) | Value::None => Span::ZERO,
+    }
+}
+
+impl Process for Worker {
+    fn handle(&mut self, input: Input, cx: &mut Context<'_>) {
+        match input {
+            Input::Start => self.start(cx),
+            Input::Message { from, connection, message } => self.message(from, connection, message, cx),
+            Input::Timer(token) => self.timer(token, cx),
+            Input::Disk(token, result) => {
+                self.interpreter.on_disk(token, result.is_ok(), &mut self.trigger, cx);
+            }
+            Input::Closed { peer, .. } => self.interpreter.on_closed(peer, &mut self.trigger, cx),
+        }
+        self.flow(cx);
+    }
+
+    fn crash(&mut self) {
+        self.interpreter.crash();
+        match &mut self.trigger {
+            Trigger::Requests(requests) => requests.crash(),
+            Trigger::Poller(poller) => poller.crash(),
+            Trigger::Ticker(ticker) => ticker.crash(),
+        }
+        self.life = Life::default();
+        self.waiting.clear();
+        self.attention = Attention::Away;
+        self.healthy.iter_mut().for_each(|up| *up = true);
+    }
+
+    fn inventory(&self, out: &mut dyn FnMut(Held)) {
+        if let Some(journal) = self.interpreter.journal() {
+            journal.inventory(out);
+        }
+    }
+
+    fn clone_box(&self) -> Box<dyn Process> {
+        Box::new(self.clone())
+    }
+}
+
+impl Door for Trigger {
+    fn reply(&mut self, ticket: Ticket, status: u16, cx: &mut Context<'_>) {
+        if let Trigger::Requests(requests) = self {
+            requests.reply(ticket, status, cx);
+        }
+    }
+
+    fn settle(&mut self, _: RunId, _: Ticket, _: Settlement, _: &mut Context<'_>) -> Acknowledged {
+        Acknowledged::Over(Outcome::Failed)
+    }
+
+    fn checkpoint(&mut self, _: RunId, _: Ticket, _: &mut Context<'_>) -> Acknowledged {
+        Acknowledged::Over(Outcome::Failed)
+    }
+
+    fn lock(&self, _: Ticket) -> Option<(u32, u64)> {
+        None
+    }
+
+    fn transacted(&mut self, _: Ticket, _: Outcome) {}
+
+    fn ended(&mut self, ticket: Ticket, ending: Ending, cx: &mut Context<'_>) {
+        match self {
+            Trigger::Requests(requests) => requests.ended(ticket, ending, cx),
+            Trigger::Poller(poller) => poller.ended(ending),
+            Trigger::Ticker(_) => {}
+        }
+    }
+}
+
+/// The part of an app that is called.
+pub const ONLY_PART: u16 = 0;
+
+/// The address of an app.
+#[must_use]
+pub const fn address(process: ProcessId) -> Address {
+    Address { process, part: ONLY_PART }
+}

@@ -1,0 +1,204 @@
+//! The front of a server: what endpoints and stores have in common before and after the work itself.
+//! Requests queue for capacity, wait for their service time, and meet the faults of a dependency.
+
+use crate::faults::Hook;
+use crate::faults::local::{Strike, Value};
+use crate::ids::{ConnectionId, Item};
+use crate::kernel::slab::Slab;
+use crate::message::Message;
+use crate::node::Context;
+use crate::random::{Purpose, mix};
+use crate::time::{Span, Time};
+use crate::units::{Distribution, Rate, Sampler};
+
+/// A request that is being served.
+#[derive(Clone, Debug)]
+pub struct Pending {
+    /// On which connection it came.
+    pub connection: ConnectionId,
+    /// What it said.
+    pub message: Message,
+}
+
+/// A queue in front of a server that serves so many requests a second, first come, first served.
+/// Closed form: a request costs no event for waiting.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub struct Line {
+    free_at: Time,
+}
+
+impl Line {
+    /// How long a request that arrives now waits for its turn, or `None` where more than `longest` wait
+    /// already. The turn is taken whether or not its client is still there.
+    pub fn join(&mut self, now: Time, capacity: Rate, longest: Option<u32>) -> Option<Span> {
+        let Some(interval) = capacity.interval() else { return None };
+        let wait = self.free_at.since(now);
+        if longest.is_some_and(|longest| wait.0 / interval.0 >= u64::from(longest)) {
+            return None;
+        }
+        self.free_at = now + wait + interval;
+        Some(wait)
+    }
+}
+
+/// What is volatile about the front of a server.
+#[derive(Clone, Debug, Default)]
+pub struct Front {
+    pending: Slab<Pending>,
+    line: Line,
+    throttle: Line,
+    anonymous: u64,
+    slow: Option<(Distribution, Sampler)>,
+}
+
+impl Front {
+    /// Keeps a request while it is served; the slot is its timer's token.
+    pub fn keep(&mut self, pending: Pending) -> u64 {
+        u64::from(self.pending.insert(pending))
+    }
+
+    /// Takes the request of this timer.
+    pub fn take(&mut self, token: u64) -> Option<Pending> {
+        self.pending.take(u32::try_from(token).ok()?)
+    }
+
+    /// How many requests are being served.
+    #[must_use]
+    pub fn busy(&self) -> usize {
+        self.pending.len()
+    }
+
+    /// Waits for its turn; see [`Line::join`]. No capacity: no waiting.
+    pub fn queue(&mut self, now: Time, capacity: Option<Rate>, longest: Option<u32>) -> Option<Span> {
+        capacity.map_or(Some(Span::ZERO), |capacity| self.line.join(now, capacity, longest))
+    }
+
+    /// What tells this request apart from others about the same item, for draws: its execution and
+    /// attempt; a request without an item is counted.
+    pub fn occurrence(&mut self, message: &Message, run: u64) -> u64 {
+        if message.cargo.is_empty() {
+            self.anonymous += 1;
+            return mix(self.anonymous, 0x616e_6f6e);
+        }
+        mix(run, u64::from(message.attempt))
+    }
+
+    /// Whether the dependency does not serve this request: down, down for some keys, or intermittently.
+    /// Nothing of the request has happened then.
+    pub fn is_down(&self, cx: &mut Context<'_>, part: u16, item: Item, occurrence: u64) -> bool {
+        [
+            (Hook::DependencyDown, 0),
+            (Hook::StoreDown, 0),
+            (Hook::DependencyPartial, 0),
+            (Hook::DependencyIntermittent, occurrence),
+        ]
+        .into_iter()
+        .any(|(hook, occurrence)| cx.strike(hook, part, item, occurrence).is_some())
+    }
+
+    /// Whether the whole dependency went down while a request was being served.
+    pub fn went_down(&self, cx: &mut Context<'_>, part: u16, item: Item) -> bool {
+        let lost =
+            [Hook::DependencyDown, Hook::StoreDown].into_iter().find_map(|hook| cx.impaired(hook, part));
+        if let Some(strike) = lost {
+            cx.touched(item, strike);
+        }
+        lost.is_some()
+    }
+
+    /// Whether a health probe finds it well.
+    #[must_use]
+    pub fn is_ready(&self, cx: &Context<'_>) -> bool {
+        [Hook::DependencyDown, Hook::StoreDown].into_iter().all(|hook| cx.visible(hook, 0).is_none())
+    }
+
+    /// The service time of a request: drawn, as slow as the process is, and slower under `dep.slow`.
+    pub fn service_time(
+        &mut self,
+        cx: &mut Context<'_>,
+        usual: &Sampler,
+        part: u16,
+        item: Item,
+        occurrence: u64,
+    ) -> Span {
+        let draw = cx.draw(Purpose::Work, [item.identity(), mix(occurrence, u64::from(part))]);
+        let usual = cx.busy(usual.at(draw));
+        match cx.strike(Hook::DependencySlow, part, item, occurrence) {
+            Some(strike) => self.slowed(cx, usual, strike, item, occurrence),
+            None => usual,
+        }
+    }
+
+    /// A duration under a fault: a span or a drawn latency is added, a number is a factor in thousandths.
+    pub fn slowed(
+        &mut self,
+        cx: &Context<'_>,
+        usual: Span,
+        strike: Strike,
+        item: Item,
+        occurrence: u64,
+    ) -> Span {
+        match strike.value {
+            Value::Span(extra) => usual + extra,
+            Value::Number(factor) => usual.scaled(factor, 1000),
+            Value::Latency(distribution) => {
+                if self.slow.as_ref().is_none_or(|(of, _)| *of != distribution) {
+                    self.slow = Some((distribution, distribution.sampler()));
+                }
+                let draw = cx.draw(Purpose::Jitter, [item.identity(), occurrence]);
+                usual + self.slow.as_ref().map_or(Span::ZERO, |(_, sampler)| sampler.at(draw))
+            }
+            Value::None | Value::Rate(_) => usual.times(10),
+        }
+    }
+
+    /// Whether a throttle of `db.throttle` refuses this request; how long to wait then.
+    pub fn throttled(&mut self, cx: &mut Context<'_>, part: u16, item: Item) -> Option<Span> {
+        let strike = cx.impaired(Hook::DatabaseThrottle, part)?;
+        let rate = limit(strike)?;
+        let interval = rate.interval().unwrap_or(Span::secs(1));
+        // A second's worth may come at once, as in a budget that is filled up every second.
+        let burst = (rate.a_second() as u32).max(1);
+        if self.throttle.join(cx.now(), rate, Some(burst)).is_some() {
+            return None;
+        }
+        cx.touched(item, strike);
+        Some(interval)
+    }
+
+    /// Whether the fault `db.conn-pool-exhaust` leaves no connection for one more request.
+    pub fn is_exhausted(&self, cx: &mut Context<'_>, part: u16, item: Item) -> bool {
+        let Some(strike) = cx.impaired(Hook::ConnectionPool, part) else { return false };
+        let left = if let Value::Number(left) = strike.value { left } else { 0 };
+        let exhausted = self.pending.len() as u64 >= left;
+        if exhausted {
+            cx.touched(item, strike);
+        }
+        exhausted
+    }
+}
+
+/// The limit that a throttling fault imposes.
+#[must_use]
+pub fn limit(strike: Strike) -> Option<Rate> {
+    match strike.value {
+        Value::Rate(rate) => Some(rate),
+        Value::Number(count) => Some(Rate::per_second(count as f64)),
+        _ => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_line_makes_requests_wait_in_turn_and_is_no_longer_than_allowed() {
+        let mut line = Line::default();
+        let capacity = Rate::per_second(10.0);
+        let waits: Vec<_> = (0..4).map(|_| line.join(Time(0), capacity, Some(3))).collect();
+        let ms = |n| Some(Span::millis(n));
+        assert_eq!(waits, [ms(0), ms(100), ms(200), None]);
+        assert_eq!(line.join(Time(0) + Span::secs(1), capacity, Some(3)), ms(0));
+    }
+}

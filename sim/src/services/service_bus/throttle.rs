@@ -1,0 +1,67 @@
+//! Credits by period (facts 1.2): so many are granted at the start of each, what is left does not carry over.
+
+use crate::time::{Span, Time};
+use crate::units::Rate;
+
+/// A limit: so much in each period.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Limit {
+    pub(super) count: u64,
+    pub(super) per: Span,
+}
+
+impl Limit {
+    /// A rate as a limit of at least one in its period.
+    pub(super) fn of(rate: Rate) -> Limit {
+        if rate.count >= 1.0 {
+            return Limit { count: rate.count as u64, per: rate.per };
+        }
+        Limit { count: u64::from(rate.count > 0.0), per: rate.interval().unwrap_or(rate.per) }
+    }
+}
+
+/// What is used up in the current period.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) struct Meter {
+    period: u64,
+    used: u64,
+}
+
+impl Meter {
+    /// Takes so many credits, if there are enough. A request that costs more than a whole period's grant
+    /// is let through at the start of one.
+    pub(super) fn take(&mut self, cost: u64, limit: Limit, now: Time) -> bool {
+        let period = now.0 / limit.per.0.max(1);
+        if period != self.period {
+            *self = Meter { period, used: 0 };
+        }
+        let fits = self.used + cost <= limit.count || (self.used == 0 && limit.count > 0);
+        if fits {
+            self.used += cost;
+        }
+        fits
+    }
+
+    /// How long until the next grant.
+    pub(super) fn wait(limit: Limit, now: Time) -> Span {
+        let per = limit.per.0.max(1);
+        Span(per - now.0 % per)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn credits_are_granted_at_the_start_of_a_period_and_do_not_carry_over() {
+        let limit = Limit { count: 3, per: Span::secs(1) };
+        let mut meter = Meter::default();
+        let at = |ms: u64| Time(ms * 1_000_000);
+        assert!((0..3).all(|_| meter.take(1, limit, at(10))));
+        assert!(!meter.take(1, limit, at(999)));
+        assert_eq!(Meter::wait(limit, at(999)), Span::millis(1));
+        assert!(meter.take(2, limit, at(5000)) && !meter.take(2, limit, at(5001)));
+        assert_eq!(Limit::of(Rate { count: 0.5, per: Span::secs(1) }).per, Span::secs(2));
+    }
+}

@@ -1,0 +1,244 @@
+//! `sql-database`: a database of Azure SQL (facts 3).
+//!
+//! A request takes a worker for its service time. A write then waits for the sync of the log; only when
+//! that is done is it committed, observed and acknowledged. Transactions take effect in the order of the
+//! log, each as a whole; a repetition under way is therefore recognised like one long ago. When the
+//! database goes down (a failover), requests in flight are terminated without an answer: one whose log
+//! record was written is committed all the same.
+
+mod config;
+#[cfg(test)]
+mod tests;
+
+pub use config::SqlDatabase;
+
+use std::collections::VecDeque;
+use std::sync::Arc;
+
+use crate::faults::Hook;
+use crate::ids::{ConnectionId, Item};
+use crate::message::store::{Answer, Command, Error, Operation};
+use crate::message::{Body, Cargo, Message, control};
+use crate::node::{Context, DiskError, Input, Process};
+use crate::observe::{Handling, Held};
+use crate::services::front::{Front, Pending};
+use crate::services::store::{answer_probe, book, done, handled, read, refuse};
+use crate::services::tables::{self, Change, Table};
+use crate::units::{Rate, Sampler};
+
+/// What never changes about a database.
+#[derive(Debug)]
+struct Setup {
+    latency: Sampler,
+    workers: u32,
+    capacity: Option<Rate>,
+}
+
+/// A database.
+#[derive(Clone, Debug)]
+pub struct SqlDatabaseProcess {
+    setup: Arc<Setup>,
+    /// What is committed: durable.
+    tables: Vec<Table>,
+    volatile: Volatile,
+}
+
+#[derive(Clone, Debug, Default)]
+struct Volatile {
+    front: Front,
+    /// Transactions whose log record waits for its sync, in the order of the log.
+    log: VecDeque<(u64, Pending)>,
+    written: u64,
+    journal: Vec<Change>,
+}
+
+impl SqlDatabaseProcess {
+    fn new(setup: Setup, tables: Vec<Table>) -> Self {
+        Self { setup: Arc::new(setup), tables, volatile: Volatile::default() }
+    }
+
+    fn arrive(&mut self, connection: ConnectionId, message: Message, cx: &mut Context<'_>) {
+        let Body::Store(command) = &message.body else { return };
+        let (part, run) = about(command);
+        let item = message.cargo.first().unwrap_or_default();
+        let front = &mut self.volatile.front;
+        let occurrence = front.occurrence(&message, run);
+        if front.is_down(cx, part, item, occurrence) {
+            return refuse(connection, &message, Error::Unavailable, None, cx);
+        }
+        if let Some(retry_after) = front.throttled(cx, part, item) {
+            return refuse(connection, &message, Error::TooManyRequests, Some(retry_after), cx);
+        }
+        let busy = front.busy() + self.volatile.log.len();
+        if busy >= self.setup.workers as usize || front.is_exhausted(cx, part, item) {
+            return refuse(connection, &message, Error::ConnectionLimit, None, cx);
+        }
+        let wait = front.queue(cx.now(), self.setup.capacity, None).unwrap_or_default();
+        let setup = self.setup.clone();
+        let service = front.service_time(cx, &setup.latency, part, item, occurrence);
+        let work = !message.cargo.is_empty();
+        let token = front.keep(Pending { connection, message });
+        cx.timer(wait + service, token, work);
+    }
+
+    /// The service time is over: a read is answered, a write goes into the log.
+    fn serve(&mut self, pending: Pending, cx: &mut Context<'_>) {
+        let Pending { connection, message } = pending;
+        let Body::Store(command) = &message.body else { return };
+        let (part, run) = about(command);
+        let item = message.cargo.first().unwrap_or_default();
+        if self.volatile.front.went_down(cx, part, item) {
+            return cx.close(connection); // terminated before its commit: rolled back, and nobody is told
+        }
+        match command {
+            Command::Write { .. } => self.commit(part, run, item, Pending { connection, message }, cx),
+            Command::Poll { part, max } => self.poll(connection, &message, *part, *max, cx),
+            Command::Read { part } => read(&self.tables, connection, &message, *part, cx),
+            Command::Lease { .. } | Command::ReadFeed { .. } => {
+                refuse(connection, &message, Error::BadRequest, None, cx);
+            }
+        }
+    }
+
+    fn commit(&mut self, part: u16, run: u64, item: Item, pending: Pending, cx: &mut Context<'_>) {
+        let occurrence = self.volatile.front.occurrence(&pending.message, run);
+        let refused = [(Hook::DatabaseReadOnly, Error::ReadOnly), (Hook::DatabaseDeadlock, Error::Deadlock)]
+            .into_iter()
+            .find(|(hook, _)| cx.strike(*hook, part, item, occurrence).is_some());
+        if let Some((_, error)) = refused {
+            return refuse(pending.connection, &pending.message, error, None, cx);
+        }
+        self.volatile.written += 1;
+        let token = self.volatile.written;
+        self.volatile.log.push_back((token, pending));
+        cx.sync(token, item);
+    }
+
+    /// The log is on disk up to here, or this record could not be written.
+    fn synced(&mut self, token: u64, result: Result<(), DiskError>, cx: &mut Context<'_>) {
+        if result.is_err() {
+            if let Some(index) = self.volatile.log.iter().position(|(record, _)| *record == token)
+                && let Some((_, Pending { connection, message })) = self.volatile.log.remove(index)
+            {
+                refuse(connection, &message, Error::Unavailable, None, cx);
+            }
+            return;
+        }
+        while self.volatile.log.front().is_some_and(|(record, _)| *record <= token) {
+            if let Some((_, pending)) = self.volatile.log.pop_front() {
+                self.apply(pending, cx);
+            }
+        }
+    }
+
+    fn apply(&mut self, pending: Pending, cx: &mut Context<'_>) {
+        let Pending { connection, message } = pending;
+        let Body::Store(Command::Write { operations, execution }) = &message.body else { return };
+        let part = operations.first().map_or(0, |operation| operation.part);
+        let item = message.cargo.first().unwrap_or_default();
+        let terminated = self.volatile.front.went_down(cx, part, item);
+        let occurrence = self.volatile.front.occurrence(&message, execution.run);
+        if !terminated && cx.strike(Hook::DependencyWrongAnswer, part, item, occurrence).is_some() {
+            return done(connection, &message, true, cx); // it says yes and has done nothing
+        }
+        let items = message.cargo.items();
+        let mut journal = std::mem::take(&mut self.volatile.journal);
+        match tables::transact(&mut self.tables, operations, items, *execution, false, &mut journal) {
+            Err(error) if !terminated => refuse(connection, &message, error, None, cx),
+            Err(_) => handled(connection, &message, Handling::Rejected, cx),
+            Ok(()) => {
+                let absorbed = tables::is_absorbed(&journal);
+                book(&self.tables, connection, &journal, cx);
+                if terminated {
+                    let how = if absorbed { Handling::Suppressed } else { Handling::Stored };
+                    handled(connection, &message, how, cx);
+                } else {
+                    done(connection, &message, absorbed, cx);
+                }
+            }
+        }
+        if terminated {
+            cx.close(connection); // committed, and nobody is told
+        }
+        journal.clear();
+        self.volatile.journal = journal;
+    }
+
+    fn poll(&self, connection: ConnectionId, message: &Message, part: u16, max: u32, cx: &mut Context<'_>) {
+        let table = self.tables.get(usize::from(part));
+        match table.and_then(|table| table.oldest(max as usize)) {
+            Some(rows) => {
+                handled(connection, message, Handling::Stored, cx);
+                let answer = message.answer(Body::StoreAnswer(Answer::Rows { range: 0, upto: 0 }));
+                cx.answer(connection, answer.carrying(Cargo::of(rows)));
+            }
+            None => refuse(connection, message, Error::BadRequest, None, cx),
+        }
+    }
+
+    fn control(
+        &self,
+        connection: ConnectionId,
+        message: &Message,
+        command: control::Command,
+        cx: &mut Context<'_>,
+    ) {
+        let up = self.volatile.front.is_ready(cx);
+        let answer = match command {
+            control::Command::Depth { part } if up => {
+                let waiting = self.tables.get(usize::from(part)).map(Table::len);
+                waiting.map_or(control::Answer::Refused, |waiting| control::Answer::Depth { part, waiting })
+            }
+            control::Command::Verify { .. } => control::Answer::State { up },
+            _ => control::Answer::Refused,
+        };
+        cx.answer(connection, message.answer(Body::ControlAnswer(answer)));
+    }
+}
+
+/// The part that a command is about, and the run in which it is given.
+fn about(command: &Command) -> (u16, u64) {
+    match command {
+        Command::Write { operations, execution } => {
+            (operations.first().map_or(0, |operation: &Operation| operation.part), execution.run)
+        }
+        Command::Poll { part, .. } | Command::Read { part } | Command::ReadFeed { part, .. } => (*part, 0),
+        Command::Lease { range, .. } => (*range, 0),
+    }
+}
+
+impl Process for SqlDatabaseProcess {
+    fn handle(&mut self, input: Input, cx: &mut Context<'_>) {
+        match input {
+            Input::Message { from, connection, message } => match message.body {
+                Body::Store(_) => self.arrive(connection, message, cx),
+                Body::Probe => {
+                    answer_probe(from, connection, &message, self.volatile.front.is_ready(cx), cx);
+                }
+                Body::Control(command) => self.control(connection, &message, command, cx),
+                _ => {}
+            },
+            Input::Timer(token) => {
+                if let Some(pending) = self.volatile.front.take(token) {
+                    self.serve(pending, cx);
+                }
+            }
+            Input::Disk(token, result) => self.synced(token, result, cx),
+            Input::Start | Input::Closed { .. } => {}
+        }
+    }
+
+    fn crash(&mut self) {
+        self.volatile = Volatile::default();
+    }
+
+    fn inventory(&self, out: &mut dyn FnMut(Held)) {
+        for table in &self.tables {
+            table.inventory(!table.is_queue(), out);
+        }
+    }
+
+    fn clone_box(&self) -> Box<dyn Process> {
+        Box::new(self.clone())
+    }
+}

@@ -1,0 +1,134 @@
+//! What stores have in common: their parts, what they observe and how they answer.
+
+use crate::ids::{Address, ConnectionId, ProcessId};
+use crate::message::store::{Answer, Error};
+use crate::message::{Body, Cargo, Message};
+use crate::node::Context;
+use crate::observe::{Birth, End, Handling, What};
+use crate::plan::{Endpoint, PlaceRole, Plan, PlanError, Protocol};
+use crate::services::tables::{Change, Table};
+use crate::time::Span;
+
+/// Declares the parts of a store (`holds`), or the store itself as its only part.
+pub(super) fn declare_parts(
+    name: &str,
+    holds: &[String],
+    process: ProcessId,
+    role: PlaceRole,
+    plan: &mut Plan,
+) -> Result<(), PlanError> {
+    let node = plan.node(name).unwrap_or_default();
+    for (part, table) in holds.iter().enumerate() {
+        if holds[..part].contains(table) {
+            let message = format!("the part `{table}` is there twice");
+            return Err(
+                PlanError::at(&["nodes", name, "holds"], message).help("each part has a name of its own")
+            );
+        }
+        let full = format!("{name}.{table}");
+        let place = Some(plan.add_place(name, &full, role));
+        let address = Address { process, part: part as u16 };
+        plan.add_endpoint(&full, Endpoint { address, protocol: Protocol::Store, node, place });
+    }
+    let place = holds.is_empty().then(|| plan.add_place(name, name, role));
+    let address = Address { process, part: 0 };
+    plan.add_endpoint(name, Endpoint { address, protocol: Protocol::Store, node, place });
+    Ok(())
+}
+
+/// The empty tables of a store. One that a recipe reads as its trigger is a queue.
+pub(super) fn build_tables(name: &str, holds: &[String], plan: &Plan) -> Result<Vec<Table>, PlanError> {
+    let parts = holds.iter().map(|table| format!("{name}.{table}"));
+    let names = if holds.is_empty() { vec![name.to_owned()] } else { parts.collect() };
+    names
+        .iter()
+        .map(|part| {
+            let place = plan.resolve(name, "holds", part)?.place.unwrap_or_default();
+            Ok(Table::new(place, plan.place(place).role == PlaceRole::Queue))
+        })
+        .collect()
+}
+
+/// Observes what a committed transaction did.
+pub(super) fn book(tables: &[Table], connection: ConnectionId, journal: &[Change], cx: &mut Context<'_>) {
+    let place = |part: u16| tables[usize::from(part)].place;
+    for change in journal {
+        let (item, what) = match *change {
+            Change::Born { part, item, .. } => {
+                (item, What::Born { place: place(part), cause: Birth::Stored })
+            }
+            Change::Ended { part, item, .. } => {
+                (item, What::Ended { place: place(part), cause: End::Completed })
+            }
+            Change::Absorbed { part, item } | Change::Rewritten { part, item, .. } => {
+                (item, What::Absorbed { place: place(part) })
+            }
+            Change::Noted { .. } => continue,
+        };
+        cx.observe_on(connection, item, what);
+    }
+}
+
+/// Observes what became of a call; a message that is no call is nobody's business.
+pub(super) fn handled(connection: ConnectionId, message: &Message, how: Handling, cx: &mut Context<'_>) {
+    if message.call.0 != 0 {
+        let item = message.cargo.first().unwrap_or_default();
+        cx.observe_on(connection, item, What::Handled { call: message.call, how });
+    }
+}
+
+/// Answers a write with success.
+pub(super) fn done(connection: ConnectionId, message: &Message, absorbed: bool, cx: &mut Context<'_>) {
+    handled(connection, message, if absorbed { Handling::Suppressed } else { Handling::Stored }, cx);
+    let answer = message.answer(Body::StoreAnswer(Answer::Done { absorbed }));
+    cx.answer(connection, answer.carrying(message.cargo.clone()));
+}
+
+/// Answers with a definite error: nothing happened.
+pub(super) fn refuse(
+    connection: ConnectionId,
+    message: &Message,
+    error: Error,
+    retry_after: Option<Span>,
+    cx: &mut Context<'_>,
+) {
+    handled(connection, message, Handling::Rejected, cx);
+    let answer = message.answer(Body::StoreAnswer(Answer::Refused { error, retry_after }));
+    cx.answer(connection, answer.carrying(message.cargo.clone()));
+}
+
+/// Answers a read of the row of one item: the row, or that there is none.
+pub(super) fn read(
+    tables: &[Table],
+    connection: ConnectionId,
+    message: &Message,
+    part: u16,
+    cx: &mut Context<'_>,
+) {
+    let item = message.cargo.first().unwrap_or_default();
+    match tables.get(usize::from(part)) {
+        None => refuse(connection, message, Error::BadRequest, None, cx),
+        Some(table) if !table.contains(item) => refuse(connection, message, Error::NotFound, None, cx),
+        Some(_) => {
+            handled(connection, message, Handling::Stored, cx);
+            let answer = message.answer(Body::StoreAnswer(Answer::Rows { range: 0, upto: 0 }));
+            cx.answer(connection, answer.carrying(Cargo::One(item)));
+        }
+    }
+}
+
+/// Answers a health probe as it came: by datagram, or on its connection.
+pub(super) fn answer_probe(
+    from: ProcessId,
+    connection: ConnectionId,
+    message: &Message,
+    ready: bool,
+    cx: &mut Context<'_>,
+) {
+    let answer = message.answer(Body::ProbeAnswer { ready });
+    if connection == ConnectionId::NONE {
+        cx.datagram(from, answer);
+    } else {
+        cx.answer(connection, answer);
+    }
+}
