@@ -91,11 +91,13 @@ macro_rules! kinds {
 pub mod api_management;
 #[cfg(test)]
 mod bench;
+pub mod cosmos_db;
 pub mod endpoint;
 pub mod front;
 pub mod load;
 pub mod service_bus;
 pub mod sql_database;
+pub mod storage_container;
 pub mod store;
 pub mod tables;
 
@@ -108,6 +110,10 @@ kinds! {
     "container-app" => ContainerApp(crate::recipe::hosts::ContainerApp),
     /// Anything that is called and is not ours.
     "endpoint" => Endpoint(endpoint::EndpointService),
+    /// Cosmos DB, API for NoSQL.
+    "cosmos-db" => CosmosDb(cosmos_db::CosmosDb),
+    /// A container of blobs.
+    "storage-container" => StorageContainer(storage_container::StorageContainer),
     /// A Service Bus namespace.
     "service-bus" => ServiceBus(service_bus::ServiceBus),
     /// A queue of a Service Bus namespace.

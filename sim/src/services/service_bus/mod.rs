@@ -21,3 +21,4 @@ mod transact;
 
 pub use config::{ServiceBus, ServiceBusQueue, ServiceBusSubscription, ServiceBusTopic, Tier};
 pub use namespace::Namespace;
+pub use receiver::{Delivery, Received, Receiver, ReceiverRules};

@@ -1,1 +1,749 @@
-//! Receiver.
+//! The client side of a queue, subscription or dead-letter queue: what a host embeds to receive from it.
+//! It opens links, keeps credit, hands out messages, renews locks, settles with the retries of the
+//! client library (facts 1.10), and attaches again when a link or the connection is lost.
+//!
+//! A plain struct. The host hands it the start, messages, timers and closed connections, and then takes
+//! [`next`](Receiver::next) until it is empty. A message that it hands out occupies one of its
+//! `concurrency` places until the host calls [`finish`](Receiver::finish).
+
+use std::collections::VecDeque;
+
+use crate::client::{Caller, Policy, Progress, Rules, Sdk, Verdict};
+use crate::ids::{Address, Item, ProcessId};
+use crate::kernel::slab::Slab;
+use crate::message::broker::{Command, Error, Event, ReceiveMode, Settlement, Source};
+use crate::message::{Body, Cargo, Message};
+use crate::node::{Context, TimerId};
+use crate::observe::{Outcome, Symptom, What};
+use crate::random::Purpose;
+use crate::time::{Span, Time};
+
+/// How a receiver behaves.
+#[derive(Clone, Debug, PartialEq)]
+pub struct ReceiverRules {
+    /// Whether the entity has sessions: then each of the `concurrency` places has a session of its own.
+    pub sessions: bool,
+    /// How many messages are handed out at once. Default: 1 (MaxConcurrentCalls; facts 12.5).
+    pub concurrency: u32,
+    /// How many more messages are fetched ahead. Their locks run from then on. Default: 0 (facts 1.1).
+    pub prefetch: u32,
+    /// Peek-lock (the default), or receive-and-delete.
+    pub mode: ReceiveMode,
+    /// How long the lock of a message that is worked on is renewed; zero: not at all. Default: 5m
+    /// (MaxAutoLockRenewalDuration, unconfirmed).
+    pub renew_lock: Span,
+    /// How long a place keeps its session when no further message comes. Default: 1s. The .NET processor
+    /// waits its try time-out, 60s (unconfirmed): with many short sessions that leaves nearly all places
+    /// idle, and people set it shorter.
+    pub session_idle: Span,
+    /// The policy of settlements and of attaching again; empty: as the client library does.
+    pub policy: Policy,
+}
+
+impl Default for ReceiverRules {
+    fn default() -> Self {
+        Self {
+            sessions: false,
+            concurrency: 1,
+            prefetch: 0,
+            mode: ReceiveMode::PeekLock,
+            renew_lock: Span::mins(5),
+            session_idle: Span::secs(1),
+            policy: Policy::default(),
+        }
+    }
+}
+
+/// What the host has to know.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Received {
+    /// A message to work on.
+    Message(Delivery),
+    /// A settlement is over, retries included. `Ok`: done. `Refused`: the lock is lost, the message will
+    /// come again. `Failed`: nothing happened. `Unknown`: it may have happened.
+    Settled {
+        /// Of which delivery.
+        handle: u64,
+        /// What was asked for.
+        how: Settlement,
+        /// What the client believes.
+        outcome: Outcome,
+    },
+    /// The lock of a message that is worked on is lost, and the client knows. Its settlement will fail.
+    LockLost {
+        /// Of which delivery.
+        handle: u64,
+    },
+}
+
+/// A message that was handed out.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Delivery {
+    /// Names it until it is finished.
+    pub handle: u64,
+    /// Its item, under the type of the message.
+    pub item: Item,
+    /// How many deliveries of it had failed before.
+    pub delivery_count: u32,
+    /// The message id: the same over redeliveries, so it is the `message` of an execution.
+    pub identity: u64,
+    /// The sequence number; by it, a deferred message is fetched.
+    pub sequence: u64,
+    /// The session; 0: none.
+    pub session: u64,
+    /// Until when it is locked, as told when it was delivered.
+    pub locked_until: Time,
+}
+
+#[derive(Clone, Copy, Debug)]
+struct Run {
+    delivery: Delivery,
+    lock: u64,
+    place: u32,
+    /// The number of the link on which it came.
+    link: u32,
+    started: Time,
+    timer: Option<TimerId>,
+    lost: bool,
+    /// Its credit has gone with the settlement that ends the run.
+    credited: bool,
+    settling: Option<Settlement>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Phase {
+    Closed,
+    Opening,
+    Open,
+}
+
+/// One link, and the next ones that take its place.
+#[derive(Clone, Debug)]
+struct Place {
+    phase: Phase,
+    /// How often it was opened; makes its number.
+    generation: u32,
+    /// How often in a row it could not be opened.
+    failed: u32,
+    session: u64,
+    /// Messages handed out.
+    running: u32,
+    buffer: VecDeque<(Delivery, u64)>,
+    /// The end of the wait for an answer to the attach.
+    opening: Option<TimerId>,
+    deadline: Time,
+    renewal: Option<TimerId>,
+    idle: Option<TimerId>,
+}
+
+impl Place {
+    const fn new() -> Place {
+        Place {
+            phase: Phase::Closed,
+            generation: 0,
+            failed: 0,
+            session: 0,
+            running: 0,
+            buffer: VecDeque::new(),
+            opening: None,
+            deadline: Time::ZERO,
+            renewal: None,
+            idle: None,
+        }
+    }
+}
+
+const OPEN: u64 = 1;
+const RENEW: u64 = 2;
+const RENEW_SESSION: u64 = 3;
+const IDLE: u64 = 4;
+
+/// How long the answer to an attach may take: longer than the broker lets one wait for a session.
+const ATTACH_TIMEOUT: Span = Span::secs(90);
+
+/// Receives from one entity for one host.
+#[derive(Clone, Debug)]
+pub struct Receiver {
+    from: Address,
+    rules: ReceiverRules,
+    retry: Rules,
+    space: u8,
+    places: Vec<Place>,
+    runs: Slab<Run>,
+    caller: Caller<u64>,
+    count: u64,
+    stopped: bool,
+    out: VecDeque<Received>,
+}
+
+impl Receiver {
+    /// A receiver from this entity. `name` enters draws: the hash of the app, not of the replica. `space`
+    /// and `space + 1` (1 to 253, unique within the process) are the top bytes of its timer tokens and
+    /// message tags; `space` is also the top byte of its link numbers.
+    #[must_use]
+    pub fn new(from: Address, rules: ReceiverRules, name: u64, space: u8) -> Receiver {
+        let links = if rules.sessions { rules.concurrency.max(1) } else { 1 };
+        Receiver {
+            from,
+            retry: Rules::new(&rules.policy, Sdk::ServiceBus),
+            caller: Caller::new(&rules.policy, Sdk::ServiceBus, name, space + 1),
+            places: vec![Place::new(); links as usize],
+            runs: Slab::default(),
+            rules,
+            space,
+            count: 0,
+            stopped: true,
+            out: VecDeque::new(),
+        }
+    }
+
+    /// Forgets everything: the process died.
+    pub fn crash(&mut self) {
+        self.places.iter_mut().for_each(|place| *place = Place::new());
+        self.runs = Slab::default();
+        self.caller.crash();
+        self.count = 0;
+        self.stopped = true;
+        self.out.clear();
+    }
+
+    /// The host starts, or may receive again.
+    pub fn on_start(&mut self, cx: &mut Context<'_>) {
+        self.stopped = false;
+        for place in 0..self.places.len() as u32 {
+            if self.places[place as usize].phase == Phase::Closed {
+                self.open(place, cx);
+            }
+        }
+    }
+
+    /// No new messages: links are closed, what is worked on goes on. Messages fetched ahead come back
+    /// when their locks expire.
+    pub fn stop(&mut self, cx: &mut Context<'_>) {
+        self.stopped = true;
+        for place in 0..self.places.len() as u32 {
+            // A link with work in hand stays open, because its locks can be settled on it only.
+            if self.places[place as usize].running == 0 {
+                self.close(place, cx);
+            }
+        }
+    }
+
+    /// How many messages are handed out and not finished.
+    #[must_use]
+    pub fn running(&self) -> u32 {
+        self.places.iter().map(|place| place.running).sum()
+    }
+
+    /// How many messages are fetched ahead.
+    #[must_use]
+    pub fn buffered(&self) -> usize {
+        self.places.iter().map(|place| place.buffer.len()).sum()
+    }
+
+    /// What happened next; empty it after every call into the receiver.
+    pub fn next(&mut self) -> Option<Received> {
+        self.out.pop_front()
+    }
+
+    /// Until when the whole client backs off after `ServiceBusy`.
+    #[must_use]
+    pub fn busy_until(&self) -> Time {
+        self.caller.busy_until()
+    }
+
+    /// Takes over the back-off of a caller of the same client.
+    pub fn back_off(&mut self, until: Time) {
+        self.caller.back_off(until);
+    }
+
+    /// The link and the lock of a delivery, for a transaction that settles it.
+    #[must_use]
+    pub fn lock_of(&self, handle: u64) -> Option<(u32, u64)> {
+        self.run(handle).and_then(|slot| self.runs.get(slot)).map(|run| (run.link, run.lock))
+    }
+
+    /// Settles a delivery; [`Received::Settled`] follows. `last`: the run ends with it, so that the next
+    /// message may be on its way already.
+    pub fn settle(&mut self, handle: u64, how: Settlement, last: bool, cx: &mut Context<'_>) {
+        let Some(slot) = self.run(handle) else { return };
+        let Some(run) = self.runs.get_mut(slot) else { return };
+        if run.lock == 0 {
+            // Under receive-and-delete there is nothing to settle.
+            self.out.push_back(Received::Settled { handle, how, outcome: Outcome::Ok });
+            return;
+        }
+        let more = u32::from(last && !run.credited);
+        run.credited |= last;
+        run.settling = Some(how);
+        let command = Command::Settle { link: run.link, lock: run.lock, how, more };
+        let message = Message::new(Body::Broker(command)).carrying(Cargo::One(run.delivery.item));
+        self.caller.call(cx, self.from, message, handle);
+        self.settled(cx);
+    }
+
+    /// The run of a delivery is over: its place is free for the next message.
+    pub fn finish(&mut self, handle: u64, cx: &mut Context<'_>) {
+        let Some(run) = self.run(handle).and_then(|slot| self.runs.take(slot)) else { return };
+        if let Some(timer) = run.timer {
+            cx.cancel(timer);
+        }
+        let link = self.number(run.place);
+        let place = &mut self.places[run.place as usize];
+        place.running = place.running.saturating_sub(1);
+        if self.stopped {
+            if place.running == 0 {
+                self.close(run.place, cx);
+            }
+            return;
+        }
+        // What came on a link that is gone has taken credit from the one that followed.
+        let credited = run.credited && run.link == link;
+        if !credited && place.phase != Phase::Closed {
+            cx.tell(self.from.process, Message::new(Body::Broker(Command::Credit { link, more: 1 })));
+        }
+        self.hand_out(run.place, cx);
+    }
+
+    /// Takes a message. False if it is not for this receiver.
+    pub fn on_message(&mut self, cx: &mut Context<'_>, from: ProcessId, message: &Message) -> bool {
+        if self.caller.on_message(cx, message) {
+            self.settled(cx);
+            return true;
+        }
+        let Body::BrokerEvent(event) = &message.body else { return false };
+        if from != self.from.process {
+            return false;
+        }
+        match event {
+            Event::Delivered { link, .. } => self.delivered(*link, event, message, cx),
+            Event::Detached { link, why } => self.detached(*link, *why, cx),
+            Event::Attached { .. } | Event::Renewed { .. } | Event::Refused(_) => {
+                self.answered(event, message, cx)
+            }
+            _ => false,
+        }
+    }
+
+    /// Takes a timer. False if it is not this receiver's.
+    pub fn on_timer(&mut self, cx: &mut Context<'_>, token: u64) -> bool {
+        if self.caller.on_timer(cx, token) {
+            self.settled(cx);
+            return true;
+        }
+        if token >> 56 != u64::from(self.space) {
+            return false;
+        }
+        let slot = token as u32;
+        match token >> 48 & 0xff {
+            OPEN => self.open_due(slot, cx),
+            RENEW => self.renew(slot, cx),
+            RENEW_SESSION => self.renew_session(slot, cx),
+            IDLE => self.idle(slot, cx),
+            _ => {}
+        }
+        true
+    }
+
+    /// A connection is gone: to the broker, all links went with it.
+    pub fn on_closed(&mut self, cx: &mut Context<'_>, peer: ProcessId) {
+        if peer != self.from.process {
+            return;
+        }
+        for place in 0..self.places.len() as u32 {
+            if self.places[place as usize].phase != Phase::Closed {
+                self.lose(place, cx);
+                self.open_later(place, Span::ZERO, cx);
+            }
+        }
+        self.caller.on_closed(cx, peer);
+        self.settled(cx);
+    }
+
+    // -- Links. --
+
+    /// The number of the link in this place.
+    fn number(&self, place: u32) -> u32 {
+        u32::from(self.space) << 24 | (place & 0xfff) << 12 | self.places[place as usize].generation & 0xfff
+    }
+
+    /// The place of a link, if the link is the current one there.
+    fn place_of(&self, link: u32) -> Option<u32> {
+        let place = link >> 12 & 0xfff;
+        let known = (place as usize) < self.places.len();
+        (known && self.number(place) == link).then_some(place)
+    }
+
+    fn token(&self, kind: u64, slot: u32) -> u64 {
+        u64::from(self.space) << 56 | kind << 48 | u64::from(slot)
+    }
+
+    fn tag(&self, kind: u64, slot: u32) -> u32 {
+        u32::from(self.space) << 24 | (kind as u32) << 20 | slot & 0xf_ffff
+    }
+
+    fn open(&mut self, place: u32, cx: &mut Context<'_>) {
+        let timer = cx.timeout(ATTACH_TIMEOUT, self.token(OPEN, place), false);
+        let entry = &mut self.places[place as usize];
+        entry.generation += 1;
+        entry.phase = Phase::Opening;
+        entry.opening = Some(timer);
+        entry.deadline = cx.now() + ATTACH_TIMEOUT;
+        let running = entry.running;
+        let own = if self.rules.sessions { 1 } else { self.rules.concurrency.max(1) };
+        let source = if self.rules.sessions { Source::NextSession } else { Source::Any };
+        let command = Command::Attach {
+            part: self.from.part,
+            link: self.number(place),
+            from: source,
+            mode: self.rules.mode,
+            // What is still worked on keeps its place.
+            credit: (own + self.rules.prefetch).saturating_sub(running),
+        };
+        let mut message = Message::new(Body::Broker(command));
+        message.tag = self.tag(OPEN, place);
+        message.attempt = self.places[place as usize].generation as u16;
+        cx.tell(self.from.process, message);
+    }
+
+    /// Closes a link in good order.
+    fn close(&mut self, place: u32, cx: &mut Context<'_>) {
+        if self.places[place as usize].phase != Phase::Closed {
+            let command = Command::Detach { link: self.number(place) };
+            cx.tell(self.from.process, Message::new(Body::Broker(command)));
+        }
+        self.forget(place, cx);
+    }
+
+    /// The link is gone: what is handed out has lost its lock, what is fetched ahead is dropped.
+    fn lose(&mut self, place: u32, cx: &mut Context<'_>) {
+        let link = self.number(place);
+        let slots: Vec<u32> =
+            self.runs.iter().filter(|(_, run)| run.link == link && !run.lost).map(|(slot, _)| slot).collect();
+        for slot in slots {
+            self.lock_lost(slot, cx);
+        }
+        self.forget(place, cx);
+    }
+
+    fn forget(&mut self, place: u32, cx: &mut Context<'_>) {
+        let entry = &mut self.places[place as usize];
+        entry.phase = Phase::Closed;
+        entry.buffer.clear();
+        entry.session = 0;
+        // A later link in this place has another number.
+        entry.generation += 1;
+        for timer in [entry.opening.take(), entry.renewal.take(), entry.idle.take()].into_iter().flatten() {
+            cx.cancel(timer);
+        }
+    }
+
+    fn lock_lost(&mut self, slot: u32, cx: &mut Context<'_>) {
+        let Some(run) = self.runs.get_mut(slot) else { return };
+        run.lost = true;
+        if let Some(timer) = run.timer.take() {
+            cx.cancel(timer);
+        }
+        let (item, handle, locked) = (run.delivery.item, run.delivery.handle, run.lock != 0);
+        if locked {
+            cx.observe(item, What::Symptom(Symptom::LockLost));
+            self.out.push_back(Received::LockLost { handle });
+        }
+    }
+
+    /// Opens the link again after the pause of the client library, and not before `least`.
+    fn open_later(&mut self, place: u32, least: Span, cx: &mut Context<'_>) {
+        if self.stopped {
+            return;
+        }
+        let entry = &mut self.places[place as usize];
+        entry.failed = (entry.failed + 1).min(16);
+        let failed = entry.failed;
+        let draw = cx.draw(Purpose::Jitter, [u64::from(place), u64::from(failed)]);
+        let busy = self.caller.busy_until().since(cx.now());
+        let pause = self.retry.pause(failed, &Verdict::NO_ANSWER, draw).max(least).max(busy);
+        // Not a recurring duration, so that it is not worth a lane of its own.
+        cx.timer(pause, self.token(OPEN, place), false);
+    }
+
+    fn open_due(&mut self, place: u32, cx: &mut Context<'_>) {
+        let Some(entry) = self.places.get_mut(place as usize) else { return };
+        match entry.phase {
+            Phase::Open => {}
+            // No answer to the last attempt.
+            Phase::Opening if entry.deadline <= cx.now() => {
+                entry.opening = None;
+                cx.trouble(self.from.process, Symptom::Timeout);
+                self.close(place, cx);
+                self.open_later(place, Span::ZERO, cx);
+            }
+            Phase::Opening => {}
+            Phase::Closed if !self.stopped => self.open(place, cx),
+            Phase::Closed => {}
+        }
+    }
+
+    /// The answer to an attach or a renewal.
+    fn answered(&mut self, event: &Event, message: &Message, cx: &mut Context<'_>) -> bool {
+        if message.tag >> 24 != u32::from(self.space) {
+            return false;
+        }
+        let slot = message.tag & 0xf_ffff;
+        match u64::from(message.tag >> 20 & 0xf) {
+            OPEN => self.opened(slot, event, message, cx),
+            RENEW => self.renewed(slot, event, message.attempt, cx),
+            RENEW_SESSION => self.session_renewed(slot, event, message.attempt, cx),
+            _ => {}
+        }
+        true
+    }
+
+    fn opened(&mut self, place: u32, event: &Event, message: &Message, cx: &mut Context<'_>) {
+        let Some(entry) = self.places.get_mut(place as usize) else { return };
+        if entry.phase != Phase::Opening || entry.generation as u16 != message.attempt {
+            return;
+        }
+        if let Some(timer) = entry.opening.take() {
+            cx.cancel(timer);
+        }
+        match event {
+            Event::Attached { session, locked_until, .. } => {
+                (entry.phase, entry.failed, entry.session) = (Phase::Open, 0, *session);
+                if *session != 0 {
+                    self.plan_session_renewal(place, *locked_until, cx);
+                    self.plan_idle(place, cx);
+                }
+            }
+            // No session has a message: ask again at once.
+            Event::Refused(Error::ServiceTimeout) if self.rules.sessions => {
+                self.forget(place, cx);
+                if !self.stopped {
+                    self.open(place, cx);
+                }
+            }
+            Event::Refused(why) => {
+                cx.trouble(self.from.process, Symptom::Error);
+                self.forget(place, cx);
+                self.refused(*why, cx);
+                self.open_later(place, Span::ZERO, cx);
+            }
+            _ => {}
+        }
+    }
+
+    fn refused(&mut self, why: Error, cx: &mut Context<'_>) {
+        if why == Error::ServiceBusy {
+            self.caller.back_off(cx.now() + crate::client::retry::BUSY_BACK_OFF);
+        }
+    }
+
+    fn detached(&mut self, link: u32, why: Error, cx: &mut Context<'_>) -> bool {
+        if link >> 24 != u32::from(self.space) {
+            return false;
+        }
+        if let Some(place) = self.place_of(link) {
+            cx.trouble(self.from.process, Symptom::Error);
+            self.lose(place, cx);
+            self.refused(why, cx);
+            self.open_later(place, Span::ZERO, cx);
+        }
+        true
+    }
+
+    // -- Messages. --
+
+    fn delivered(&mut self, link: u32, event: &Event, message: &Message, cx: &mut Context<'_>) -> bool {
+        if link >> 24 != u32::from(self.space) {
+            return false;
+        }
+        let Some(place) = self.place_of(link) else { return true };
+        let Event::Delivered { delivery_count, lock, locked_until, identity, sequence, .. } = *event else {
+            return true;
+        };
+        let Some(item) = message.cargo.first() else { return true };
+        self.count += 1;
+        let entry = &mut self.places[place as usize];
+        // A broker's lock has its highest bit set, so that the two do not meet.
+        let handle = if lock == 0 { self.count } else { lock };
+        let delivery = Delivery {
+            handle,
+            item,
+            delivery_count,
+            identity,
+            sequence,
+            session: entry.session,
+            locked_until,
+        };
+        entry.buffer.push_back((delivery, lock));
+        if let Some(timer) = entry.idle.take() {
+            cx.cancel(timer);
+        }
+        self.hand_out(place, cx);
+        true
+    }
+
+    /// Hands out what is fetched, up to the concurrency.
+    fn hand_out(&mut self, place: u32, cx: &mut Context<'_>) {
+        let most = if self.rules.sessions { 1 } else { self.rules.concurrency.max(1) };
+        let link = self.number(place);
+        while self.places[place as usize].running < most
+            && let Some((delivery, lock)) = self.places[place as usize].buffer.pop_front()
+        {
+            self.places[place as usize].running += 1;
+            let run = Run {
+                delivery,
+                lock,
+                place,
+                link,
+                started: cx.now(),
+                timer: None,
+                lost: false,
+                credited: false,
+                settling: None,
+            };
+            let slot = self.runs.insert(run);
+            if lock != 0 && !self.rules.sessions {
+                self.plan_renewal(slot, delivery.locked_until, cx);
+            }
+            self.out.push_back(Received::Message(delivery));
+        }
+        if self.places[place as usize].running == 0 && self.places[place as usize].session != 0 {
+            self.plan_idle(place, cx);
+        }
+    }
+
+    fn run(&self, handle: u64) -> Option<u32> {
+        self.runs.iter().find(|(_, run)| run.delivery.handle == handle).map(|(slot, _)| slot)
+    }
+
+    /// Takes the settlements that are over.
+    fn settled(&mut self, _: &mut Context<'_>) {
+        while let Some(progress) = self.caller.next() {
+            let Progress::Finished(finished) = progress else { continue };
+            let handle = finished.owner;
+            let how = self.run(handle).and_then(|slot| self.runs.get(slot)).and_then(|run| run.settling);
+            if let Some(how) = how {
+                self.out.push_back(Received::Settled { handle, how, outcome: finished.outcome });
+            }
+        }
+    }
+
+    // -- Locks. --
+
+    /// When a lock that holds until then is renewed: 10 s before, or half-way if it is shorter.
+    fn before(until: Time, now: Time) -> Span {
+        let left = until.since(now).0;
+        let after = left - (left / 2).min(10_000_000_000);
+        // Few different durations, because each is a lane of the timers.
+        let grain = if after > 4_000_000_000 { 1_000_000_000 } else { 50_000_000 };
+        Span(after / grain * grain)
+    }
+
+    fn plan_renewal(&mut self, slot: u32, until: Time, cx: &mut Context<'_>) {
+        let token = self.token(RENEW, slot);
+        let Some(run) = self.runs.get_mut(slot) else { return };
+        let after = Self::before(until, cx.wall());
+        let covered = cx.now().since(run.started) < self.rules.renew_lock;
+        if covered && !run.lost && until > cx.wall() {
+            run.timer = Some(cx.timeout(after, token, false));
+        }
+    }
+
+    fn renew(&mut self, slot: u32, cx: &mut Context<'_>) {
+        let tag = self.tag(RENEW, slot);
+        let Some(run) = self.runs.get_mut(slot) else { return };
+        run.timer = None;
+        if cx.now().since(run.started) >= self.rules.renew_lock {
+            return;
+        }
+        let mut message = Message::new(Body::Broker(Command::Renew { link: run.link, lock: run.lock }));
+        (message.tag, message.attempt) = (tag, run.lock as u16);
+        cx.tell(self.from.process, message);
+    }
+
+    fn renewed(&mut self, slot: u32, event: &Event, attempt: u16, cx: &mut Context<'_>) {
+        let Some(run) = self.runs.get(slot) else { return };
+        if run.lock as u16 != attempt || run.lost {
+            return;
+        }
+        match event {
+            Event::Renewed { locked_until } => self.plan_renewal(slot, *locked_until, cx),
+            Event::Refused(why) if why.is_transient() => {
+                self.refused(*why, cx);
+                let token = self.token(RENEW, slot);
+                let timer = cx.timeout(Span::secs(1), token, false);
+                if let Some(run) = self.runs.get_mut(slot) {
+                    run.timer = Some(timer);
+                }
+            }
+            _ => self.lock_lost(slot, cx),
+        }
+    }
+
+    fn plan_session_renewal(&mut self, place: u32, until: Time, cx: &mut Context<'_>) {
+        if self.rules.renew_lock.is_zero() || until <= cx.wall() {
+            return;
+        }
+        let timer = cx.timeout(Self::before(until, cx.wall()), self.token(RENEW_SESSION, place), false);
+        self.places[place as usize].renewal = Some(timer);
+    }
+
+    fn renew_session(&mut self, place: u32, cx: &mut Context<'_>) {
+        let Some(entry) = self.places.get_mut(place as usize) else { return };
+        entry.renewal = None;
+        let generation = entry.generation;
+        if entry.phase != Phase::Open || !self.may_renew_session(place, cx.now()) {
+            return;
+        }
+        let command = Command::Renew { link: self.number(place), lock: 0 };
+        let mut message = Message::new(Body::Broker(command));
+        (message.tag, message.attempt) = (self.tag(RENEW_SESSION, place), generation as u16);
+        cx.tell(self.from.process, message);
+    }
+
+    /// A session is renewed while its message has been worked on for no longer than allowed.
+    fn may_renew_session(&self, place: u32, now: Time) -> bool {
+        let link = self.number(place);
+        let mut runs = self.runs.iter().filter(|(_, run)| run.link == link);
+        runs.all(|(_, run)| now.since(run.started) < self.rules.renew_lock)
+    }
+
+    fn session_renewed(&mut self, place: u32, event: &Event, attempt: u16, cx: &mut Context<'_>) {
+        let Some(entry) = self.places.get_mut(place as usize) else { return };
+        if entry.generation as u16 != attempt || entry.phase != Phase::Open {
+            return;
+        }
+        match event {
+            Event::Renewed { locked_until } => self.plan_session_renewal(place, *locked_until, cx),
+            Event::Refused(why) if why.is_transient() => {
+                self.refused(*why, cx);
+                let timer = cx.timeout(Span::secs(1), self.token(RENEW_SESSION, place), false);
+                self.places[place as usize].renewal = Some(timer);
+            }
+            _ => {
+                self.lose(place, cx);
+                self.open_later(place, Span::ZERO, cx);
+            }
+        }
+    }
+
+    fn plan_idle(&mut self, place: u32, cx: &mut Context<'_>) {
+        if self.places[place as usize].idle.is_none() {
+            let timer = cx.timeout(self.rules.session_idle, self.token(IDLE, place), false);
+            self.places[place as usize].idle = Some(timer);
+        }
+    }
+
+    /// The session has had no message for long enough: it is given back, and the next one is asked for.
+    fn idle(&mut self, place: u32, cx: &mut Context<'_>) {
+        let Some(entry) = self.places.get_mut(place as usize) else { return };
+        entry.idle = None;
+        let free = entry.running == 0 && entry.buffer.is_empty();
+        if entry.phase == Phase::Open && free {
+            self.close(place, cx);
+            if !self.stopped {
+                self.open(place, cx);
+            }
+        }
+    }
+}

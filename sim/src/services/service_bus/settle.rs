@@ -21,7 +21,7 @@ pub(super) struct Held {
 impl Namespace {
     /// A settlement arrives.
     pub(super) fn settle(&mut self, from: ConnectionId, message: Message, cx: &mut Context<'_>) {
-        let Body::Broker(Command::Settle { link, lock, how, more }) = message.body else { return };
+        let Body::Broker(Command::Settle { link, lock, how, .. }) = message.body else { return };
         match self.check_settle(from, link, lock, how, cx) {
             Ok(held) => {
                 self.hold(held, cx);
@@ -29,7 +29,7 @@ impl Namespace {
             }
             Err(error) => {
                 self.refuse(from, &message, error, cx);
-                self.credit(from, link, more, cx);
+                self.credit(from, link, credit_of(&message), cx);
             }
         }
     }
@@ -112,7 +112,7 @@ impl Namespace {
 
     /// A settlement is durable.
     pub(super) fn commit_settle(&mut self, from: ConnectionId, message: &Message, cx: &mut Context<'_>) {
-        let Body::Broker(Command::Settle { link, lock, how, more }) = message.body else { return };
+        let Body::Broker(Command::Settle { link, lock, how, .. }) = message.body else { return };
         let Some((part, slot, stored)) = self.settling(lock) else {
             return self.refuse(from, message, Error::MessageLockLost, cx);
         };
@@ -122,7 +122,7 @@ impl Namespace {
             cx.answer(from, message.answer(Body::BrokerEvent(Event::Settled)));
         }
         self.apply_settlement(part, slot, how, cx);
-        self.credit(from, link, more, cx);
+        self.credit(from, link, credit_of(message), cx);
     }
 
     /// The message whose settlement under this lock is under way.
@@ -385,5 +385,13 @@ impl Namespace {
                 (held.settling, held.timer, held.until) = (false, timer, until);
             }
         }
+    }
+}
+
+/// The credit that a settlement brings; its first attempt only, or a retry would bring it twice.
+fn credit_of(message: &Message) -> u32 {
+    match message.body {
+        Body::Broker(Command::Settle { more, .. }) if message.attempt <= 1 => more,
+        _ => 0,
     }
 }
