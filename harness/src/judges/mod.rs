@@ -1,4 +1,177 @@
-//! The judges: they see observations, and nothing else of the world.
+//! The judges: they see observations, and nothing else of the world. One struct takes each observation
+//! once and hands it to the books, the items, the objectives and the faults.
 
 pub mod config;
+mod copies;
+mod evaluate;
 pub mod expect;
+mod felt;
+mod goals;
+mod items;
+mod order;
+pub mod rules;
+mod sends;
+mod table;
+mod weather;
+
+#[cfg(test)]
+mod golden;
+
+use std::sync::Arc;
+
+use beaufort_sim::ids::PlaceId;
+use beaufort_sim::observe::{FaultPhase, Observation, Outcome, Sink, What};
+use beaufort_sim::plan::{PlaceRole, Plan};
+use beaufort_sim::time::Time;
+
+pub use evaluate::End;
+pub use rules::Rules;
+
+use copies::Copies;
+use felt::Faults;
+use goals::{Concluded, Meters};
+use items::Items;
+use sends::Sends;
+use weather::Weather;
+
+/// All judges of one run. A clone of it, with a clone of the world, is a snapshot.
+#[derive(Clone, Debug)]
+pub struct Judges {
+    plan: Arc<Plan>,
+    rules: Arc<Rules>,
+    copies: Copies,
+    sends: Sends,
+    items: Items,
+    meters: Meters,
+    faults: Faults,
+    weather: Weather,
+    /// Places that can have a backlog.
+    queues: Arc<[PlaceId]>,
+    last_booking: Time,
+    now: Time,
+}
+
+impl Judges {
+    /// Judges of these rules, before anything has happened.
+    #[must_use]
+    pub fn new(plan: &Arc<Plan>, rules: &Arc<Rules>) -> Judges {
+        let places = plan.places.iter().enumerate();
+        let queues = places.filter(|(_, place)| place.role == PlaceRole::Queue);
+        Judges {
+            copies: Copies::new(plan.places.len()),
+            sends: Sends::default(),
+            items: Items::new(plan, rules),
+            meters: Meters::new(&rules.objectives, plan),
+            faults: Faults::new(plan),
+            weather: Weather::default(),
+            queues: queues.map(|(index, _)| PlaceId(index as u16)).collect(),
+            last_booking: Time::ZERO,
+            now: Time::ZERO,
+            plan: Arc::clone(plan),
+            rules: Arc::clone(rules),
+        }
+    }
+
+    /// When a copy last came, moved or went, or a caller was done.
+    #[must_use]
+    pub fn last_booking(&self) -> Time {
+        self.last_booking
+    }
+
+    /// How many faults are active.
+    #[must_use]
+    pub fn active_faults(&self) -> u32 {
+        self.faults.active()
+    }
+
+    /// How many items were offered so far.
+    #[must_use]
+    pub fn offered(&self) -> u64 {
+        self.items.offered()
+    }
+
+    fn sample(&mut self, now: Time) {
+        let queues = self.queues.iter().filter(|place| self.copies.flows_off(**place));
+        let backlog = queues.map(|place| self.copies.depth(*place)).sum();
+        self.weather.sample(now, backlog);
+        self.meters.sample(&self.rules.objectives, &self.copies, now);
+    }
+
+    fn fault(&mut self, fault: beaufort_sim::ids::FaultId, phase: FaultPhase, now: Time) {
+        self.faults.phase(fault, phase, now);
+        let background = self.rules.faults.get(fault.index()).is_some_and(|facts| facts.background);
+        match phase {
+            FaultPhase::Started if !background => self.weather.begin(now),
+            FaultPhase::Healed if !background => self.weather.heal(now),
+            _ => {}
+        }
+        if matches!(phase, FaultPhase::Started | FaultPhase::Healed) {
+            let starts = phase == FaultPhase::Started;
+            self.meters.fault(&self.rules.objectives, fault, starts, now);
+        }
+    }
+}
+
+impl Sink for Judges {
+    fn observe(&mut self, seen: &Observation) {
+        let now = seen.at;
+        self.now = now;
+        if self.weather.due(now) {
+            self.sample(now);
+        }
+        match seen.what {
+            What::Sent { call, to } => self.sends.sent(call, to),
+            What::Answered { call, outcome } => {
+                self.sends.answered(call, outcome);
+                if outcome != Outcome::Ok {
+                    self.faults.observe(seen);
+                }
+            }
+            What::Handled { call, how } => self.sends.handled(call, how),
+            What::Born { place, cause } => {
+                self.last_booking = now;
+                self.copies.born(place, seen.item, cause);
+                self.items.born(&self.rules, &mut self.meters, &self.weather, place, seen.item, now);
+            }
+            What::Ended { place, cause } => {
+                self.last_booking = now;
+                self.copies.ended(place, seen.item, cause);
+                self.items.ended(seen.item, cause, now);
+            }
+            What::Moved { from, to, reason } => {
+                self.last_booking = now;
+                self.copies.moved(from, to, seen.item);
+                let dead = reason.is_some();
+                self.items.moved(&self.rules, &mut self.meters, &self.weather, to, dead, seen.item, now);
+            }
+            What::Absorbed { place } => self.copies.absorbed(place),
+            What::Undone { undone, by } => {
+                self.copies.undone(undone);
+                self.items.undone(&self.rules, undone, by, seen.item);
+            }
+            What::Offered { door } => {
+                self.items.offer(&self.rules, &self.weather, seen.item, now);
+                self.meters.offered(&self.rules.objectives, door, now);
+            }
+            What::Concluded { door, outcome, offered } => {
+                self.last_booking = now;
+                let done = Concluded { door, stream: seen.item.stream, offered, now, outcome };
+                self.meters.concluded(&self.rules.objectives, &self.weather, done);
+                self.items.concluded(&self.rules, &mut self.meters, &self.weather, seen.item, done);
+            }
+            What::RunStarted { run } => {
+                self.meters.run(&self.rules.objectives, &self.plan, seen.process, run, false, now);
+            }
+            What::RunEnded { run, .. } => {
+                self.meters.run(&self.rules.objectives, &self.plan, seen.process, run, true, now);
+            }
+            What::Fault { fault, phase } => self.fault(fault, phase, now),
+            What::Symptom(_)
+            | What::Trouble { .. }
+            | What::Believes { .. }
+            | What::Touched
+            | What::TouchedProcess { .. } => self.faults.observe(seen),
+            What::StepDone { .. } | What::Life(_) => {}
+        }
+    }
+}
