@@ -81,7 +81,7 @@ macro_rules! kinds {
 
 pub mod api_management;
 #[cfg(test)]
-mod bench;
+pub(crate) mod bench;
 pub mod cosmos_db;
 pub mod endpoint;
 pub mod front;
