@@ -14,6 +14,9 @@ Examples:
   beaufort check order-flow --resolved   every default, and where it comes from
   beaufort check mine.yaml --set nodes.payments.lock=5s";
 
+/// More messages than these help nobody: the first ones often cause the others.
+const MOST: usize = 20;
+
 #[derive(Debug, Args)]
 #[command(after_help = EXAMPLES)]
 pub(super) struct Check {
@@ -39,10 +42,12 @@ impl Check {
         };
         let checked = check(&loaded);
         let errors = checked.diagnostics.iter().filter(|d| d.severity == Severity::Error).count();
-        terminal.refuse(&loaded.refuse(checked.diagnostics.clone()));
+        let shown = checked.diagnostics.iter().take(MOST).cloned().collect();
+        terminal.refuse(&loaded.refuse(shown));
         if errors > 0 {
             let s = if errors == 1 { "" } else { "s" };
-            terminal.say(&format!("{}: {errors} error{s}\n", self.scenario));
+            let more = if errors > MOST { format!(", of which {MOST} are shown") } else { String::new() };
+            terminal.say(&format!("{}: {errors} error{s}{more}\n", self.scenario));
             return Exit::BadInput;
         }
         self.accepted(&loaded, &checked, terminal)

@@ -6,8 +6,10 @@ mod check;
 mod files;
 mod list;
 mod new;
+mod progress;
 mod schema;
 pub mod terminal;
+mod verdict_lines;
 
 use std::ffi::OsString;
 use std::panic::{AssertUnwindSafe, catch_unwind};

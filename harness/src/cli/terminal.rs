@@ -26,7 +26,7 @@ pub struct Terminal<'a> {
 
 /// A stream whose reader may have gone away: then nothing more is written, and that is no error.
 struct Pipe<'a> {
-    to: Box<dyn Write + 'a>,
+    to: Box<dyn Write + Send + 'a>,
     gone: bool,
     failed: Option<io::Error>,
 }
@@ -46,8 +46,8 @@ impl Pipe<'_> {
 
 impl<'a> Terminal<'a> {
     /// Streams that nobody watches: no colours, no progress bar.
-    pub fn plain(out: impl Write + 'a, err: impl Write + 'a) -> Self {
-        let pipe = |to: Box<dyn Write + 'a>| Pipe { to, gone: false, failed: None };
+    pub fn plain(out: impl Write + Send + 'a, err: impl Write + Send + 'a) -> Self {
+        let pipe = |to: Box<dyn Write + Send + 'a>| Pipe { to, gone: false, failed: None };
         Terminal {
             out: pipe(Box::new(out)),
             err: pipe(Box::new(err)),

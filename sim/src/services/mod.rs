@@ -84,6 +84,7 @@ pub mod api_management;
 pub(crate) mod bench;
 pub mod cosmos_db;
 pub mod endpoint;
+pub mod event_grid;
 pub mod front;
 pub mod load;
 pub mod service_bus;
@@ -91,14 +92,25 @@ pub mod sql_database;
 pub mod storage_container;
 pub mod store;
 pub mod tables;
+mod window;
 
 kinds! {
     /// An API gateway.
     "api-management" => ApiManagement(api_management::ApiManagement),
+    /// A topic of an event router.
+    "event-grid-topic" => EventGridTopic(event_grid::EventGridTopic),
+    /// A subscription of an event router's topic.
+    "event-grid-subscription" => EventGridSubscription(event_grid::EventGridSubscription),
     /// A generator of items.
     "load" => Load(load::Load),
     /// An app in containers: replicas behind an ingress; a crash forgets what runs.
     "container-app" => ContainerApp(crate::recipe::hosts::ContainerApp),
+    /// Functions: a crash forgets what runs, the trigger delivers again.
+    "function-app" => FunctionApp(crate::recipe::hosts::FunctionApp),
+    /// A managed workflow: each step is written down; a crash resumes at the step that was under way.
+    "logic-app" => LogicApp(crate::recipe::hosts::LogicApp),
+    /// A person who notices after a while, and then does one thing after the other.
+    "operator" => Operator(crate::recipe::hosts::Operator),
     /// Anything that is called and is not ours.
     "endpoint" => Endpoint(endpoint::EndpointService),
     /// Cosmos DB, API for NoSQL.
