@@ -131,7 +131,7 @@ fn at_rest(world: &World) -> bool {
 }
 
 fn end(world: &World, quiescent: bool, at: Time) -> End {
-    End { at, quiescent, pending: world.pending_work(), next: None, links: None }
+    End { at, quiescent, pending: world.pending_work(), ..End::default() }
 }
 
 /// Runs the seed again, to the same instant, and tells the ways of the first violating items.
