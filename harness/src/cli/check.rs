@@ -14,6 +14,9 @@ Examples:
   beaufort check order-flow --resolved   every default, and where it comes from
   beaufort check mine.yaml --set nodes.payments.lock=5s";
 
+/// More messages than these help nobody: the first ones often cause the others.
+const MOST: usize = 20;
+
 #[derive(Debug, Args)]
 #[command(after_help = EXAMPLES)]
 pub(super) struct Check {
@@ -39,10 +42,12 @@ impl Check {
         };
         let checked = check(&loaded);
         let errors = checked.diagnostics.iter().filter(|d| d.severity == Severity::Error).count();
-        terminal.refuse(&loaded.refuse(checked.diagnostics.clone()));
+        let shown = checked.diagnostics.iter().take(MOST).cloned().collect();
+        terminal.refuse(&loaded.refuse(shown));
         if errors > 0 {
             let s = if errors == 1 { "" } else { "s" };
-            terminal.say(&format!("{}: {errors} error{s}\n", self.scenario));
+            let more = if errors > MOST { format!(", of which {MOST} are shown") } else { String::new() };
+            terminal.say(&format!("{}: {errors} error{s}{more}\n", self.scenario));
             return Exit::BadInput;
         }
         self.accepted(&loaded, &checked, terminal)
@@ -50,8 +55,7 @@ impl Check {
 
     fn accepted(&self, loaded: &Loaded, checked: &Checked, terminal: &mut Terminal<'_>) -> Exit {
         let Some(base) = &checked.base else {
-            terminal.say("beaufort: internal error: nothing is wrong, and yet there is no world\n");
-            return Exit::Internal;
+            return terminal.defect("nothing is wrong, and yet there is no world");
         };
         let summary = summary(&loaded.asked, checked);
         if !self.resolved {
@@ -64,10 +68,7 @@ impl Check {
                 terminal.result(&text);
                 Exit::Pass
             }
-            Err(error) => {
-                terminal.say(&format!("beaufort: internal error: {error}\n"));
-                Exit::Internal
-            }
+            Err(error) => terminal.defect(&error.to_string()),
         }
     }
 }
@@ -79,7 +80,7 @@ fn summary(asked: &str, checked: &Checked) -> String {
         None => (0, 0),
     };
     let mut text = format!(
-        "{asked}: right; {}, {}, {}",
+        "ok: {asked}, {}, {}, {}",
         counted(nodes, "node"),
         counted(faults, "fault"),
         counted(checked.variants, "variant")

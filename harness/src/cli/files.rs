@@ -24,8 +24,7 @@ pub(super) fn write(path: &Path, text: &str, existing: Existing) -> Result<(), S
     if existing == Existing::Keep && path.exists() {
         return Err(exists(path));
     }
-    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
-    let mut file = NamedTempFile::new_in(folder).map_err(|e| cannot(&e))?;
+    let mut file = NamedTempFile::new_in(folder(path)).map_err(|e| cannot(&e))?;
     file.write_all(text.as_bytes()).map_err(|e| cannot(&e))?;
     readable(&file).map_err(|e| cannot(&e))?;
     match existing {
@@ -36,6 +35,22 @@ pub(super) fn write(path: &Path, text: &str, existing: Existing) -> Result<(), S
             _ => cannot(&e.error),
         }),
     }
+}
+
+/// Tries whether a file can be written, and leaves nothing behind.
+///
+/// # Errors
+/// As [`write`].
+pub(super) fn writable(path: &Path) -> Result<(), String> {
+    let cannot = |e: std::io::Error| format!("cannot write {}: {e}", path.display());
+    if path.is_dir() {
+        return Err(format!("cannot write {}: it is a folder", path.display()));
+    }
+    NamedTempFile::new_in(folder(path)).map(drop).map_err(cannot)
+}
+
+fn folder(path: &Path) -> &Path {
+    path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."))
 }
 
 fn exists(path: &Path) -> String {

@@ -1,10 +1,14 @@
 //! `beaufort list`: what there is, from the registries themselves.
 
+use beaufort_sim::faults::FaultKind;
 use beaufort_sim::services::NodeKind;
 use clap::{Args, ValueEnum};
+use schemars::JsonSchema;
+use serde_json::Value;
 
 use super::terminal::{bold, wrapped};
 use super::{Exit, Terminal};
+use crate::judges::config::{Contract, Objective};
 use crate::scenario::diagnostics::Sources;
 use crate::scenario::load::shipped;
 use crate::scenario::tree::{Tree, parse};
@@ -30,6 +34,10 @@ enum What {
     Services,
     /// What can go wrong
     Faults,
+    /// What can be promised: lines of `always`
+    Contracts,
+    /// What can be measured: lines of `objectives`
+    Objectives,
 }
 
 impl What {
@@ -38,6 +46,8 @@ impl What {
             What::Scenarios => "Scenarios",
             What::Services => "Services (nodes: NAME: { kind: … })",
             What::Faults => "Faults (faults: NAME: { FAULT: target, … })",
+            What::Contracts => "Contracts (always: NAME: { CONTRACT: flow, … })",
+            What::Objectives => "Objectives (objectives: NAME: { MEASURE: subject, … })",
         }
     }
 
@@ -48,9 +58,23 @@ impl What {
         match self {
             What::Scenarios => shipped().into_iter().map(|s| (s.name.to_owned(), why(s.text))).collect(),
             What::Services => owned(NodeKind::catalogue()),
-            What::Faults => Vec::new(),
+            What::Faults => catalogue::<FaultKind>(),
+            What::Contracts => catalogue::<Contract>(),
+            What::Objectives => catalogue::<Objective>(),
         }
     }
+}
+
+/// The variants of an enum, each with its description: the schema knows both.
+fn catalogue<T: JsonSchema>() -> Vec<(String, String)> {
+    let schema = schemars::schema_for!(T).to_value();
+    let variants = schema.get("oneOf").and_then(Value::as_array);
+    let line = |variant: &Value| {
+        let (name, _) = variant.get("properties")?.as_object()?.iter().next()?;
+        let about = variant.get("description").and_then(Value::as_str).unwrap_or_default();
+        Some((name.clone(), about.trim_end_matches('.').to_owned()))
+    };
+    variants.into_iter().flatten().filter_map(line).collect()
 }
 
 /// What a scenario says about itself.

@@ -6,6 +6,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use crate::scenario::diagnostics::{Look, render};
 use crate::scenario::load::BadInput;
+use crate::verdict::Exit;
 
 /// How many columns text is wrapped at.
 pub(super) const WIDTH: usize = 80;
@@ -26,7 +27,7 @@ pub struct Terminal<'a> {
 
 /// A stream whose reader may have gone away: then nothing more is written, and that is no error.
 struct Pipe<'a> {
-    to: Box<dyn Write + 'a>,
+    to: Box<dyn Write + Send + 'a>,
     gone: bool,
     failed: Option<io::Error>,
 }
@@ -46,8 +47,8 @@ impl Pipe<'_> {
 
 impl<'a> Terminal<'a> {
     /// Streams that nobody watches: no colours, no progress bar.
-    pub fn plain(out: impl Write + 'a, err: impl Write + 'a) -> Self {
-        let pipe = |to: Box<dyn Write + 'a>| Pipe { to, gone: false, failed: None };
+    pub fn plain(out: impl Write + Send + 'a, err: impl Write + Send + 'a) -> Self {
+        let pipe = |to: Box<dyn Write + Send + 'a>| Pipe { to, gone: false, failed: None };
         Terminal {
             out: pipe(Box::new(out)),
             err: pipe(Box::new(err)),
@@ -73,6 +74,14 @@ impl<'a> Terminal<'a> {
         let look = Look { colour: self.colour_err, width: WIDTH };
         let text = render(&bad.diagnostics, &bad.sources, look);
         self.say(&text);
+    }
+
+    /// Says that Beaufort itself is wrong.
+    pub(super) fn defect(&mut self, what: &str) -> Exit {
+        self.say(&format!(
+            "beaufort: internal error: {what}\nthis is a defect of Beaufort; please report it\n"
+        ));
+        Exit::Internal
     }
 
     /// Whether the user wants to stop.

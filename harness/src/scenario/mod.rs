@@ -13,6 +13,8 @@ pub mod diagnostics;
 pub mod load;
 pub mod locate;
 pub mod model;
+#[cfg(test)]
+mod model_tests;
 pub mod names;
 mod parse;
 mod patch;

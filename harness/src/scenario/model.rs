@@ -18,7 +18,7 @@ use super::ser::{self, to_tree};
 use super::tree::{Key, Kind, Tree};
 use super::variants::HEADER;
 use crate::judges::config::{Contract, Objective};
-use crate::judges::expect::Expect;
+use crate::judges::expect::{Expect, Expected};
 
 /// A wind tunnel's experiment: a design, the load on it, what goes wrong and what must stay true.
 #[derive(Clone, Debug, PartialEq, JsonSchema)]
@@ -79,6 +79,33 @@ pub struct VariantHeader {
     /// Further lines that may be violated on some seeds.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub may_fail: Option<OneOrMany>,
+}
+
+impl VariantHeader {
+    /// The lines of `always` and `objectives` that it names.
+    #[must_use]
+    pub fn lines(&self) -> Vec<&str> {
+        let mut lines: Vec<&str> = Vec::new();
+        if let Some(expect) = &self.expect {
+            match &expect.verdict {
+                Expected::Fail { lines: named, .. } | Expected::Degraded(named) => {
+                    lines.extend(named.iter().map(String::as_str));
+                }
+                Expected::Pass | Expected::Refused(_) => {}
+            }
+            lines.extend(expect.may_fail.iter().map(String::as_str));
+        }
+        lines.extend(self.may_fail.iter().flat_map(OneOrMany::names).map(String::as_str));
+        lines
+    }
+
+    /// What it must come out as, with all the lines that may fail besides.
+    #[must_use]
+    pub fn expected(&self) -> Option<Expect> {
+        let mut expect = self.expect.clone()?;
+        expect.may_fail.extend(self.may_fail.iter().flat_map(OneOrMany::names).cloned());
+        Some(expect)
+    }
 }
 
 /// A design derived from the base: what it says about itself, and its patches.
@@ -182,7 +209,7 @@ impl Scenario {
         writer.section("sites", &self.sites)?;
         writer.section("flows", &self.flows)?;
         writer.section("policies", &self.policies)?;
-        writer.section("nodes", &self.nodes)?;
+        writer.put("nodes", &self.nodes)?;
         writer.section("faults", &self.faults)?;
         writer.section("always", &self.always)?;
         writer.section("objectives", &self.objectives)?;

@@ -24,7 +24,8 @@ const SHARED: &[(&[&str], &str)] = &[
 ];
 
 /// Names that exist already.
-const TAKEN: &[(&str, &[&str])] = &[("sites", &["internet"]), ("policies", &["none", "sdk"])];
+const TAKEN: &[(&str, &[&str])] =
+    &[("sites", &["internet"]), ("policies", &["none", "sdk"]), ("variants", &["base"])];
 
 /// Everything that is wrong with the names of a scenario.
 pub fn check(tree: &Tree) -> Vec<Diagnostic> {

@@ -5,12 +5,18 @@ use std::sync::Arc;
 
 use beaufort_sim::kernel::World;
 use beaufort_sim::plan::{Plan, PlanError};
+use beaufort_sim::random::name_hash;
+use beaufort_sim::services::load::anchor;
 
-use super::diagnostics::Diagnostic;
+use super::de::from_tree;
+use super::diagnostics::{Diagnostic, Span, did_you_mean, listed};
 use super::load::Loaded;
 use super::locate;
 use super::model::{Scenario, VariantHeader, read_header};
+use super::print::print;
 use super::tree::Tree;
+use crate::judges::Rules;
+use crate::judges::expect::{Expect, Expected};
 
 /// A scenario, or one of its variants, that can run.
 #[derive(Clone, Debug)]
@@ -21,9 +27,40 @@ pub struct Resolved {
     pub tree: Tree,
     /// The plan of its world.
     pub plan: Arc<Plan>,
+    /// What is judged.
+    pub rules: Arc<Rules>,
     /// The variant that it is; none for the base.
     pub variant: Option<Chosen>,
 }
+
+impl Resolved {
+    /// The name of the variant; `base` for the scenario as written.
+    #[must_use]
+    pub fn variant_name(&self) -> &str {
+        self.variant.as_ref().map_or(BASE, |chosen| chosen.name.as_str())
+    }
+
+    /// What it must come out as; the base must pass. Nothing if a variant makes no claim.
+    #[must_use]
+    pub fn expected(&self) -> Option<Expect> {
+        match &self.variant {
+            None => Some(Expect::default()),
+            Some(chosen) => chosen.header.expected(),
+        }
+    }
+
+    /// A hash of what it says, defaults included: results with different hashes are not comparable.
+    #[must_use]
+    pub fn hash(&self) -> String {
+        let mut bare = self.scenario.clone();
+        bare.variants.clear();
+        let text = bare.to_tree().map(|tree| print(&tree)).unwrap_or_default();
+        format!("{:016x}", name_hash(&text))
+    }
+}
+
+/// The name of the scenario as written, among its variants.
+pub const BASE: &str = "base";
 
 /// The variant that was chosen.
 #[derive(Clone, Debug)]
@@ -55,29 +92,39 @@ impl Loaded {
     /// # Errors
     /// All that is wrong with it, as far as it can be told at once.
     pub fn resolve(&self, variant: Option<&str>) -> Result<Resolved, Refused> {
-        let Some(name) = variant else {
-            return resolve(self.base()?, None);
+        let Some(name) = variant.filter(|name| *name != BASE) else {
+            return self.resolve_tree(self.base()?, None);
         };
         let found = self.variant(name)?;
         let header = read_header(name, &found.header).map_err(|e| vec![e])?;
-        resolve(found.scenario, Some(Chosen { name: name.to_owned(), header }))
+        self.resolve_tree(found.scenario, Some(Chosen { name: name.to_owned(), header }))
     }
-}
 
-fn resolve(tree: Tree, variant: Option<Chosen>) -> Result<Resolved, Refused> {
-    let scenario = Scenario::read(&tree)?;
-    let names = declared(&tree);
-    let plan = match Plan::new(scenario.blueprint()) {
-        Ok(plan) => Arc::new(plan),
-        Err(errors) => return Err(refused(&tree, &errors, &names)),
-    };
-    // The seed has no influence on whether a world can be built.
-    if let Err(errors) = World::new(Arc::clone(&plan), 1) {
-        let names: Vec<String> =
-            names.into_iter().chain(plan.endpoints().map(|(name, _)| name.to_owned())).collect();
-        return Err(refused(&tree, &errors, &names));
+    fn resolve_tree(&self, tree: Tree, variant: Option<Chosen>) -> Result<Resolved, Refused> {
+        let scenario = Scenario::read(&tree)?;
+        let mut blueprint = scenario.blueprint();
+        if let Some(folder) = &self.folder {
+            anchor(&mut blueprint, folder);
+        }
+        let names = declared(&tree);
+        let plan = match Plan::new(blueprint) {
+            Ok(plan) => Arc::new(plan),
+            Err(errors) => return Err(refused(&tree, &errors, &names)),
+        };
+        // The seed has no influence on whether a world can be built.
+        let world = World::new(Arc::clone(&plan), 1).map(drop);
+        let rules = Rules::resolve(&plan, &scenario.always, &scenario.objectives);
+        let (rules, mut errors) = match rules {
+            Ok(rules) => (rules, Vec::new()),
+            Err(errors) => (Rules::default(), errors),
+        };
+        errors.extend(world.err().unwrap_or_default());
+        if errors.is_empty() {
+            return Ok(Resolved { scenario, tree, plan, rules: Arc::new(rules), variant });
+        }
+        let names: Vec<String> = names.into_iter().chain(resolvable(&plan)).collect();
+        Err(refused(&tree, &errors, &names))
     }
-    Ok(Resolved { scenario, tree, plan, variant })
 }
 
 fn refused(tree: &Tree, errors: &[PlanError], names: &[String]) -> Refused {
@@ -92,6 +139,12 @@ fn declared(tree: &Tree) -> Vec<String> {
     let sections = ["nodes", "flows", "policies", "sites", "faults"];
     let entries = sections.iter().filter_map(|section| tree.get(section)?.entries()).flatten();
     entries.map(|(key, _)| key.name.clone()).collect()
+}
+
+/// The names that the plan resolves: nodes, their parts, places.
+fn resolvable(plan: &Plan) -> impl Iterator<Item = String> {
+    let places = plan.places.iter().map(|place| place.name.clone());
+    plan.endpoints().map(|(name, _)| name.to_owned()).chain(places)
 }
 
 /// What `check` found.
@@ -115,6 +168,7 @@ pub fn check(loaded: &Loaded) -> Checked {
         Ok(base) => checked.base = Some(base),
         Err(refused) => checked.diagnostics = refused.diagnostics,
     }
+    checked.diagnostics.extend(checked.base.as_ref().and_then(nothing_judged));
     let names: Vec<String> = loaded.variants().into_iter().map(str::to_owned).collect();
     checked.variants = names.len();
     for name in &names {
@@ -124,14 +178,81 @@ pub fn check(loaded: &Loaded) -> Checked {
 }
 
 fn check_variant(loaded: &Loaded, name: &str, checked: &mut Checked) {
-    match loaded.resolve(Some(name)) {
-        Ok(_) => {}
-        Err(refused) => {
+    let expected = loaded.expected(name).map(|expect| expect.verdict);
+    match (loaded.resolve(Some(name)), expected) {
+        (Ok(resolved), expected) => {
+            if let Some(Expected::Refused(word)) = &expected {
+                let message = format!("it should be refused ({word}), but nothing is wrong with it");
+                add(checked, name, Diagnostic::error(message, place(loaded, name, Some(word))));
+            }
+            for diagnostic in expect_lines(loaded, name, &resolved) {
+                add(checked, name, diagnostic);
+            }
+        }
+        (Err(refused), Some(Expected::Refused(word))) => {
+            if refused.words.contains(&word.as_str()) {
+                checked.refused.push(name.to_owned());
+                return;
+            }
+            for diagnostic in refused.diagnostics {
+                add(checked, name, other_reason(diagnostic, &word, &refused.words));
+            }
+        }
+        (Err(refused), _) => {
             for diagnostic in refused.diagnostics {
                 add(checked, name, diagnostic);
             }
         }
     }
+}
+
+impl Loaded {
+    /// What a variant says that it must come out as, whether or not the rest of it can be read.
+    #[must_use]
+    pub fn expected(&self, name: &str) -> Option<Expect> {
+        from_tree(self.tree.get("variants")?.get(name)?.get("expect")?).ok()
+    }
+}
+
+/// Where the variant says what it must come out as.
+fn place(loaded: &Loaded, name: &str, quoted: Option<&str>) -> Span {
+    locate::locate(&loaded.tree, &["variants", name, "expect"], quoted)
+}
+
+fn other_reason(diagnostic: Diagnostic, word: &str, words: &[&str]) -> Diagnostic {
+    let words: Vec<&str> = words.iter().copied().filter(|word| !word.is_empty()).collect();
+    let found = match words.is_empty() {
+        true => "an error without a word".to_owned(),
+        false => format!("the word of this is {}", listed(&words)),
+    };
+    let help = format!("it should be refused because of `{word}`; {found}");
+    match &diagnostic.help {
+        Some(before) => diagnostic.clone().help(format!("{before}; {help}")),
+        None => diagnostic.help(help),
+    }
+}
+
+/// Lines that a variant expects to fail and that do not exist.
+fn expect_lines(loaded: &Loaded, name: &str, resolved: &Resolved) -> Vec<Diagnostic> {
+    let Some(header) = resolved.variant.as_ref().map(|chosen| &chosen.header) else { return Vec::new() };
+    let scenario = &resolved.scenario;
+    let known: Vec<&str> =
+        scenario.always.keys().chain(scenario.objectives.keys()).map(String::as_str).collect();
+    let mut errors = Vec::new();
+    for line in header.lines().into_iter().filter(|line| !known.contains(line)) {
+        let message = format!("there is no line `{line}` in `always` or `objectives`");
+        let help = did_you_mean(line, known.iter().copied())
+            .unwrap_or_else(|| format!("there are {}", listed(&known).replace(" or ", " and ")));
+        errors.push(Diagnostic::error(message, place(loaded, name, Some(line))).help(help));
+    }
+    errors
+}
+
+fn nothing_judged(base: &Resolved) -> Option<Diagnostic> {
+    let empty = base.scenario.always.is_empty() && base.scenario.objectives.is_empty();
+    let warning =
+        Diagnostic::warning("nothing is judged: there is no `always` and no `objectives`", Span::NONE);
+    empty.then(|| warning.help("`beaufort list contracts` and `beaufort list objectives` show what there is"))
 }
 
 /// Adds what is wrong with a variant, unless it was wrong before it.

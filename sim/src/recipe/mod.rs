@@ -1,7 +1,9 @@
 //! The step language in which the user's own apps are written, its interpreter, and its hosts.
 
 pub mod compile;
+pub mod feeder;
 pub mod hosts;
+pub mod intake;
 pub mod journal;
 pub mod poller;
 pub mod program;

@@ -10,7 +10,7 @@ use crate::ids::{Execution, Item, ProcessId};
 use crate::kernel::slab::Slab;
 use crate::message::broker::{self, TransactionStep};
 use crate::message::{Body, Cargo, Message, control, http, store};
-use crate::node::{Context, Point};
+use crate::node::{Context, Point, TimerId};
 use crate::observe::{Outcome, Symptom, What};
 use crate::random::Purpose;
 use crate::recipe::journal::{Journal, Record};
@@ -95,6 +95,8 @@ struct Run {
     worst: Outcome,
     /// Whether it hangs for ever.
     hung: bool,
+    /// When it must be over.
+    timer: Option<TimerId>,
 }
 
 /// Whose call it is.
@@ -115,19 +117,25 @@ pub struct Interpreter {
     callers: Vec<Caller<Waiting>>,
     ready: VecDeque<RunId>,
     journal: Option<Journal>,
+    /// How long a run may take.
+    timeout: Option<Span>,
+    /// Whether one took longer.
+    overdue: bool,
 }
 
 const SLOT_BITS: u32 = 24;
 const KIND_SHIFT: u32 = 48;
 const STEP_OVER: u64 = 1;
 const HANG_OVER: u64 = 2;
+const TOO_LONG: u64 = 3;
 /// The number space of the interpreter's own timers.
 const SPACE: u64 = 255;
 
 impl Interpreter {
-    /// An interpreter of this program; with a journal its runs are durable.
+    /// An interpreter of this program; with a journal its runs are durable. `timeout` is how long a run
+    /// may take.
     #[must_use]
-    pub fn new(program: Arc<Program>, journal: Option<Journal>) -> Interpreter {
+    pub fn new(program: Arc<Program>, journal: Option<Journal>, timeout: Option<Span>) -> Interpreter {
         let callers = program.routes.iter().enumerate();
         let callers = callers.map(|(index, route)| {
             Caller::new(&route.policy, route.sdk, program.app ^ index as u64, index as u8 + 1)
@@ -138,6 +146,8 @@ impl Interpreter {
             callers: callers.collect(),
             ready: VecDeque::new(),
             journal,
+            timeout,
+            overdue: false,
             program,
         }
     }
@@ -160,6 +170,12 @@ impl Interpreter {
         self.runs.len()
     }
 
+    /// Whether a run took longer than it may.
+    #[must_use]
+    pub fn is_overdue(&self) -> bool {
+        self.overdue
+    }
+
     /// Whether nothing runs.
     #[must_use]
     pub fn is_empty(&self) -> bool {
@@ -171,6 +187,7 @@ impl Interpreter {
         self.runs = Slab::default();
         self.generations.clear();
         self.ready.clear();
+        self.overdue = false;
         for caller in &mut self.callers {
             caller.crash();
         }
@@ -207,6 +224,16 @@ impl Interpreter {
             until: Time::ZERO,
         };
         let id = self.insert(start, position, false);
+        if let Some(timeout) = self.timeout {
+            let timer = cx.timeout(timeout, token(id, TOO_LONG), true);
+            if let Some(run) = self.get_mut(id) {
+                run.timer = Some(timer);
+            }
+        }
+        if let Some(run) = self.get(id) {
+            let (item, run) = (run.cargo.first().unwrap_or_default(), run.execution.run);
+            cx.observe(item, What::RunStarted { run });
+        }
         self.ready.push_back(id);
         self.work(door, cx);
         id
@@ -224,6 +251,7 @@ impl Interpreter {
             pending: 0,
             worst: Outcome::Ok,
             hung: false,
+            timer: None,
         };
         let slot = self.runs.insert(run);
         if self.generations.len() <= slot as usize {
@@ -254,6 +282,12 @@ impl Interpreter {
             }
             _ => false,
         }
+    }
+
+    /// Whether this run is under way.
+    #[must_use]
+    pub fn has(&self, id: RunId) -> bool {
+        self.get(id).is_some()
     }
 
     fn get(&self, id: RunId) -> Option<&Run> {
@@ -288,6 +322,7 @@ impl Interpreter {
             let id = RunId { slot, generation: (token >> SLOT_BITS) as u32 & 0x00ff_ffff };
             match token >> KIND_SHIFT & 0xff {
                 STEP_OVER => self.over(id, Outcome::Ok, cx),
+                TOO_LONG => self.overdue |= self.get(id).is_some(),
                 _ => {
                     if self.get(id).is_some() {
                         self.ready.push_back(id);
@@ -444,7 +479,12 @@ impl Interpreter {
                 return true;
             }
             Verb::Settle(how) => {
-                let state = door.settle(id, ticket, *how, cx);
+                let end = match run.position.phase {
+                    Phase::Handler(block) => block.to,
+                    _ => program.main.to,
+                };
+                let last = run.position.at + 1 == end;
+                let state = door.settle((id, ticket), *how, last, cx);
                 return self.acknowledging(id, op, state, cx);
             }
             Verb::Checkpoint => {
@@ -543,9 +583,16 @@ impl Interpreter {
             return;
         }
         note(&mut run.position, at, outcome);
+        let acknowledgement = matches!(op.verb, Verb::Settle(_) | Verb::Checkpoint);
         match (run.position.phase, outcome) {
             (Phase::Undo | Phase::Undoing, _) => {}
             (_, Outcome::Ok) => run.position.at = next,
+            // What the recipe had to do is done, only its trigger does not know: nothing is taken back, and
+            // the trigger delivers again.
+            (Phase::Main, _) if acknowledgement => {
+                run.position.outcome = Outcome::Failed;
+                run.position.at = program.main.to;
+            }
             (Phase::Main, _) => {
                 let refused = outcome == Outcome::Refused;
                 run.position.outcome = if refused { Outcome::Refused } else { Outcome::Failed };
@@ -562,7 +609,12 @@ impl Interpreter {
             return;
         }
         let Some(run) = self.runs.take(id.slot) else { return };
+        if let Some(timer) = run.timer {
+            cx.cancel(timer);
+        }
         let outcome = run.position.outcome;
+        let first = run.cargo.first().unwrap_or_default();
+        cx.observe(first, What::RunEnded { run: run.execution.run, done: outcome == Outcome::Ok });
         if outcome != Outcome::Ok {
             cx.observe_each(run.cargo.items(), What::Symptom(Symptom::RunFailed));
         }
@@ -811,7 +863,13 @@ struct NoDoor;
 
 impl Door for NoDoor {
     fn reply(&mut self, _: Ticket, _: u16, _: &mut Context<'_>) {}
-    fn settle(&mut self, _: RunId, _: Ticket, _: broker::Settlement, _: &mut Context<'_>) -> Acknowledged {
+    fn settle(
+        &mut self,
+        _: (RunId, Ticket),
+        _: broker::Settlement,
+        _: bool,
+        _: &mut Context<'_>,
+    ) -> Acknowledged {
         Acknowledged::Over(Outcome::Ok)
     }
     fn checkpoint(&mut self, _: RunId, _: Ticket, _: &mut Context<'_>) -> Acknowledged {
@@ -820,6 +878,5 @@ impl Door for NoDoor {
     fn lock(&self, _: Ticket) -> Option<(u32, u64)> {
         None
     }
-    fn transacted(&mut self, _: Ticket, _: Outcome) {}
     fn ended(&mut self, _: Ticket, _: Ending, _: &mut Context<'_>) {}
 }

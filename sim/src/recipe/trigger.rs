@@ -59,15 +59,31 @@ impl Source {
                 "write for example `trigger: http`, or the name of a queue, table or event subscription",
             ));
         }
+        if let Some(store) = trigger.strip_suffix(".change-feed") {
+            return Source::feed(store, plan).ok_or_else(|| {
+                wrong(format!("`{store}` has no change feed"))
+                    .help("a Cosmos database has one: `orders.change-feed`")
+            });
+        }
         let endpoint = plan.resolve(node, "trigger", trigger)?;
         match endpoint.protocol {
             Protocol::Broker => Ok(Source::Queue(endpoint.address)),
-            Protocol::Store if trigger.ends_with(".change-feed") => Ok(Source::Feed(endpoint.address)),
             Protocol::Store => Ok(Source::Table(endpoint.address)),
             _ => Err(wrong(format!("`{trigger}` cannot start a recipe")).help(
                 "a trigger is http, a queue or subscription, a dead-letter queue, a table, a change feed, an event subscription or `every 15m`",
             )),
         }
+    }
+
+    /// The feed of a store; which of its parts are read is said apart.
+    fn feed(store: &str, plan: &Plan) -> Option<Source> {
+        let node = plan.node(store)?;
+        if plan.blueprint.nodes.get(store)?.word() != "cosmos-db" {
+            return None;
+        }
+        let mut endpoints = plan.endpoints();
+        let (_, endpoint) = endpoints.find(|(_, endpoint)| endpoint.node == node)?;
+        Some(Source::Feed(Address { part: 0, ..endpoint.address }))
     }
 
     /// How a run is acknowledged, for people.
@@ -106,17 +122,20 @@ pub trait Door {
     /// Answers the request of this run.
     fn reply(&mut self, ticket: Ticket, status: u16, cx: &mut Context<'_>);
 
-    /// Settles the message of this run.
-    fn settle(&mut self, run: RunId, ticket: Ticket, how: Settlement, cx: &mut Context<'_>) -> Acknowledged;
+    /// Settles the message of this run; `last`: nothing follows in the recipe.
+    fn settle(
+        &mut self,
+        who: (RunId, Ticket),
+        how: Settlement,
+        last: bool,
+        cx: &mut Context<'_>,
+    ) -> Acknowledged;
 
     /// Moves the position in the feed behind the batch of this run.
     fn checkpoint(&mut self, run: RunId, ticket: Ticket, cx: &mut Context<'_>) -> Acknowledged;
 
     /// The link and the lock of the message of this run, for a transaction that settles it.
     fn lock(&self, ticket: Ticket) -> Option<(u32, u64)>;
-
-    /// The transaction that settled the message of this run is over.
-    fn transacted(&mut self, ticket: Ticket, outcome: Outcome);
 
     /// The run is over; what is not acknowledged yet gets the default answer.
     fn ended(&mut self, ticket: Ticket, ending: Ending, cx: &mut Context<'_>);

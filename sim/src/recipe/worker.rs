@@ -12,6 +12,8 @@ use crate::message::{Body, Message, control, http};
 use crate::node::{Context, Input, Process};
 use crate::observe::{Handling, Held, Outcome, Symptom, What};
 use crate::random::{Purpose, mix};
+use crate::recipe::feeder::Feeder;
+use crate::recipe::intake::Intake;
 use crate::recipe::poller::Poller;
 use crate::recipe::requests::Requests;
 use crate::recipe::run::{Ending, Interpreter, RunId, Start};
@@ -59,6 +61,15 @@ pub struct Settings {
     pub health: Vec<ProcessId>,
 }
 
+/// What a trigger tells its worker.
+#[derive(Clone, Debug)]
+pub enum Fed {
+    /// Start a run.
+    Start(Start),
+    /// The acknowledgement for which this run waits is over.
+    Acknowledged(RunId, Outcome),
+}
+
 /// How far an instance is in its life.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 enum Life {
@@ -93,6 +104,10 @@ pub enum Trigger {
     Poller(Poller),
     /// A timer.
     Ticker(Ticker),
+    /// A change feed.
+    Feeder(Feeder),
+    /// A queue, subscription or dead-letter queue.
+    Intake(Box<Intake>),
 }
 
 /// One instance.
@@ -148,6 +163,8 @@ impl Worker {
             Trigger::Requests(_) => {}
             Trigger::Poller(poller) => poller.begin(cx),
             Trigger::Ticker(ticker) => ticker.begin(cx),
+            Trigger::Feeder(feeder) => feeder.begin(cx),
+            Trigger::Intake(intake) => intake.begin(cx),
         }
     }
 
@@ -167,15 +184,30 @@ impl Worker {
             }
             Body::Control(control::Command::Drain) => {
                 self.life = Life::Draining(from);
+                match &mut self.trigger {
+                    Trigger::Feeder(feeder) => feeder.stop(cx),
+                    Trigger::Intake(intake) => intake.stop(cx),
+                    _ => {}
+                }
             }
             Body::Request(request) => self.request(connection, &message, *request, cx),
             _ => {
                 if self.interpreter.on_message(&message, &mut self.trigger, cx) {
                     return;
                 }
-                if let Trigger::Poller(poller) = &mut self.trigger {
-                    let start = poller.on_message(&message, cx);
-                    self.waiting.extend(start);
+                match &mut self.trigger {
+                    Trigger::Poller(poller) => {
+                        let start = poller.on_message(&message, cx);
+                        self.waiting.extend(start);
+                    }
+                    Trigger::Feeder(feeder) => {
+                        let fed = feeder.on_message(&message, cx);
+                        self.fed(fed, cx);
+                    }
+                    Trigger::Intake(intake) => {
+                        intake.on_message(from, &message, cx);
+                    }
+                    Trigger::Requests(_) | Trigger::Ticker(_) => {}
                 }
             }
         }
@@ -236,18 +268,59 @@ impl Worker {
                     let start = ticker.on_timer(token, app, cx);
                     self.waiting.extend(start);
                 }
+                Trigger::Feeder(feeder) => {
+                    let fed = feeder.on_timer(token, cx);
+                    self.fed(fed, cx);
+                }
+                Trigger::Intake(intake) => {
+                    intake.on_timer(token, cx);
+                }
                 Trigger::Requests(_) => {}
             },
         }
     }
 
+    /// Takes what the receiver of a broker has to say.
+    fn take_in(&mut self, cx: &mut Context<'_>) {
+        while let Trigger::Intake(intake) = &mut self.trigger
+            && let Some(fed) = intake.next(cx)
+        {
+            self.fed(Some(fed), cx);
+        }
+    }
+
+    fn fed(&mut self, fed: impl IntoIterator<Item = Fed>, cx: &mut Context<'_>) {
+        for fed in fed {
+            match fed {
+                Fed::Start(start) => self.waiting.push_back(start),
+                Fed::Acknowledged(run, outcome) => {
+                    self.interpreter.acknowledged(run, outcome, &mut self.trigger, cx);
+                }
+            }
+        }
+    }
+
+    fn closed(&mut self, peer: ProcessId, cx: &mut Context<'_>) {
+        self.interpreter.on_closed(peer, &mut self.trigger, cx);
+        match &mut self.trigger {
+            Trigger::Feeder(feeder) => {
+                let fed = feeder.on_closed(peer, cx);
+                self.fed(fed, cx);
+            }
+            Trigger::Intake(intake) => intake.on_closed(peer, cx),
+            _ => {}
+        }
+    }
+
     /// Starts what may start, and goes when it was told to and nothing is left.
     fn flow(&mut self, cx: &mut Context<'_>) {
+        self.take_in(cx);
         if self.is_noticed(cx) {
             while (self.interpreter.len() as u32) < self.settings.concurrency
                 && let Some(start) = self.waiting.pop_front()
             {
                 self.interpreter.start(start, &mut self.trigger, cx);
+                self.take_in(cx);
             }
         }
         if let Trigger::Poller(poller) = &mut self.trigger {
@@ -261,6 +334,14 @@ impl Worker {
             let done = Body::ControlAnswer(control::Answer::Done);
             cx.tell(front, Message { tag: u32::from(self.settings.index), ..Message::new(done) });
         }
+    }
+
+    /// A run took too long: the platform restarts the instance, and everything in it is lost.
+    fn too_long(&mut self, cx: &mut Context<'_>) {
+        let me = cx.me();
+        cx.trouble(me, Symptom::Timeout);
+        cx.stop_slot(me);
+        cx.start_slot(me);
     }
 
     /// Whether a person knows that there is work; machines always do.
@@ -345,7 +426,10 @@ impl Process for Worker {
             Input::Disk(token, result) => {
                 self.interpreter.on_disk(token, result.is_ok(), &mut self.trigger, cx);
             }
-            Input::Closed { peer, .. } => self.interpreter.on_closed(peer, &mut self.trigger, cx),
+            Input::Closed { peer, .. } => self.closed(peer, cx),
+        }
+        if self.interpreter.is_overdue() {
+            return self.too_long(cx);
         }
         self.flow(cx);
     }
@@ -356,6 +440,8 @@ impl Process for Worker {
             Trigger::Requests(requests) => requests.crash(),
             Trigger::Poller(poller) => poller.crash(),
             Trigger::Ticker(ticker) => ticker.crash(),
+            Trigger::Feeder(feeder) => feeder.crash(),
+            Trigger::Intake(intake) => intake.crash(),
         }
         self.life = Life::default();
         self.waiting.clear();
@@ -381,24 +467,39 @@ impl Door for Trigger {
         }
     }
 
-    fn settle(&mut self, _: RunId, _: Ticket, _: Settlement, _: &mut Context<'_>) -> Acknowledged {
-        Acknowledged::Over(Outcome::Failed)
+    fn settle(
+        &mut self,
+        who: (RunId, Ticket),
+        how: Settlement,
+        last: bool,
+        cx: &mut Context<'_>,
+    ) -> Acknowledged {
+        match self {
+            Trigger::Intake(intake) => intake.settle(who, how, last, cx),
+            _ => Acknowledged::Over(Outcome::Failed),
+        }
     }
 
-    fn checkpoint(&mut self, _: RunId, _: Ticket, _: &mut Context<'_>) -> Acknowledged {
-        Acknowledged::Over(Outcome::Failed)
+    fn checkpoint(&mut self, run: RunId, ticket: Ticket, cx: &mut Context<'_>) -> Acknowledged {
+        match self {
+            Trigger::Feeder(feeder) => feeder.checkpoint(run, ticket, cx),
+            _ => Acknowledged::Over(Outcome::Failed),
+        }
     }
 
-    fn lock(&self, _: Ticket) -> Option<(u32, u64)> {
-        None
+    fn lock(&self, ticket: Ticket) -> Option<(u32, u64)> {
+        match self {
+            Trigger::Intake(intake) => intake.lock(ticket),
+            _ => None,
+        }
     }
-
-    fn transacted(&mut self, _: Ticket, _: Outcome) {}
 
     fn ended(&mut self, ticket: Ticket, ending: Ending, cx: &mut Context<'_>) {
         match self {
             Trigger::Requests(requests) => requests.ended(ticket, ending, cx),
             Trigger::Poller(poller) => poller.ended(ending),
+            Trigger::Feeder(feeder) => feeder.ended(ticket, ending, cx),
+            Trigger::Intake(intake) => intake.ended(ticket, ending, cx),
             Trigger::Ticker(_) => {}
         }
     }

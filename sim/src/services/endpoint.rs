@@ -130,10 +130,9 @@ impl EndpointProcess {
         } else {
             self.take_effect(connection, &message, request, item, cx)
         };
+        let cut = cx.strike(Hook::HttpCutResponse, part, item, occurrence).is_some();
+        let status = if cut { BROKEN } else { status };
         let answer = message.answer(Body::Response(Response::status(status))).carrying(message.cargo.clone());
-        if cx.strike(Hook::HttpCutResponse, part, item, occurrence).is_some() {
-            return;
-        }
         match cx.strike(Hook::HttpDelay, part, item, occurrence) {
             Some(strike) => {
                 let delay = self.front.slowed(cx, Span::ZERO, strike, item, occurrence);

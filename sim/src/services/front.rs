@@ -62,6 +62,19 @@ impl Front {
         self.pending.take(u32::try_from(token).ok()?)
     }
 
+    /// The request of this timer.
+    #[must_use]
+    pub fn look(&self, token: u64) -> Option<&Pending> {
+        self.pending.get(u32::try_from(token).ok()?)
+    }
+
+    /// Nobody waits for the answer to the request of this timer any more.
+    pub fn deafen(&mut self, token: u64) {
+        if let Some(pending) = u32::try_from(token).ok().and_then(|slot| self.pending.get_mut(slot)) {
+            pending.connection = ConnectionId::NONE;
+        }
+    }
+
     /// How many requests are being served.
     #[must_use]
     pub fn busy(&self) -> usize {

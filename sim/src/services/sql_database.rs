@@ -17,12 +17,12 @@ use std::sync::Arc;
 
 use crate::faults::Hook;
 use crate::ids::{ConnectionId, Item};
-use crate::message::store::{Answer, Command, Error, Operation};
+use crate::message::store::{Answer, Command, Error};
 use crate::message::{Body, Cargo, Message, control};
 use crate::node::{Context, DiskError, Input, Process};
 use crate::observe::{Handling, Held};
 use crate::services::front::{Front, Pending};
-use crate::services::store::{answer_probe, book, done, handled, read, refuse};
+use crate::services::store::{about, answer_probe, book, done, handled, read, refuse};
 use crate::services::tables::{self, Change, Table};
 use crate::units::{Rate, Sampler};
 
@@ -193,17 +193,6 @@ impl SqlDatabaseProcess {
             _ => control::Answer::Refused,
         };
         cx.answer(connection, message.answer(Body::ControlAnswer(answer)));
-    }
-}
-
-/// The part that a command is about, and the run in which it is given.
-fn about(command: &Command) -> (u16, u64) {
-    match command {
-        Command::Write { operations, execution } => {
-            (operations.first().map_or(0, |operation: &Operation| operation.part), execution.run)
-        }
-        Command::Poll { part, .. } | Command::Read { part } | Command::ReadFeed { part, .. } => (*part, 0),
-        Command::Lease { range, .. } => (*range, 0),
     }
 }
 

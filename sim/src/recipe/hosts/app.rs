@@ -2,19 +2,24 @@
 
 use std::sync::Arc;
 
+use crate::client::feed::{ChangeFeedProcessor, FeedRules};
 use crate::ids::{Address, NodeId, ProcessId};
 use crate::node::Process;
 use crate::plan::{Endpoint, Location, PlaceRole, Plan, PlanError, Protocol};
-use crate::random::name_hash;
+use crate::random::{mix, name_hash};
 use crate::recipe::compile::{self, Recipe};
+use crate::recipe::feeder::Feeder;
 use crate::recipe::hosts::front::{Front, Fronting, Measure, Scaling};
+use crate::recipe::intake::Intake;
 use crate::recipe::journal::Journal;
 use crate::recipe::poller::{Poller, Polling};
 use crate::recipe::requests::Requests;
 use crate::recipe::run::Interpreter;
 use crate::recipe::ticker::Ticker;
 use crate::recipe::trigger::Source;
-use crate::recipe::worker::{ONLY_PART, Settings, Trigger, Worker};
+use crate::recipe::worker::{ONLY_PART, Settings, Trigger, Worker, space};
+use crate::services::NodeKind;
+use crate::services::service_bus::receiver::{Receiver, ReceiverRules};
 use crate::time::Span;
 use crate::units::{Count, Distribution};
 
@@ -40,8 +45,16 @@ pub struct App<'a> {
     pub joins: bool,
     /// How often a polled source is looked at.
     pub every: Span,
+    /// How many messages are fetched before they are asked for.
+    pub prefetch: u32,
+    /// How long the lock of a message is renewed while its run lasts.
+    pub renew_lock: Span,
+    /// Which part of the source it reads, of a store that holds several.
+    pub only: Option<&'a str>,
     /// The nodes without which an instance does not call itself ready.
     pub health: &'a [String],
+    /// How long a run may take; then the instance is restarted.
+    pub run_timeout: Option<Span>,
     /// How the front works, where there is one.
     pub front: FrontRules,
 }
@@ -85,6 +98,53 @@ pub struct ScaleRule {
     pub pause: Span,
     /// An instance goes after so long with less to do.
     pub cool_down: Span,
+}
+
+/// What a trigger means for a host that says nothing about it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Defaults {
+    /// Runs at once in one instance of a function app: 16 for messages, 8 for sessions (facts 4.2).
+    pub concurrency: u32,
+    /// Items in one run: 100 for a change feed (facts 4.2).
+    pub batch: u32,
+    /// How often the source is looked at: 5 s for a change feed (facts 1.7).
+    pub every: Span,
+    /// Whether it is a queue or subscription of a broker.
+    pub reads_messages: bool,
+    /// Whether they come in sessions.
+    pub sessions: bool,
+}
+
+/// The defaults for this trigger.
+#[must_use]
+pub fn defaults(trigger: &str, plan: &Plan) -> Defaults {
+    let (node, dead) = trigger.strip_suffix(".dead-letter").map_or((trigger, false), |node| (node, true));
+    let (reads_messages, sessions) = match plan.blueprint.nodes.get(node) {
+        Some(NodeKind::ServiceBusQueue(queue)) => (true, queue.sessions && !dead),
+        Some(NodeKind::ServiceBusSubscription(subscription)) => (true, subscription.sessions && !dead),
+        _ => (false, false),
+    };
+    let feed = trigger.ends_with(".change-feed");
+    Defaults {
+        concurrency: match (reads_messages, sessions) {
+            (true, true) => 8,
+            (true, false) => 16,
+            (false, _) => 100,
+        },
+        batch: if feed { 100 } else { 1 },
+        every: if feed { Span::secs(5) } else { Span::secs(1) },
+        reads_messages,
+        sessions,
+    }
+}
+
+/// The name from which an app with this trigger takes copies.
+#[must_use]
+pub fn consumed(trigger: &str, only: Option<&str>) -> Vec<String> {
+    match (trigger.strip_suffix(".change-feed"), only) {
+        (Some(store), Some(part)) => vec![format!("{store}.{part}")],
+        _ => vec![trigger.to_owned()],
+    }
 }
 
 impl App<'_> {
@@ -173,8 +233,8 @@ impl App<'_> {
                 joins: self.joins,
                 health: health.clone(),
             };
-            let interpreter = Interpreter::new(Arc::clone(&program), journal);
-            let trigger = self.trigger(source)?;
+            let interpreter = Interpreter::new(Arc::clone(&program), journal, self.run_timeout);
+            let trigger = self.trigger(source, index, plan)?;
             built.push((*slot, Box::new(Worker::new(Arc::new(settings), trigger, interpreter))));
         }
         if let Some(front) = front {
@@ -183,7 +243,7 @@ impl App<'_> {
         Ok(built)
     }
 
-    fn trigger(&self, source: Source) -> Result<Trigger, PlanError> {
+    fn trigger(&self, source: Source, index: usize, plan: &Plan) -> Result<Trigger, PlanError> {
         Ok(match source {
             Source::Http => Trigger::Requests(Requests::new(false)),
             Source::Push => Trigger::Requests(Requests::new(true)),
@@ -194,11 +254,36 @@ impl App<'_> {
                 batch: self.recipe.batch,
                 app: name_hash(self.recipe.node),
             })),
-            Source::Feed(_) | Source::Queue(_) => {
-                let message = format!("`{}` cannot be a trigger yet", self.recipe.trigger);
-                return Err(PlanError::at(&["nodes", self.recipe.node, "trigger"], message));
-            }
+            Source::Feed(store) => Trigger::Feeder(self.feeder(store, index, plan)?),
+            Source::Queue(queue) => Trigger::Intake(Box::new(self.intake(queue, plan)?)),
         })
+    }
+
+    fn feeder(&self, store: Address, index: usize, plan: &Plan) -> Result<Feeder, PlanError> {
+        let node = self.recipe.node;
+        let part = match (self.only, self.recipe.trigger.strip_suffix(".change-feed")) {
+            (Some(only), Some(name)) => plan.resolve(node, "only", &format!("{name}.{only}"))?.address.part,
+            _ => u16::MAX,
+        };
+        let rules = FeedRules { poll: self.every, max: self.recipe.batch, ..FeedRules::default() };
+        let app = name_hash(node);
+        let processor = plan.node(node).unwrap_or_default().0;
+        let owner = mix(app, index as u64);
+        let processor = ChangeFeedProcessor::new(store, part, processor, owner, space::FEED, rules);
+        Ok(Feeder::new(processor, app))
+    }
+
+    fn intake(&self, queue: Address, plan: &Plan) -> Result<Intake, PlanError> {
+        let app = name_hash(self.recipe.node);
+        let rules = ReceiverRules {
+            sessions: defaults(self.recipe.trigger, plan).sessions,
+            concurrency: self.concurrency,
+            prefetch: self.prefetch,
+            mode: self.recipe.receive,
+            renew_lock: self.renew_lock,
+            ..ReceiverRules::default()
+        };
+        Ok(Intake::new(Receiver::new(queue, rules, app, space::RECEIVE), app))
     }
 
     fn health_nodes(&self, plan: &Plan) -> Result<Vec<ProcessId>, PlanError> {

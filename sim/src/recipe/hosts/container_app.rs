@@ -10,7 +10,7 @@ use crate::node::Process;
 use crate::plan::{Plan, PlanError};
 use crate::recipe::Step;
 use crate::recipe::compile::Recipe;
-use crate::recipe::hosts::app::{App, FrontRules, ScaleRule, Spread};
+use crate::recipe::hosts::app::{App, FrontRules, ScaleRule, Spread, consumed, defaults};
 use crate::services::Service;
 use crate::time::Span;
 use crate::units::{Count, Distribution};
@@ -36,8 +36,10 @@ pub struct ContainerApp {
     pub on_failure: Option<Vec<Step>>,
     /// How many replicas: `3`, or `1..4` to scale. Default: 1.
     pub replicas: Count,
-    /// How many runs at once in one replica; more wait there. Default: 100 \[K\].
-    pub concurrency: u32,
+    /// How many runs at once in one replica; more wait. Default: 100 for requests \[K\]; for messages 1,
+    /// for sessions 8, as the processor of the client library \[K\].
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub concurrency: Option<u32>,
     /// The policy of the steps that name none. Default: sdk.
     pub policy: String,
     /// The policy of what is undone. Default: that of the step.
@@ -45,10 +47,23 @@ pub struct ContainerApp {
     pub undo_policy: Option<String>,
     /// Whether a step of which it is not known whether it happened is taken back too. Default: true.
     pub undo_unknown: bool,
-    /// How often a polled source is looked at. Default: 1s.
-    pub every: Span,
-    /// At most so many items in one run, where the source gives several. Default: 1.
-    pub batch: u32,
+    /// How often a polled source is looked at. Default: 1s for a table, 5s for a change feed (facts 1.7).
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub every: Option<Span>,
+    /// At most so many items in one run, where the source gives several. Default: 1; 100 for a change
+    /// feed.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub batch: Option<u32>,
+    /// How many messages are fetched before they are asked for. Default: 0.
+    pub prefetch: u32,
+    /// How long the lock of a message is renewed while its run lasts. Default: 5m, as the processor of the
+    /// client library \[K\].
+    pub renew_lock: Span,
+    /// How messages are taken. Default: peek-lock.
+    pub receive: ReceiveMode,
+    /// Which part of the source it reads, of a store that holds several. Default: all.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub only: Option<String>,
     /// The nodes without which a replica does not call itself ready. Default: none.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub health: Vec<String>,
@@ -77,12 +92,16 @@ impl Default for ContainerApp {
             on_refusal: None,
             on_failure: None,
             replicas: Count::exactly(1),
-            concurrency: 100,
+            concurrency: None,
             policy: "sdk".to_owned(),
             undo_policy: None,
             undo_unknown: true,
-            every: Span::secs(1),
-            batch: 1,
+            every: None,
+            batch: None,
+            prefetch: 0,
+            renew_lock: Span::mins(5),
+            receive: ReceiveMode::PeekLock,
+            only: None,
             health: Vec::new(),
             start_up: Distribution::Constant(Span::secs(2)),
             probe_every: Span::secs(10),
@@ -96,7 +115,10 @@ impl Default for ContainerApp {
 }
 
 impl ContainerApp {
-    fn app<'a>(&'a self, name: &'a str) -> App<'a> {
+    fn app<'a>(&'a self, name: &'a str, plan: &Plan) -> App<'a> {
+        let defaults = defaults(&self.trigger, plan);
+        // Unlike the trigger of a function, the client library's own processor takes one message at a time.
+        let usual = if defaults.reads_messages && !defaults.sessions { 1 } else { defaults.concurrency };
         let rule = |target, every| ScaleRule {
             target,
             every,
@@ -114,18 +136,22 @@ impl ContainerApp {
                 policy: &self.policy,
                 undo_policy: self.undo_policy.as_deref(),
                 undo_unknown: self.undo_unknown,
-                receive: ReceiveMode::PeekLock,
+                receive: self.receive,
                 http: Sdk::Http,
-                batch: self.batch,
+                batch: self.batch.unwrap_or(defaults.batch),
             },
             site: self.site.as_deref(),
             spread: Spread::Instances(self.replicas),
-            concurrency: self.concurrency,
+            concurrency: self.concurrency.unwrap_or(usual),
             start_up: self.start_up,
             notices: None,
             joins: false,
-            every: self.every,
+            every: self.every.unwrap_or(defaults.every),
+            prefetch: self.prefetch,
+            renew_lock: self.renew_lock,
+            only: self.only.as_deref(),
             health: &self.health,
+            run_timeout: None,
             front: FrontRules {
                 period: self.probe_every,
                 threshold: self.probe_failures,
@@ -142,12 +168,12 @@ impl Service for ContainerApp {
         "an app in containers: replicas behind an ingress; a crash forgets what runs"
     }
     fn consumes(&self) -> Vec<String> {
-        vec![self.trigger.clone()]
+        consumed(&self.trigger, self.only.as_deref())
     }
     fn declare(&self, name: &str, plan: &mut Plan) -> Result<(), PlanError> {
-        self.app(name).declare(plan)
+        self.app(name, plan).declare(plan)
     }
     fn build(&self, name: &str, plan: &Plan) -> Result<Vec<(ProcessId, Box<dyn Process>)>, PlanError> {
-        self.app(name).build(plan)
+        self.app(name, plan).build(plan)
     }
 }

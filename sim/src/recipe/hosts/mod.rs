@@ -3,5 +3,11 @@
 pub mod app;
 pub mod container_app;
 pub mod front;
+pub mod function_app;
+pub mod logic_app;
+pub mod operator;
 
 pub use container_app::ContainerApp;
+pub use function_app::FunctionApp;
+pub use logic_app::LogicApp;
+pub use operator::Operator;

@@ -36,6 +36,22 @@ pub(super) fn reply(status: u16) -> Step {
     Step::Reply(step::Reply { target: status, name: None })
 }
 
+pub(super) fn send(target: &str, once: Option<Once>) -> Step {
+    Step::Send(step::Send { target: target.to_owned(), once, ..step::Send::default() })
+}
+
+pub(super) fn complete() -> Step {
+    Step::Complete(step::Complete::default())
+}
+
+/// How many copies are at a place.
+pub(super) fn held(world: &World, place: &str) -> usize {
+    let place = world.plan().place_named(place).expect("a place");
+    let mut copies = 0;
+    world.inventory(&mut |one| copies += if one.place == place { one.copies as usize } else { 0 });
+    copies
+}
+
 /// A database with these tables.
 pub(super) fn database(tables: &[&str]) -> NodeKind {
     let holds = tables.iter().map(|table| (*table).to_owned()).collect();

@@ -1,7 +1,7 @@
 use super::*;
 use crate::faults::local::{Active, Frequency, Value};
 use crate::ids::{FaultId, Once};
-use crate::message::store::WriteVerb;
+use crate::message::store::{Operation, WriteVerb};
 use crate::node::Effect;
 use crate::node::rig::{Rig, bodies, observed, sent};
 use crate::observe::Handling::{Rejected, Stored, Suppressed};

@@ -1,0 +1,48 @@
+//! From a scenario and the name of a variant to something that can run, or to words about why not.
+
+use super::{Exit, Terminal};
+use crate::judges::expect::{Expect, Expected};
+use crate::scenario::load::Loaded;
+use crate::scenario::resolve::{BASE, Resolved};
+
+/// A design that can run, or that is refused as it should be.
+#[derive(Debug)]
+pub(super) struct Prepared {
+    /// The variant; none for the base.
+    pub(super) variant: Option<String>,
+    /// What can run; nothing if it is refused as expected.
+    pub(super) resolved: Option<Resolved>,
+    /// What it must come out as.
+    pub(super) expect: Option<Expect>,
+}
+
+/// Resolves a variant; `may_be_refused` if a variant that expects to be refused is no error.
+///
+/// # Errors
+/// The exit code, when the reason has been said.
+pub(super) fn prepare(
+    loaded: &Loaded,
+    variant: Option<&str>,
+    may_be_refused: bool,
+    terminal: &mut Terminal<'_>,
+) -> Result<Prepared, Exit> {
+    let variant = variant.filter(|name| *name != BASE);
+    let named = variant.map(str::to_owned);
+    match loaded.resolve(variant) {
+        Ok(resolved) => {
+            let expect = resolved.expected();
+            Ok(Prepared { variant: named, resolved: Some(resolved), expect })
+        }
+        Err(refused) => {
+            let expect = variant.and_then(|name| loaded.expected(name));
+            if may_be_refused
+                && let Some(Expect { verdict: Expected::Refused(word), .. }) = &expect
+                && refused.words.contains(&word.as_str())
+            {
+                return Ok(Prepared { variant: named, resolved: None, expect });
+            }
+            terminal.refuse(&loaded.refuse(refused.diagnostics));
+            Err(Exit::BadInput)
+        }
+    }
+}

@@ -1,0 +1,89 @@
+//! How far a sweep has come: a bar where somebody watches, else a line at every tenth.
+
+use std::sync::Mutex;
+
+use indicatif::{ProgressBar, ProgressStyle};
+
+use super::Terminal;
+
+/// The progress of a sweep. Workers on several threads report to it.
+pub(super) struct Progress<'t, 'a> {
+    terminal: Mutex<Count<'t, 'a>>,
+    bar: Option<ProgressBar>,
+}
+
+struct Count<'t, 'a> {
+    terminal: &'t mut Terminal<'a>,
+    name: String,
+    done: u64,
+    total: u64,
+    tenths: u64,
+}
+
+impl<'t, 'a> Progress<'t, 'a> {
+    /// Begins to count to `total`.
+    pub(super) fn new(terminal: &'t mut Terminal<'a>, name: &str, total: u64) -> Self {
+        let bar = terminal.watched.then(|| bar(name, total, terminal.colour_err));
+        let count = Count { terminal, name: name.to_owned(), done: 0, total, tenths: 0 };
+        Progress { terminal: Mutex::new(count), bar }
+    }
+
+    /// One more seed is done.
+    pub(super) fn tick(&self) {
+        if let Some(bar) = &self.bar {
+            bar.inc(1);
+            return;
+        }
+        if let Ok(mut count) = self.terminal.lock() {
+            count.tick();
+        }
+    }
+
+    /// Takes the bar away: the report takes its place.
+    pub(super) fn finish(self) {
+        if let Some(bar) = self.bar {
+            bar.finish_and_clear();
+        }
+    }
+}
+
+impl Count<'_, '_> {
+    fn tick(&mut self) {
+        self.done += 1;
+        let tenths = self.done * 10 / self.total.max(1);
+        // Few seeds are soon done, and lines about each would bury the report.
+        if tenths > self.tenths && self.total >= 10 {
+            self.tenths = tenths;
+            let line = format!("{}: {} of {} seeds\n", self.name, self.done, self.total);
+            self.terminal.say(&line);
+        }
+    }
+}
+
+fn bar(name: &str, total: u64, colour: bool) -> ProgressBar {
+    let template = match colour {
+        true => "{msg} {wide_bar:.cyan} {pos}/{len} seeds, {eta} left",
+        false => "{msg} {wide_bar} {pos}/{len} seeds, {eta} left",
+    };
+    let style = ProgressStyle::with_template(template).unwrap_or_else(|_| ProgressStyle::default_bar());
+    ProgressBar::new(total).with_style(style).with_message(name.to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_line_at_every_tenth_where_nobody_watches() {
+        let mut err = Vec::new();
+        {
+            let mut terminal = Terminal::plain(std::io::sink(), &mut err);
+            let progress = Progress::new(&mut terminal, "x", 100);
+            (0..100).for_each(|_| progress.tick());
+            progress.finish();
+        }
+        let text = String::from_utf8(err).unwrap();
+        assert_eq!(text.lines().count(), 10, "{text}");
+        assert!(text.starts_with("x: 10 of 100 seeds\n"), "{text}");
+    }
+}

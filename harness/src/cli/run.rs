@@ -1,0 +1,96 @@
+//! `beaufort run`: one seed of one design.
+
+use std::path::PathBuf;
+
+use clap::Args;
+
+use super::documents::{self, Written};
+use super::play::{Seeds, play};
+use super::prepare::prepare;
+use super::verdict_lines::{Subject, lines};
+use super::{Exit, Terminal};
+use crate::scenario::load::load;
+use crate::scenario::resolve::Resolved;
+
+const EXAMPLES: &str = "\
+Examples:
+  beaufort run order-flow
+  beaufort run order-flow --variant ack-first --seed 7
+  beaufort run mine.yaml --set nodes.payments.lock=5s --json > result.json
+
+The report goes to standard error, the verdict (with --json: the results
+document) to standard output. The same seed gives the same run, everywhere.";
+
+/// For so many violations the way of the item is told.
+const STORIES: usize = 3;
+
+#[derive(Debug, Args)]
+#[command(after_help = EXAMPLES)]
+pub(super) struct Run {
+    /// A scenario file, or the name of a shipped scenario
+    #[arg(value_name = "SCENARIO")]
+    scenario: String,
+    /// The variant to run; without it, the scenario as written
+    #[arg(long, value_name = "NAME")]
+    variant: Option<String>,
+    /// The seed from which all chance is drawn
+    #[arg(long, value_name = "N", default_value_t = 1,
+          value_parser = clap::value_parser!(u64).range(..u64::MAX))]
+    seed: u64,
+    /// Change a value, as a variant does; may be given several times
+    #[arg(long = "set", value_name = "PATH=VALUE")]
+    sets: Vec<String>,
+    /// Print the results document instead of the verdict
+    #[arg(long)]
+    json: bool,
+    /// Write the results document to a file as well
+    #[arg(long, value_name = "FILE")]
+    output: Option<PathBuf>,
+    /// Exit with 5 if the verdict is degraded
+    #[arg(long)]
+    strict: bool,
+}
+
+impl Run {
+    pub(super) fn run(&self, terminal: &mut Terminal<'_>) -> Exit {
+        match self.prepare(terminal) {
+            Ok(resolved) => self.play(&resolved, terminal),
+            Err(exit) => exit,
+        }
+    }
+
+    fn prepare(&self, terminal: &mut Terminal<'_>) -> Result<Resolved, Exit> {
+        documents::precheck(self.output.as_deref(), terminal)?;
+        let loaded = load(&self.scenario, &self.sets).map_err(|bad| {
+            terminal.refuse(&bad);
+            Exit::BadInput
+        })?;
+        let prepared = prepare(&loaded, self.variant.as_deref(), false, terminal)?;
+        prepared.resolved.ok_or(Exit::NothingSelected)
+    }
+
+    fn play(&self, resolved: &Resolved, terminal: &mut Terminal<'_>) -> Exit {
+        let subject = Subject {
+            scenario: self.scenario.clone(),
+            variant: resolved.variant.as_ref().map(|chosen| chosen.name.clone()),
+            sets: self.sets.clone(),
+        };
+        let seeds = Seeds { range: self.seed..self.seed + 1, jobs: Some(1), stories: STORIES };
+        let results = match play(resolved, &subject, &seeds, terminal) {
+            Ok(results) => results,
+            Err(wrong) => return terminal.defect(&wrong),
+        };
+        if results.seeds.is_empty() {
+            terminal.say("interrupted\n");
+            return Exit::Interrupted;
+        }
+        let documents = Written { json: self.json, output: self.output.as_deref() };
+        if let Err(exit) = documents::write(std::slice::from_ref(&results), documents, terminal) {
+            return exit;
+        }
+        if !self.json {
+            terminal.result(&lines(&results, &subject));
+        }
+        Exit::of(results.verdict, self.strict)
+    }
+}

@@ -1,0 +1,227 @@
+//! `beaufort sweep`: many seeds of one design or of all its variants.
+
+use std::path::PathBuf;
+
+use beaufort_reports::{Results, Verdict};
+use clap::Args;
+
+use super::documents::{self, Written};
+use super::play::{Seeds, play};
+use super::prepare::{Prepared, prepare};
+use super::terminal::wrapped;
+use super::verdict_lines::{Subject, lines};
+use super::{Exit, Terminal};
+use crate::judges::expect::{Expect, Expected};
+use crate::scenario::load::{Loaded, load};
+use crate::scenario::resolve::BASE;
+
+const EXAMPLES: &str = "\
+Examples:
+  beaufort sweep order-flow --seeds 100
+  beaufort sweep order-flow --variant ack-first --variant short-lock
+  beaufort sweep order-flow --expect     is every variant broken as it claims?
+  beaufort sweep mine.yaml --seeds 200 --json --output results.json
+
+With --expect the exit code says whether every result is the expected one: 0 if
+so, else 1. Several documents are written as JSON Lines, one a line.";
+
+#[derive(Debug, Args)]
+#[command(after_help = EXAMPLES)]
+pub(super) struct Sweep {
+    /// A scenario file, or the name of a shipped scenario
+    #[arg(value_name = "SCENARIO")]
+    scenario: String,
+    /// A variant to run, `base` for the scenario as written; may be given
+    /// several times [default: base, with --expect everything]
+    #[arg(long = "variant", value_name = "NAME")]
+    variants: Vec<String>,
+    /// How many seeds
+    #[arg(long, value_name = "N", default_value_t = 20, value_parser = clap::value_parser!(u64).range(1..=1_000_000))]
+    seeds: u64,
+    /// The first seed; the others follow it
+    #[arg(long, value_name = "SEED", default_value_t = 1)]
+    from: u64,
+    /// How many seeds to run at once [default: one for each processor]
+    #[arg(long, value_name = "J", value_parser = clap::value_parser!(u16).range(1..=1024))]
+    jobs: Option<u16>,
+    /// Compare with what each variant is expected to be
+    #[arg(long)]
+    expect: bool,
+    /// Change a value, as a variant does; may be given several times
+    #[arg(long = "set", value_name = "PATH=VALUE")]
+    sets: Vec<String>,
+    /// Print the results documents instead of the verdicts
+    #[arg(long)]
+    json: bool,
+    /// Write the results documents to a file as well
+    #[arg(long, value_name = "FILE")]
+    output: Option<PathBuf>,
+    /// Exit with 5 if the worst verdict is degraded
+    #[arg(long)]
+    strict: bool,
+}
+
+/// What has come of the sweep so far.
+#[derive(Debug, Default)]
+struct Tally {
+    results: Vec<Results>,
+    lines: String,
+    as_expected: usize,
+    others: usize,
+}
+
+impl Sweep {
+    pub(super) fn run(&self, terminal: &mut Terminal<'_>) -> Exit {
+        if let Err(exit) = documents::precheck(self.output.as_deref(), terminal) {
+            return exit;
+        }
+        let loaded = match load(&self.scenario, &self.sets) {
+            Ok(loaded) => loaded,
+            Err(bad) => {
+                terminal.refuse(&bad);
+                return Exit::BadInput;
+            }
+        };
+        match self.select(&loaded, terminal) {
+            Ok(selected) if selected.is_empty() => {
+                terminal.say("nothing is selected: no variant that was named says what it expects\n");
+                Exit::NothingSelected
+            }
+            Ok(selected) => self.sweep(&selected, terminal),
+            Err(exit) => exit,
+        }
+    }
+
+    /// What is to be run, all of it checked before anything runs.
+    fn select(&self, loaded: &Loaded, terminal: &mut Terminal<'_>) -> Result<Vec<Prepared>, Exit> {
+        let names: Vec<String> = match (self.variants.is_empty(), self.expect) {
+            (false, _) => self.variants.clone(),
+            (true, false) => vec![BASE.to_owned()],
+            (true, true) => {
+                let all = loaded.variants().into_iter().map(str::to_owned);
+                std::iter::once(BASE.to_owned()).chain(all).collect()
+            }
+        };
+        let mut selected = Vec::new();
+        for name in names {
+            let prepared = prepare(loaded, Some(&name), self.expect, terminal)?;
+            if self.expect && prepared.expect.is_none() {
+                terminal.say(&format!("{}/{name} is left out: it expects nothing\n", self.scenario));
+                continue;
+            }
+            selected.push(prepared);
+        }
+        Ok(selected)
+    }
+
+    fn sweep(&self, selected: &[Prepared], terminal: &mut Terminal<'_>) -> Exit {
+        let mut tally = Tally::default();
+        for prepared in selected {
+            if terminal.is_interrupted() {
+                break;
+            }
+            if let Err(exit) = self.one(prepared, &mut tally, terminal) {
+                return exit;
+            }
+        }
+        let to = Written { json: self.json, output: self.output.as_deref() };
+        if let Err(exit) = documents::write(&tally.results, to, terminal) {
+            return exit;
+        }
+        if self.expect {
+            let all = tally.as_expected + tally.others;
+            tally.lines.push_str(&format!("{} of {all} as expected\n", tally.as_expected));
+        }
+        match self.json {
+            true => terminal.say(&tally.lines),
+            false => terminal.result(&tally.lines),
+        }
+        self.exit(&tally, terminal)
+    }
+
+    fn exit(&self, tally: &Tally, terminal: &mut Terminal<'_>) -> Exit {
+        let worst = tally.results.iter().map(|results| results.verdict).max().unwrap_or_default();
+        if terminal.is_interrupted() {
+            terminal.say("interrupted: this is what was finished\n");
+            return Exit::Interrupted;
+        }
+        match (worst, self.expect) {
+            (Verdict::Error, _) => Exit::Internal,
+            (_, true) if tally.others > 0 => Exit::Violated,
+            (_, true) => Exit::Pass,
+            (worst, false) => Exit::of(worst, self.strict),
+        }
+    }
+
+    fn one(&self, prepared: &Prepared, tally: &mut Tally, terminal: &mut Terminal<'_>) -> Result<(), Exit> {
+        let subject = Subject {
+            scenario: self.scenario.clone(),
+            variant: prepared.variant.clone(),
+            sets: self.sets.clone(),
+        };
+        let Some(resolved) = &prepared.resolved else {
+            tally.as_expected += 1;
+            tally.lines.push_str(&format!("as expected: {}, refused\n", subject.name()));
+            return Ok(());
+        };
+        let end = self.from.saturating_add(self.seeds);
+        let seeds = Seeds { range: self.from..end, jobs: self.jobs, stories: usize::from(!self.expect) };
+        let results = match play(resolved, &subject, &seeds, terminal) {
+            Ok(results) => results,
+            Err(wrong) => return Err(terminal.defect(&wrong)),
+        };
+        match &prepared.expect {
+            _ if results.seeds.is_empty() => {}
+            Some(expect) if self.expect => compare(expect, &results, &subject, tally),
+            _ => {
+                tally.lines.push_str(&lines(&results, &subject));
+            }
+        }
+        tally.results.push(results);
+        Ok(())
+    }
+}
+
+/// One paragraph about whether a design came out as it should.
+fn compare(expect: &Expect, results: &Results, subject: &Subject, tally: &mut Tally) {
+    let count = results.seeds.len();
+    let mut different: Vec<(u64, Vec<String>)> = Vec::new();
+    for seed in &results.seeds {
+        let differences = expect.differences(seed);
+        if !differences.is_empty() {
+            different.push((seed.seed, differences));
+        }
+    }
+    // A sweep may leave open what no seed of it does: a fault that was felt nowhere.
+    let open = expect.verdict == Expected::Pass && results.verdict != Verdict::Pass;
+    if different.is_empty() && !open {
+        tally.as_expected += 1;
+        let wanted = words(expect);
+        tally.lines.push_str(&format!("as expected: {}, {count} seeds: {wanted}\n", subject.name()));
+        return;
+    }
+    tally.others += 1;
+    let Some((seed, differences)) = different.first() else {
+        let line = format!("not as expected: {}: {}\n  {}\n", subject.name(), results.verdict, results.cause);
+        tally.lines.push_str(&line);
+        return;
+    };
+    let how_many = different.len();
+    tally.lines.push_str(&format!("not as expected: {}, {how_many} of {count} seeds\n", subject.name()));
+    for difference in differences {
+        let text = wrapped(&format!("seed {seed}: {difference}"), 2, 4);
+        tally.lines.push_str(&format!("  {text}\n"));
+    }
+    tally.lines.push_str(&format!("  replay: {}\n", subject.replay(*seed)));
+}
+
+/// What is expected, in a few words.
+fn words(expect: &Expect) -> String {
+    match &expect.verdict {
+        Expected::Pass => "pass".to_owned(),
+        Expected::Fail { lines, because: None } => format!("fail ({})", lines.join(", ")),
+        Expected::Fail { lines, because: Some(reason) } => format!("fail ({}: {reason})", lines.join(", ")),
+        Expected::Degraded(lines) => format!("degraded ({})", lines.join(", ")),
+        Expected::Refused(word) => format!("refused ({word})"),
+    }
+}

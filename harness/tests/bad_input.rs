@@ -1,0 +1,333 @@
+//! Whatever is wrong with the input: an error that names file, line and column, quotes what is wrong
+//! and says what would be right; exit code 2; never a panic.
+
+use std::ffi::OsString;
+use std::path::{Path, PathBuf};
+
+use beaufort_harness::cli::{Exit, Terminal, main_with};
+
+/// A small design that is right.
+const SMALL: &str = "\
+scenario: small
+time: { warmup: 10s, run: 2m, drain: 10m }
+sites: { westeurope: { zones: 3 } }
+flows: { orders: { key: customer, keys: 100, size: 2KB } }
+policies:
+  patient: { timeout: 5s, retries: 5, backoff: exponential 500ms..30s, jitter: full }
+nodes:
+  shoppers: { kind: load, flow: orders, to: api, rate: 5/s, policy: patient }
+  bus:      { kind: service-bus, tier: premium }
+  payments: { kind: service-bus-queue, of: bus, lock: 30s }
+  refunds:  { kind: service-bus-queue, of: bus }
+  psp:      { kind: endpoint, ops: [charge], latency: 20ms }
+  ledger:   { kind: sql-database, holds: [entry, event] }
+  other:    { kind: sql-database }
+  api:
+    kind: container-app
+    trigger: http
+    steps:
+      - { send: payments, once: item }
+      - reply: 202
+  worker:
+    kind: function-app
+    trigger: payments
+    steps:
+      - { call: psp, op: charge, once: item, as: charge }
+      - { insert: ledger.entry, once: item }
+      - complete
+faults:
+  crashes: { proc.crash: worker, after: charge, chance: 1%, for: 3s }
+always:
+  charged-once: { exactly-once: orders, accepted-at: api, effect-at: [psp.charge, ledger.entry] }
+objectives:
+  available: { availability: api, at-least: 99% }
+variants:
+  slow:
+    expect: pass
+    nodes.psp.latency: 30ms
+";
+
+struct Answer {
+    exit: Exit,
+    out: String,
+    err: String,
+}
+
+fn beaufort(arguments: &[&str]) -> Answer {
+    let (mut out, mut err) = (Vec::new(), Vec::new());
+    let arguments = ["beaufort"].iter().chain(arguments).map(OsString::from);
+    let exit = main_with(arguments, &mut Terminal::plain(&mut out, &mut err));
+    Answer { exit, out: String::from_utf8(out).unwrap(), err: String::from_utf8(err).unwrap() }
+}
+
+fn file(folder: &Path, text: impl AsRef<[u8]>) -> PathBuf {
+    let path = folder.join("design.yaml");
+    std::fs::write(&path, text).unwrap();
+    path
+}
+
+/// Checks that a text is refused with all these words, at this place (`line:column`).
+#[track_caller]
+fn refused(text: impl AsRef<[u8]>, place: &str, words: &[&str]) {
+    let folder = tempfile::tempdir().unwrap();
+    let path = file(folder.path(), text);
+    let answer = beaufort(&["check", path.to_str().unwrap()]);
+    assert_eq!(answer.exit, Exit::BadInput, "{}", answer.err);
+    assert_eq!(answer.out, "");
+    // Lines are wrapped, and words go on behind a frame in the next one.
+    let flat = answer.err.replace(['│', '\n'], " ").split_whitespace().collect::<Vec<_>>().join(" ");
+    let wanted = format!("design.yaml:{place}");
+    assert!(answer.err.contains(&wanted), "{wanted} is not in\n{}", answer.err);
+    for word in words {
+        assert!(flat.contains(word), "{word:?} is not in\n{}", answer.err);
+    }
+    assert!(!answer.err.contains("internal error"), "{}", answer.err);
+}
+
+/// The same for the small design with a part of it replaced; the place is where `wrong` stands in it.
+#[track_caller]
+fn small_with(part: &str, by: &str, wrong: &str, words: &[&str]) {
+    let start = SMALL.find(part).unwrap();
+    let text = SMALL.replacen(part, by, 1);
+    let at = start + text[start..].find(wrong).unwrap();
+    let line = text[..at].matches('\n').count() + 1;
+    let column = at - text[..at].rfind('\n').map_or(0, |i| i + 1) + 1;
+    refused(text, &format!("{line}:{column}"), words);
+}
+
+#[test]
+fn the_small_design_itself_is_right() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = file(folder.path(), SMALL);
+    let answer = beaufort(&["check", path.to_str().unwrap()]);
+    assert_eq!(answer.exit, Exit::Pass, "{}", answer.err);
+    assert!(answer.out.contains("8 nodes, 1 fault, 1 variant"), "{}", answer.out);
+    assert_eq!(answer.err, "");
+}
+
+// -- The text. --
+
+#[test]
+fn an_empty_file() {
+    refused("", "1:1", &["the text is empty", "scenario: NAME"]);
+}
+
+#[test]
+fn not_yaml() {
+    refused("scenario: small\nnodes: { a: [ }\n", "2:", &["nodes: { a: [ }"]);
+}
+
+#[test]
+fn not_text() {
+    refused(b"scenario: \xff\xfe\n", "1:11", &["not UTF-8"]);
+}
+
+#[test]
+fn another_kind_of_file() {
+    refused("hello world\n", "1:1", &["the text `hello world`"]);
+}
+
+#[test]
+fn ten_megabytes() {
+    let text = format!("scenario: big\nwhy: {}\n", "x".repeat(10 << 20));
+    refused(text, "1:1", &["larger than 1 MB"]);
+}
+
+#[test]
+fn deep_nesting() {
+    let text = format!("nodes: {}{}\n", "{ a: ".repeat(5000), "}".repeat(5000));
+    refused(text, "1:", &["nested deeper than 32 levels"]);
+}
+
+// -- Keys and values. --
+
+#[test]
+fn an_unknown_key() {
+    small_with("lock: 30s", "lok: 30s", "lok", &["no field `lok`", "did you mean `lock`?"]);
+}
+
+#[test]
+fn an_unknown_section() {
+    small_with("always:", "allways:", "allways", &["no section `allways`", "did you mean `always`?"]);
+}
+
+#[test]
+fn an_unknown_kind() {
+    small_with(
+        "service-bus-queue",
+        "service-bus-que",
+        "service-bus-que",
+        &["did you mean `service-bus-queue`?"],
+    );
+}
+
+#[test]
+fn a_duplicate_key() {
+    small_with("  refunds:", "  payments:", "payments", &["`payments` is written twice", "first here"]);
+}
+
+#[test]
+fn a_bad_name() {
+    small_with("  refunds:", "  Refunds_2:", "Refunds_2", &["kebab-case", "`refunds-2`"]);
+}
+
+#[test]
+fn a_wrong_unit() {
+    small_with("lock: 30s", "lock: 30KB", "30KB", &["`30KB`"]);
+}
+
+#[test]
+fn a_missing_unit() {
+    small_with("lock: 30s", "lock: 30", "30", &["`30`"]);
+}
+
+#[test]
+fn a_negative_rate() {
+    small_with("rate: 5/s", "rate: -5/s", "-5/s", &["`-5/s`"]);
+}
+
+#[test]
+fn a_probability_over_one() {
+    small_with("chance: 1%", "chance: 150%", "150%", &["`150%`"]);
+}
+
+// -- Names. --
+
+#[test]
+fn a_dangling_node_name() {
+    small_with(
+        "trigger: payments",
+        "trigger: paymnts",
+        "paymnts",
+        &["`paymnts`", "did you mean `payments`?"],
+    );
+}
+
+#[test]
+fn a_step_that_leads_nowhere() {
+    small_with("call: psp,", "call: pps,", "pps", &["`pps`", "did you mean `psp`?"]);
+}
+
+#[test]
+fn a_cycle_of_forwarding() {
+    let text = SMALL.replacen("lock: 30s", "lock: 30s, forward-to: refunds", 1).replacen(
+        "refunds:  { kind: service-bus-queue, of: bus",
+        "refunds:  { kind: service-bus-queue, of: bus, forward-to: payments",
+        1,
+    );
+    refused(text, "1", &["payments", "refunds"]);
+}
+
+#[test]
+fn a_fault_that_targets_nothing() {
+    small_with("proc.crash: worker", "proc.crash: wroker", "wroker", &["`wroker`", "did you mean `worker`?"]);
+}
+
+#[test]
+fn a_fault_at_a_step_that_does_not_exist() {
+    small_with("after: charge", "after: chrage", "chrage", &["`chrage`", "`charge`"]);
+}
+
+#[test]
+fn a_fault_that_cannot_apply() {
+    small_with(
+        "crashes: { proc.crash: worker, after: charge, chance: 1%, for: 3s }",
+        "broken: { entity.disable: psp, at: 1m, for: 10s }",
+        "psp",
+        &["psp"],
+    );
+}
+
+#[test]
+fn an_unknown_fault() {
+    small_with("proc.crash:", "proc.crahs:", "proc.crahs", &["`proc.crahs`", "did you mean `proc.crash`?"]);
+}
+
+#[test]
+fn a_contract_about_an_unknown_flow() {
+    small_with(
+        "exactly-once: orders,",
+        "exactly-once: order,",
+        "order,",
+        &["`order`", "did you mean `orders`?"],
+    );
+}
+
+#[test]
+fn a_contract_about_an_unknown_place() {
+    small_with("[psp.charge,", "[psp.chrage,", "psp.chrage", &["`psp.chrage`", "did you mean `psp.charge`?"]);
+}
+
+#[test]
+fn an_objective_about_an_unknown_door() {
+    small_with("availability: api", "availability: apy", "apy", &["`apy`", "did you mean `api`?"]);
+}
+
+// -- Recipes. --
+
+#[test]
+fn a_transaction_that_spans_services() {
+    small_with(
+        "{ insert: ledger.entry, once: item }",
+        "transaction: [{ insert: ledger.entry }, { insert: other }]",
+        "transaction",
+        &["transaction"],
+    );
+}
+
+#[test]
+fn a_recipe_that_never_acknowledges() {
+    small_with("      - complete\n", "", "faults", &["worker"]);
+}
+
+// -- Variants and the command line. --
+
+#[test]
+fn a_variant_path_that_leads_nowhere() {
+    small_with(
+        "nodes.psp.latency: 30ms",
+        "nodes.pps.latency: 30ms",
+        "pps",
+        &["`pps`", "did you mean `psp`?"],
+    );
+}
+
+#[test]
+fn a_variant_that_expects_a_line_that_does_not_exist() {
+    small_with(
+        "expect: pass",
+        "expect: { fail: charged-onec }",
+        "charged-onec",
+        &["did you mean `charged-once`?"],
+    );
+}
+
+#[test]
+fn a_variant_that_should_be_refused_and_is_not() {
+    small_with("expect: pass", "expect: { refused: transaction }", "transaction", &["should be refused"]);
+}
+
+#[test]
+fn a_change_that_leads_nowhere() {
+    let answer = beaufort(&["check", "order-flow", "--set", "nodes.payment-comands.lock=5s"]);
+    assert_eq!(answer.exit, Exit::BadInput);
+    assert!(answer.err.contains("--set:1:7"), "{}", answer.err);
+    assert!(answer.err.contains("did you mean `payment-commands`?"), "{}", answer.err);
+}
+
+#[test]
+fn a_scenario_that_does_not_exist() {
+    for command in ["check", "run", "sweep"] {
+        let answer = beaufort(&[command, "transactional-outbx"]);
+        assert_eq!(answer.exit, Exit::BadInput);
+        assert!(answer.err.contains("did you mean `transactional-outbox`?"), "{}", answer.err);
+    }
+}
+
+#[test]
+fn a_folder_instead_of_a_file() {
+    let folder = tempfile::tempdir().unwrap();
+    let answer = beaufort(&["check", folder.path().to_str().unwrap()]);
+    assert_eq!(answer.exit, Exit::BadInput);
+    assert!(answer.err.contains("cannot read"), "{}", answer.err);
+}

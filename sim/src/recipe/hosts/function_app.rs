@@ -1,0 +1,177 @@
+//! `function-app`: instances that a scale controller starts and stops. A crash forgets the runs; the
+//! trigger delivers again.
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use crate::client::Sdk;
+use crate::ids::ProcessId;
+use crate::message::broker::ReceiveMode;
+use crate::node::Process;
+use crate::plan::{Plan, PlanError};
+use crate::recipe::Step;
+use crate::recipe::compile::Recipe;
+use crate::recipe::hosts::app::{App, FrontRules, ScaleRule, Spread, consumed, defaults};
+use crate::services::Service;
+use crate::time::Span;
+use crate::units::{Count, Distribution};
+
+/// Functions: a trigger with its documented defaults, scaled by what waits. A crash forgets what runs in
+/// the instance, and the trigger delivers again.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case", default)]
+pub struct FunctionApp {
+    /// The site. Default: the only one.
+    #[serde(rename = "in", skip_serializing_if = "Option::is_none")]
+    pub site: Option<String>,
+    /// What starts a run: `http`, a queue or subscription, a dead-letter queue, a change feed, a table, an
+    /// event subscription, `every 15m`.
+    pub trigger: String,
+    /// The recipe.
+    pub steps: Vec<Step>,
+    /// What is done after a definite no. Default: `on-failure`, where there is one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub on_refusal: Option<Vec<Step>>,
+    /// What is done after trying and giving up. Default: `on-refusal`, where there is one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub on_failure: Option<Vec<Step>>,
+    /// How many instances: `2`, or `0..4` to scale. Default: 1.
+    pub instances: Count,
+    /// How many runs at once in one instance; with sessions, how many sessions. Default: 16 for messages,
+    /// 8 for sessions (facts 4.2), 100 for requests \[K\].
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub concurrency: Option<u32>,
+    /// The policy of the steps that name none. Default: sdk.
+    pub policy: String,
+    /// The policy of what is undone. Default: that of the step.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub undo_policy: Option<String>,
+    /// Whether a step of which it is not known whether it happened is taken back too. Default: true.
+    pub undo_unknown: bool,
+    /// How often a polled source is looked at. Default: 1s for a table, 5s for a change feed (facts 1.7).
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub every: Option<Span>,
+    /// At most so many items in one run, where the source gives several. Default: 1; 100 for a change
+    /// feed (facts 4.2).
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub batch: Option<u32>,
+    /// How many messages are fetched before they are asked for. Default: 0 (facts 4.3).
+    pub prefetch: u32,
+    /// How long the lock of a message is renewed while its run lasts. Default: 5m (facts 4.3).
+    pub renew_lock: Span,
+    /// How messages are taken. Default: peek-lock (facts 4.3).
+    pub receive: ReceiveMode,
+    /// Which part of the source it reads, of a store that holds several. Default: all.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub only: Option<String>,
+    /// The nodes without which an instance does not call itself ready. Default: none.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub health: Vec<String>,
+    /// How long an instance takes from its start until it serves. Default: 3s (not documented, facts 4.2).
+    pub cold_start: Distribution,
+    /// How long a run may take; then the instance is restarted, which kills its other runs too. Default:
+    /// 30m (facts 4.1, Flex Consumption and Premium).
+    pub run_timeout: Span,
+    /// An instance goes after so long with less to do. Default: 20m (facts 4.2 \[K\]).
+    pub cool_down: Span,
+}
+
+impl Default for FunctionApp {
+    fn default() -> Self {
+        Self {
+            site: None,
+            trigger: String::new(),
+            steps: Vec::new(),
+            on_refusal: None,
+            on_failure: None,
+            instances: Count::exactly(1),
+            concurrency: None,
+            policy: "sdk".to_owned(),
+            undo_policy: None,
+            undo_unknown: true,
+            every: None,
+            batch: None,
+            prefetch: 0,
+            renew_lock: Span::mins(5),
+            receive: ReceiveMode::PeekLock,
+            only: None,
+            health: Vec::new(),
+            cold_start: Distribution::Constant(Span::secs(3)),
+            run_timeout: Span::mins(30),
+            cool_down: Span::mins(20),
+        }
+    }
+}
+
+/// The front end gives up a request after so long, whatever the plan (facts 4.1).
+const REQUEST_TIMEOUT: Span = Span::secs(230);
+
+impl FunctionApp {
+    fn app<'a>(&'a self, name: &'a str, plan: &Plan) -> App<'a> {
+        let defaults = defaults(&self.trigger, plan);
+        let concurrency = self.concurrency.unwrap_or(defaults.concurrency);
+        let batch = self.batch.unwrap_or(defaults.batch);
+        App {
+            recipe: Recipe {
+                node: name,
+                trigger: &self.trigger,
+                steps: &self.steps,
+                on_refusal: self.on_refusal.as_deref(),
+                on_failure: self.on_failure.as_deref(),
+                policy: &self.policy,
+                undo_policy: self.undo_policy.as_deref(),
+                undo_unknown: self.undo_unknown,
+                receive: self.receive,
+                http: Sdk::Http,
+                batch,
+            },
+            site: self.site.as_deref(),
+            spread: Spread::Instances(self.instances),
+            concurrency,
+            start_up: self.cold_start,
+            notices: None,
+            joins: false,
+            every: self.every.unwrap_or(defaults.every),
+            prefetch: self.prefetch,
+            renew_lock: self.renew_lock,
+            only: self.only.as_deref(),
+            health: &self.health,
+            run_timeout: Some(self.run_timeout),
+            front: FrontRules {
+                period: Span::secs(10),
+                threshold: 3,
+                timeout: REQUEST_TIMEOUT,
+                // At most one new instance a second for HTTP, one every 30 s for the others (facts 4.2).
+                by_requests: ScaleRule {
+                    target: concurrency,
+                    every: Span::secs(1),
+                    step: 1,
+                    pause: Span::secs(1),
+                    cool_down: self.cool_down,
+                },
+                by_depth: ScaleRule {
+                    target: concurrency.max(batch),
+                    every: Span::secs(10),
+                    step: 1,
+                    pause: Span::secs(30),
+                    cool_down: self.cool_down,
+                },
+            },
+        }
+    }
+}
+
+impl Service for FunctionApp {
+    fn about(&self) -> &'static str {
+        "functions: a trigger with its documented defaults; a crash forgets what runs, the trigger delivers again"
+    }
+    fn consumes(&self) -> Vec<String> {
+        consumed(&self.trigger, self.only.as_deref())
+    }
+    fn declare(&self, name: &str, plan: &mut Plan) -> Result<(), PlanError> {
+        self.app(name, plan).declare(plan)
+    }
+    fn build(&self, name: &str, plan: &Plan) -> Result<Vec<(ProcessId, Box<dyn Process>)>, PlanError> {
+        self.app(name, plan).build(plan)
+    }
+}

@@ -1,0 +1,151 @@
+//! `logic-app`: a managed workflow. Each step is written down before it begins; a crash resumes at the
+//! step that was under way.
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use crate::client::Sdk;
+use crate::ids::{Once, ProcessId};
+use crate::message::broker::ReceiveMode;
+use crate::node::Process;
+use crate::plan::{Plan, PlanError};
+use crate::recipe::Step;
+use crate::recipe::compile::Recipe;
+use crate::recipe::hosts::app::{App, FrontRules, ScaleRule, Spread, consumed, defaults};
+use crate::services::Service;
+use crate::time::Span;
+use crate::units::{Distribution, once_text};
+
+/// A managed workflow: each step is written down before it begins, so that a crash resumes at the step
+/// that was under way. Its calls retry by the documented default policy (facts 5).
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case", default)]
+pub struct LogicApp {
+    /// The site. Default: the only one.
+    #[serde(rename = "in", skip_serializing_if = "Option::is_none")]
+    pub site: Option<String>,
+    /// What starts a run: `http`, a queue or subscription, a dead-letter queue, a table, an event
+    /// subscription, `every 15m`.
+    pub trigger: String,
+    /// The recipe.
+    pub steps: Vec<Step>,
+    /// What is done after a definite no. Default: `on-failure`, where there is one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub on_refusal: Option<Vec<Step>>,
+    /// What is done after trying and giving up. Default: `on-refusal`, where there is one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub on_failure: Option<Vec<Step>>,
+    /// `once: item`: a further request for an item joins the run that there is or was. Default: each
+    /// request starts a run.
+    #[serde(with = "once_text", skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "Option<Once>")]
+    pub once: Option<Once>,
+    /// How many runs at once; more wait. Default: no limit (trigger concurrency is off, facts 5).
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub concurrency: Option<u32>,
+    /// The policy of the steps that name none. Default: sdk; for calls that is 4 retries, 7.5s doubling
+    /// to 45s (facts 5).
+    pub policy: String,
+    /// The policy of what is undone. Default: that of the step.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub undo_policy: Option<String>,
+    /// Whether a step of which it is not known whether it happened is taken back too. Default: true.
+    pub undo_unknown: bool,
+    /// How often a polled source is looked at. Default: 1s.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub every: Option<Span>,
+    /// At most so many items in one run, where the source gives several. Default: 1.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub batch: Option<u32>,
+    /// How long the lock of a message is renewed while its run lasts. Default: 5m \[K\].
+    pub renew_lock: Span,
+}
+
+impl Default for LogicApp {
+    fn default() -> Self {
+        Self {
+            site: None,
+            trigger: String::new(),
+            steps: Vec::new(),
+            on_refusal: None,
+            on_failure: None,
+            once: None,
+            concurrency: None,
+            policy: "sdk".to_owned(),
+            undo_policy: None,
+            undo_unknown: true,
+            every: None,
+            batch: None,
+            renew_lock: Span::mins(5),
+        }
+    }
+}
+
+impl LogicApp {
+    fn app<'a>(&'a self, name: &'a str, plan: &Plan) -> App<'a> {
+        let defaults = defaults(&self.trigger, plan);
+        let unused = ScaleRule {
+            target: 1,
+            every: Span::mins(1),
+            step: 1,
+            pause: Span::ZERO,
+            cool_down: Span::FOREVER,
+        };
+        App {
+            recipe: Recipe {
+                node: name,
+                trigger: &self.trigger,
+                steps: &self.steps,
+                on_refusal: self.on_refusal.as_deref(),
+                on_failure: self.on_failure.as_deref(),
+                policy: &self.policy,
+                undo_policy: self.undo_policy.as_deref(),
+                undo_unknown: self.undo_unknown,
+                receive: ReceiveMode::PeekLock,
+                http: Sdk::LogicApps,
+                batch: self.batch.unwrap_or(1),
+            },
+            site: self.site.as_deref(),
+            spread: Spread::Durable,
+            concurrency: self.concurrency.unwrap_or(match defaults.reads_messages {
+                true => defaults.concurrency,
+                false => u32::MAX,
+            }),
+            start_up: Distribution::Constant(Span::ZERO),
+            notices: None,
+            joins: self.once.is_some(),
+            every: self.every.unwrap_or(Span::secs(1)),
+            prefetch: 0,
+            renew_lock: self.renew_lock,
+            only: None,
+            health: &[],
+            run_timeout: None,
+            front: FrontRules {
+                period: Span::secs(10),
+                threshold: 3,
+                timeout: Span::secs(120),
+                by_requests: unused,
+                by_depth: unused,
+            },
+        }
+    }
+}
+
+impl Service for LogicApp {
+    fn about(&self) -> &'static str {
+        "a managed workflow: each step is written down; a crash resumes at the step that was under way"
+    }
+    fn consumes(&self) -> Vec<String> {
+        consumed(&self.trigger, None)
+    }
+    fn declare(&self, name: &str, plan: &mut Plan) -> Result<(), PlanError> {
+        if self.once.is_some_and(|once| once != Once::ITEM) {
+            let message = "a workflow recognises a request by its item only";
+            return Err(PlanError::at(&["nodes", name, "once"], message).help("write `once: item`"));
+        }
+        self.app(name, plan).declare(plan)
+    }
+    fn build(&self, name: &str, plan: &Plan) -> Result<Vec<(ProcessId, Box<dyn Process>)>, PlanError> {
+        self.app(name, plan).build(plan)
+    }
+}

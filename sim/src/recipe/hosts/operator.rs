@@ -1,0 +1,118 @@
+//! `operator`: a person who notices after a while, and then does one thing after the other.
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use crate::client::Sdk;
+use crate::ids::ProcessId;
+use crate::message::broker::ReceiveMode;
+use crate::node::Process;
+use crate::plan::{Plan, PlanError};
+use crate::recipe::Step;
+use crate::recipe::compile::Recipe;
+use crate::recipe::hosts::app::{App, FrontRules, ScaleRule, Spread, consumed};
+use crate::services::Service;
+use crate::time::Span;
+use crate::units::Distribution;
+
+/// A person. Notices work after a while, then does one thing after the other; turns away when there is
+/// nothing more. Holds the lock of a message for as long as it takes.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case", default)]
+pub struct Operator {
+    /// The site. Default: the only one.
+    #[serde(rename = "in", skip_serializing_if = "Option::is_none")]
+    pub site: Option<String>,
+    /// What is to be done something about: a queue, a dead-letter queue, a table, `every 15m`.
+    pub trigger: String,
+    /// How long until the person notices. Default: 5m..15m.
+    pub notices: Distribution,
+    /// What the person does; `work` is their time.
+    pub steps: Vec<Step>,
+    /// What is done after a definite no. Default: `on-failure`, where there is one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub on_refusal: Option<Vec<Step>>,
+    /// What is done after trying and giving up. Default: `on-refusal`, where there is one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub on_failure: Option<Vec<Step>>,
+    /// The policy of the steps that name none. Default: sdk.
+    pub policy: String,
+    /// How often a table is looked at. Default: 1m.
+    pub every: Span,
+}
+
+impl Default for Operator {
+    fn default() -> Self {
+        Self {
+            site: None,
+            trigger: String::new(),
+            notices: Distribution::Uniform(Span::mins(5), Span::mins(15)),
+            steps: Vec::new(),
+            on_refusal: None,
+            on_failure: None,
+            policy: "sdk".to_owned(),
+            every: Span::mins(1),
+        }
+    }
+}
+
+impl Operator {
+    fn app<'a>(&'a self, name: &'a str) -> App<'a> {
+        let unused = ScaleRule {
+            target: 1,
+            every: Span::mins(1),
+            step: 1,
+            pause: Span::ZERO,
+            cool_down: Span::FOREVER,
+        };
+        App {
+            recipe: Recipe {
+                node: name,
+                trigger: &self.trigger,
+                steps: &self.steps,
+                on_refusal: self.on_refusal.as_deref(),
+                on_failure: self.on_failure.as_deref(),
+                policy: &self.policy,
+                undo_policy: None,
+                undo_unknown: true,
+                receive: ReceiveMode::PeekLock,
+                http: Sdk::Http,
+                batch: 1,
+            },
+            site: self.site.as_deref(),
+            spread: Spread::Person,
+            concurrency: 1,
+            start_up: Distribution::Constant(Span::ZERO),
+            notices: Some(self.notices),
+            joins: false,
+            every: self.every,
+            prefetch: 0,
+            renew_lock: Span::FOREVER,
+            only: None,
+            health: &[],
+            run_timeout: None,
+            front: FrontRules {
+                period: Span::secs(10),
+                threshold: 3,
+                timeout: Span::secs(120),
+                by_requests: unused,
+                by_depth: unused,
+            },
+        }
+    }
+}
+
+impl Service for Operator {
+    fn about(&self) -> &'static str {
+        "a person who notices after a while, and then does one thing after the other"
+    }
+    fn consumes(&self) -> Vec<String> {
+        consumed(&self.trigger, None)
+    }
+    fn declare(&self, name: &str, plan: &mut Plan) -> Result<(), PlanError> {
+        self.app(name).declare(plan)
+    }
+    fn build(&self, name: &str, plan: &Plan) -> Result<Vec<(ProcessId, Box<dyn Process>)>, PlanError> {
+        self.app(name).build(plan)
+    }
+}

@@ -1,0 +1,281 @@
+//! `storage-container`: blobs in a storage account (facts 2). Where a broker or router parks what it
+//! could not deliver, and where files are dropped.
+//!
+//! A write is acknowledged when all copies have it: the account's three copies are its disk, written in
+//! the time of the request. Above the request rate of the account: 503 (facts 2.2).
+
+use std::sync::Arc;
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use crate::faults::Hook;
+use crate::ids::{ConnectionId, Item, ProcessId};
+use crate::message::store::{Command, Error};
+use crate::message::{Body, Message, control};
+use crate::node::{Context, DiskError, Input, Process};
+use crate::observe::{Handling, Held};
+use crate::plan::{Location, PlaceRole, Plan, PlanError};
+use crate::services::Service;
+use crate::services::front::{Front, Line, Pending};
+use crate::services::store::{
+    about, answer_probe, book, build_tables, declare_parts, done, handled, read, refuse,
+};
+use crate::services::tables::{self, Change, Table};
+use crate::time::Span;
+use crate::units::{Distribution, Rate, Sampler};
+
+#[cfg(test)]
+mod tests;
+
+/// A container of blobs.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case", default)]
+pub struct StorageContainer {
+    /// The region. Default: the only site.
+    #[serde(rename = "in", skip_serializing_if = "Option::is_none")]
+    pub site: Option<String>,
+    /// Its folders (`lake.row`), which are then places of effects. Default: none; the container is one
+    /// place, named by the node, and holds dead letters.
+    pub holds: Vec<String>,
+    /// How it is copied. Default: lrs.
+    pub redundancy: Redundancy,
+    /// How long it does not answer when a zone is lost under `zrs`. Default: 5s (facts 2.1: typically a
+    /// few seconds).
+    pub failover: Span,
+    /// The time of one request without its sync to disk. Default: 5ms p99 50ms (not documented).
+    pub latency: Distribution,
+    /// The requests that the account takes; more are answered 503. Default: 20000/s (facts 2.1; 40000/s
+    /// in listed large regions).
+    pub request_rate: Rate,
+}
+
+/// How the copies of a storage account are spread (facts 2.1).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum Redundancy {
+    /// Three copies in one datacentre: lost together with its zone.
+    #[default]
+    Lrs,
+    /// Three copies in three zones.
+    Zrs,
+}
+
+impl Default for StorageContainer {
+    fn default() -> Self {
+        Self {
+            site: None,
+            holds: Vec::new(),
+            redundancy: Redundancy::Lrs,
+            failover: Span::secs(5),
+            latency: Distribution::Lognormal { median: Span::millis(5), p99: Span::millis(50) },
+            request_rate: Rate::per_second(20_000.0),
+        }
+    }
+}
+
+impl StorageContainer {
+    fn process(&self, name: &str, plan: &Plan) -> Result<StorageContainerProcess, PlanError> {
+        let tables = build_tables(name, &self.holds, plan)?;
+        let rests = tables.iter().map(|table| !table.is_queue()).collect();
+        let setup = Setup { latency: self.latency.sampler(), rate: self.request_rate, rests };
+        Ok(StorageContainerProcess { setup: Arc::new(setup), tables, volatile: Volatile::default() })
+    }
+}
+
+impl Service for StorageContainer {
+    fn about(&self) -> &'static str {
+        "a container of blobs, for dead letters and files"
+    }
+
+    fn declare(&self, name: &str, plan: &mut Plan) -> Result<(), PlanError> {
+        if self.request_rate.interval().is_none() {
+            let path = ["nodes", name, "request-rate"];
+            let error = PlanError::at(&path, "an account with request rate 0 takes nothing");
+            return Err(error.help("the default is 20000/s; use the fault `dep.down` for an outage"));
+        }
+        let site = plan.site(name, self.site.as_deref())?;
+        let location = match self.redundancy {
+            Redundancy::Lrs => Location::AnyZone { site },
+            Redundancy::Zrs => Location::Redundant { site, blip: self.failover },
+        };
+        let process = plan.add_process(name, "", location);
+        let role = if self.holds.is_empty() { PlaceRole::DeadLetter } else { PlaceRole::Effect };
+        declare_parts(name, &self.holds, process, role, plan)
+    }
+
+    fn build(&self, name: &str, plan: &Plan) -> Result<Vec<(ProcessId, Box<dyn Process>)>, PlanError> {
+        let id = plan.resolve(name, "kind", name)?.address.process;
+        Ok(vec![(id, Box::new(self.process(name, plan)?))])
+    }
+}
+
+/// What never changes about a container.
+#[derive(Debug)]
+struct Setup {
+    latency: Sampler,
+    rate: Rate,
+    /// Of which parts the blobs wait for nobody.
+    rests: Vec<bool>,
+}
+
+/// A container.
+#[derive(Clone, Debug)]
+struct StorageContainerProcess {
+    setup: Arc<Setup>,
+    /// The blobs: durable.
+    tables: Vec<Table>,
+    volatile: Volatile,
+}
+
+#[derive(Clone, Debug, Default)]
+struct Volatile {
+    front: Front,
+    requests: Line,
+    journal: Vec<Change>,
+}
+
+impl StorageContainerProcess {
+    fn arrive(&mut self, connection: ConnectionId, message: Message, cx: &mut Context<'_>) {
+        let Body::Store(command) = &message.body else { return };
+        let (part, run) = about(command);
+        let item = message.cargo.first().unwrap_or_default();
+        let front = &mut self.volatile.front;
+        let occurrence = front.occurrence(&message, run);
+        if front.is_down(cx, part, item, occurrence) {
+            return refuse(connection, &message, Error::Unavailable, None, cx);
+        }
+        if front.is_exhausted(cx, part, item) {
+            return refuse(connection, &message, Error::ConnectionLimit, None, cx);
+        }
+        if let Some(wait) = front.throttled(cx, part, item) {
+            return refuse(connection, &message, Error::TooManyRequests, Some(wait), cx);
+        }
+        // A second's worth may come at once; what is above it is refused, not queued (503 Server Busy).
+        let second = (self.setup.rate.a_second() as u32).max(1);
+        if self.volatile.requests.join(cx.now(), self.setup.rate, Some(second)).is_none() {
+            return refuse(connection, &message, Error::TooManyRequests, None, cx);
+        }
+        if let Command::Write { operations, .. } = command
+            && operations.len() > 1
+        {
+            return refuse(connection, &message, Error::BadRequest, None, cx);
+        }
+        let setup = self.setup.clone();
+        let service = front.service_time(cx, &setup.latency, part, item, occurrence);
+        let work = !message.cargo.is_empty();
+        let token = front.keep(Pending { connection, message });
+        cx.timer(service, token, work);
+    }
+
+    fn serve(&mut self, token: u64, cx: &mut Context<'_>) {
+        let Some(Pending { connection, message }) = self.volatile.front.look(token) else { return };
+        let Body::Store(command) = &message.body else { return };
+        let (part, _) = about(command);
+        let item = message.cargo.first().unwrap_or_default();
+        let connection = *connection;
+        if self.volatile.front.went_down(cx, part, item) {
+            self.volatile.front.take(token);
+            return cx.close(connection);
+        }
+        if matches!(command, Command::Write { .. }) {
+            return cx.sync(token, item); // acknowledged when all copies have it
+        }
+        let Some(Pending { message, .. }) = self.volatile.front.take(token) else { return };
+        match message.body {
+            Body::Store(Command::Read { part }) => read(&self.tables, connection, &message, part, cx),
+            _ => refuse(connection, &message, Error::BadRequest, None, cx),
+        }
+    }
+
+    fn synced(&mut self, token: u64, result: Result<(), DiskError>, cx: &mut Context<'_>) {
+        let Some(Pending { connection, message }) = self.volatile.front.take(token) else { return };
+        let Body::Store(Command::Write { operations, execution }) = &message.body else { return };
+        let (part, item) = (operations.first().map_or(0, |operation| operation.part), first(&message));
+        if result.is_err() {
+            return refuse(connection, &message, Error::Unavailable, None, cx);
+        }
+        let occurrence = self.volatile.front.occurrence(&message, execution.run);
+        if cx.strike(Hook::DatabaseReadOnly, part, item, occurrence).is_some() {
+            return refuse(connection, &message, Error::ReadOnly, None, cx);
+        }
+        if cx.strike(Hook::DependencyWrongAnswer, part, item, occurrence).is_some() {
+            return done(connection, &message, true, cx);
+        }
+        let terminated = self.volatile.front.went_down(cx, part, item);
+        let mut journal = std::mem::take(&mut self.volatile.journal);
+        let items = message.cargo.items();
+        match tables::transact(&mut self.tables, operations, items, *execution, false, &mut journal) {
+            Err(error) => refuse(connection, &message, error, None, cx),
+            Ok(()) => {
+                let absorbed = tables::is_absorbed(&journal);
+                book(&self.tables, connection, &journal, cx);
+                if terminated {
+                    // Written, and nobody is told.
+                    let how = if absorbed { Handling::Suppressed } else { Handling::Stored };
+                    handled(connection, &message, how, cx);
+                    cx.close(connection);
+                } else {
+                    done(connection, &message, absorbed, cx);
+                }
+            }
+        }
+        journal.clear();
+        self.volatile.journal = journal;
+    }
+
+    fn control(
+        &self,
+        connection: ConnectionId,
+        message: &Message,
+        command: control::Command,
+        cx: &mut Context<'_>,
+    ) {
+        let up = self.volatile.front.is_ready(cx);
+        let answer = match command {
+            control::Command::Depth { part } if up => {
+                let waiting = self.tables.get(usize::from(part)).map(Table::len);
+                waiting.map_or(control::Answer::Refused, |waiting| control::Answer::Depth { part, waiting })
+            }
+            control::Command::Verify { .. } => control::Answer::State { up },
+            _ => control::Answer::Refused,
+        };
+        cx.answer(connection, message.answer(Body::ControlAnswer(answer)));
+    }
+}
+
+fn first(message: &Message) -> Item {
+    message.cargo.first().unwrap_or_default()
+}
+
+impl Process for StorageContainerProcess {
+    fn handle(&mut self, input: Input, cx: &mut Context<'_>) {
+        match input {
+            Input::Message { from, connection, message } => match message.body {
+                Body::Store(_) => self.arrive(connection, message, cx),
+                Body::Probe => {
+                    answer_probe(from, connection, &message, self.volatile.front.is_ready(cx), cx);
+                }
+                Body::Control(command) => self.control(connection, &message, command, cx),
+                _ => {}
+            },
+            Input::Timer(token) => self.serve(token, cx),
+            Input::Disk(token, result) => self.synced(token, result, cx),
+            Input::Start | Input::Closed { .. } => {}
+        }
+    }
+
+    fn crash(&mut self) {
+        self.volatile = Volatile::default();
+    }
+
+    fn inventory(&self, out: &mut dyn FnMut(Held)) {
+        for (table, rests) in self.tables.iter().zip(&self.setup.rests) {
+            table.inventory(*rests, out);
+        }
+    }
+
+    fn clone_box(&self) -> Box<dyn Process> {
+        Box::new(self.clone())
+    }
+}
