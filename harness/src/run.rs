@@ -106,7 +106,7 @@ fn drive(world: &mut World, judges: &mut Judges, options: &Options<'_>) -> Resul
             return Err(RunError::Cancelled);
         }
         let now = world.now();
-        if now < ends || now < judges.last_booking() + QUIET || judges.active_faults() > 0 {
+        if now < ends || now < judges.last_booking() + QUIET || !world.active_faults().is_empty() {
             continue;
         }
         if world.pending_work() > 0 {
@@ -131,7 +131,14 @@ fn at_rest(world: &World) -> bool {
 }
 
 fn end(world: &World, quiescent: bool, at: Time) -> End {
-    End { at, quiescent, pending: world.pending_work(), next: None, links: None }
+    End {
+        at,
+        quiescent,
+        pending: world.pending_work(),
+        next: None,
+        links: Some(world.links()),
+        faults: world.fault_counts().map(|count| [count.armed, count.fired]).collect(),
+    }
 }
 
 /// Runs the seed again, to the same instant, and tells the ways of the first violating items.
