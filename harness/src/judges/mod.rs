@@ -11,6 +11,7 @@ mod items;
 mod order;
 pub mod rules;
 mod sends;
+pub mod story;
 mod table;
 mod weather;
 

@@ -12,7 +12,8 @@ use crate::observe::{Belief, Handling, Held, Outcome, Symptom, What};
 use crate::plan::{Endpoint, Protocol};
 use crate::random::{Purpose, name_hash};
 use crate::services::api_management::ApiManagement;
-use crate::services::api_management::window::{Tripping, Window, whole_seconds};
+use crate::services::api_management::tripping::Tripping;
+use crate::services::window::{Window, whole_seconds};
 use crate::time::{Span, Time};
 use crate::units::Rate;
 

@@ -7,7 +7,7 @@
 
 mod gateway;
 mod rules;
-mod window;
+mod tripping;
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};

@@ -302,17 +302,16 @@ impl Entity {
     /// Forgets a session that has neither messages nor an owner.
     pub(super) fn tidy(&mut self, session: u32) {
         let empty = self.head(Some(session)).is_none();
-        let idle = self
-            .sessions
-            .table
-            .get(session)
-            .is_some_and(|s| s.owner == Owner::Nobody && s.held.is_empty() && !s.queued);
-        if empty && idle {
+        let Some(s) = self.sessions.table.get(session) else { return };
+        if empty && s.owner == Owner::Nobody && s.held.is_empty() {
+            if s.queued {
+                self.sessions.available.retain(|waiting| *waiting != session);
+            }
             self.sessions.forget(session);
         }
     }
 
-    /// After a crash: no lock has an owner, no timer runs, sessions wait in the order of their ids' slots.
+    /// After a crash: no lock and no session has an owner, no timer runs.
     pub(super) fn recover(&mut self) {
         let slots: Vec<u32> = self.messages.iter().map(|(slot, _)| slot).collect();
         for slot in slots {
@@ -325,16 +324,28 @@ impl Entity {
         let sessions: Vec<u32> = self.sessions.table.iter().map(|(slot, _)| slot).collect();
         self.sessions.available.clear();
         for slot in sessions {
-            let filled = self.head(Some(slot)).is_some();
             if let Some(session) = self.sessions.table.get_mut(slot) {
                 (session.owner, session.timer, session.until) = (Owner::Nobody, None, Time::ZERO);
                 session.held.clear();
-                session.queued = filled;
+                session.queued = false;
             }
-            if filled {
-                self.sessions.available.push_back(slot);
-            } else {
-                self.sessions.forget(slot);
+            self.tidy(slot);
+        }
+    }
+
+    /// Every session with a message stands in line, by its oldest one.
+    pub(super) fn line_up_sessions(&mut self) {
+        let slots: Vec<u32> = self.sessions.table.iter().map(|(slot, _)| slot).collect();
+        let mut line: Vec<(u64, u32)> = Vec::new();
+        for slot in slots {
+            let head = self.head(Some(slot)).and_then(|message| self.messages.get(message));
+            line.extend(head.map(|message| (message.sequence, slot)));
+        }
+        line.sort_unstable();
+        self.sessions.available = line.iter().map(|(_, slot)| *slot).collect();
+        for (_, slot) in line {
+            if let Some(session) = self.sessions.table.get_mut(slot) {
+                session.queued = true;
             }
         }
     }

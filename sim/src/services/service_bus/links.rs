@@ -276,7 +276,8 @@ impl Namespace {
     /// `counted`: as a failed delivery (the lock expired), or not (closed in good order; facts 1.5).
     pub(super) fn release_session(&mut self, part: u16, session: u32, counted: bool, cx: &mut Context<'_>) {
         let Some(s) = self.entity(part).sessions.table.get_mut(session) else { return };
-        s.owner = Owner::Nobody;
+        // Nobody gets the session before all its messages are in line again.
+        s.owner = Owner::Gone;
         let held = std::mem::take(&mut s.held);
         if let Some(timer) = s.timer.take() {
             cx.cancel(timer);
@@ -286,6 +287,9 @@ impl Namespace {
             if !settling {
                 self.unlock(part, slot, counted, cx);
             }
+        }
+        if let Some(s) = self.entity(part).sessions.table.get_mut(session) {
+            s.owner = Owner::Nobody;
         }
         self.offer_session(part, session, cx);
     }
@@ -384,8 +388,9 @@ impl Namespace {
     /// Detaches every link of an entity.
     pub(super) fn detach_all(&mut self, part: u16, why: Error, cx: &mut Context<'_>) {
         let links = self.live.links.iter().filter(|(_, link)| link.part == part);
-        let slots: Vec<u32> = links.map(|(slot, _)| slot).collect();
-        for slot in slots {
+        let mut slots: Vec<(u32, u32)> = links.map(|(slot, link)| (link.serial, slot)).collect();
+        slots.sort_unstable();
+        for (_, slot) in slots {
             self.drop_link(slot, Some(why), cx);
         }
     }

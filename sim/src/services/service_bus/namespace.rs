@@ -230,16 +230,18 @@ impl Namespace {
     fn start(&mut self, cx: &mut Context<'_>) {
         for part in 0..self.layout.entities.len() as u16 {
             let entity = self.entity(part);
-            let locked: Vec<u32> = entity
+            let mut locked: Vec<(u64, u32)> = entity
                 .messages
                 .iter()
                 .filter(|(_, m)| matches!(m.state, State::Locked(_)))
-                .map(|(slot, _)| slot)
+                .map(|(slot, m)| (m.sequence, slot))
                 .collect();
+            locked.sort_unstable();
             let due: Vec<Time> = entity.scheduled.keys().map(|(due, _)| *due).collect();
-            for slot in locked {
+            for (_, slot) in locked {
                 self.lock_expired(part, slot, cx);
             }
+            self.entity(part).line_up_sessions();
             for due in due {
                 cx.timer(due.since(cx.wall()), token::of(token::SCHEDULED, part, 0), true);
             }

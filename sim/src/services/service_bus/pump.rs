@@ -26,25 +26,23 @@ impl Namespace {
         }
     }
 
-    /// Delivers what can be delivered from an entity without sessions.
+    /// Delivers what can be delivered from an entity without sessions: links with credit take turns.
     pub(super) fn pump(&mut self, part: u16, cx: &mut Context<'_>) {
-        while let Some((slot, serial)) = self.outlet(part).ring.front().copied() {
-            match self.link(slot, serial) {
-                Some(link) if link.credit > 0 => {}
-                other => {
-                    if let Some(link) = other {
-                        link.in_ring = false;
-                    }
-                    self.outlet(part).ring.pop_front();
-                    continue;
-                }
+        while let Some((slot, serial)) = self.outlet(part).ring.front().copied()
+            && self.next(part, None, cx)
+        {
+            // Looking for a message may have detached the link.
+            if self.outlet(part).ring.front() != Some(&(slot, serial)) {
+                continue;
             }
-            if !self.next(part, None, cx) {
-                return;
+            self.outlet(part).ring.pop_front();
+            if let Some(link) = self.link(slot, serial) {
+                link.in_ring = false;
             }
-            // The link's turn is over; it comes again while it has credit.
-            self.outlet(part).ring.rotate_left(1);
             self.deliver(part, slot, None, cx);
+            if self.link(slot, serial).is_some() {
+                self.into_ring(slot);
+            }
         }
     }
 

@@ -321,11 +321,20 @@ impl Namespace {
         let Some(link) = self.live.index.get(&(from, number)).copied() else {
             return self.refuse(from, message, Error::InvalidOperation, cx);
         };
-        let Some(part) = self.live.links.get(link).map(|link| link.part) else { return };
+        let Some((part, owned)) = self.live.links.get(link).map(|link| (link.part, link.session)) else {
+            return;
+        };
         if let Err(error) = self.admit(from, part, Item::default(), cx) {
             return self.refuse(from, message, error, cx);
         }
-        let Some(slot) = self.entity(part).deferred.get(&sequence).copied() else {
+        let session = owned.and_then(|session| self.entity(part).sessions.table.get(session)).map(|s| s.id);
+        let sessions = self.layout.entities[usize::from(part)].sessions;
+        let entity = self.entity(part);
+        let found = entity.deferred.get(&sequence).copied();
+        // A session link reaches the deferred messages of its own session only.
+        let reached =
+            found.filter(|slot| !sessions || entity.messages.get(*slot).map(|m| m.session) == session);
+        let Some(slot) = reached else {
             return self.refuse(from, message, Error::MessageNotFound, cx);
         };
         if let Some(link) = self.live.links.get_mut(link) {
