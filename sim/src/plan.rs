@@ -162,6 +162,8 @@ pub struct StreamInfo {
     pub name: String,
     /// The flow.
     pub flow: FlowId,
+    /// The size of its items where it is not that of the flow.
+    pub bytes: Option<u64>,
 }
 
 /// Every name resolved.
@@ -228,6 +230,10 @@ impl Plan {
             for name in kind.consumes() {
                 plan.mark_queue(&name);
             }
+        }
+        if errors.is_empty() {
+            crate::faults::load::declare(&mut plan);
+            errors = crate::faults::check::check(&plan);
         }
         if errors.is_empty() { Ok(plan) } else { Err(errors) }
     }
@@ -365,6 +371,9 @@ impl Plan {
     /// The size of one item of this stream, in bytes.
     #[must_use]
     pub fn item_bytes(&self, stream: StreamId) -> u64 {
+        if let Some(bytes) = self.streams.get(stream.index()).and_then(|stream| stream.bytes) {
+            return bytes;
+        }
         let flow = self.streams.get(stream.index()).map(|stream| stream.flow.index());
         flow.and_then(|flow| self.blueprint.flows.get_index(flow)).map_or(0, |(_, flow)| flow.size.0)
     }
@@ -424,7 +433,7 @@ impl Plan {
 
     /// Adds a generator and returns its stream.
     pub fn add_stream(&mut self, name: &str, flow: FlowId) -> StreamId {
-        self.streams.push(StreamInfo { name: name.to_owned(), flow });
+        self.streams.push(StreamInfo { name: name.to_owned(), flow, bytes: None });
         StreamId(self.streams.len() as u16 - 1)
     }
 

@@ -28,6 +28,41 @@ pub struct Active {
     pub hidden: bool,
 }
 
+impl Active {
+    /// Whether it can grow to full strength bit by bit.
+    #[must_use]
+    pub const fn can_ramp(&self) -> bool {
+        matches!(self.value, Value::Span(_) | Value::Latency(_))
+            || matches!(self.frequency, Frequency::Chance(_))
+    }
+
+    /// The same at part of its strength, in thousandths: rarer if it has a chance, else smaller.
+    #[must_use]
+    pub fn at_strength(&self, thousandths: u64) -> Active {
+        let part = |span: Span| span.scaled(thousandths, 1000);
+        let mut weaker = self.clone();
+        if let Frequency::Chance(p) = self.frequency {
+            weaker.frequency = Frequency::Chance(p * thousandths as f64 / 1000.0);
+            return weaker;
+        }
+        weaker.value = match self.value {
+            Value::Span(span) => Value::Span(part(span)),
+            Value::Latency(Distribution::Constant(span)) => {
+                Value::Latency(Distribution::Constant(part(span)))
+            }
+            Value::Latency(Distribution::Uniform(low, high)) => {
+                Value::Latency(Distribution::Uniform(part(low), part(high)))
+            }
+            Value::Latency(Distribution::Lognormal { median, p99 }) => {
+                let median = part(median).max(Span::nanos(1));
+                Value::Latency(Distribution::Lognormal { median, p99: part(p99).max(median) })
+            }
+            value @ (Value::None | Value::Rate(_) | Value::Number(_)) => value,
+        };
+        weaker
+    }
+}
+
 /// How often a fault strikes.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum Frequency {
@@ -86,12 +121,16 @@ impl LocalFaults {
     /// Ends every activity of this fault.
     pub fn end(&mut self, fault: FaultId) {
         self.active.retain(|active| active.fault != fault);
-        self.points.retain(|(_, _, watching)| *watching != fault);
     }
 
     /// Lets a fault watch a point of the recipe that this process runs.
     pub fn watch(&mut self, step: u16, point: Point, fault: FaultId) {
         self.points.push((step, point, fault));
+    }
+
+    /// The fault no longer watches its point.
+    pub fn unwatch(&mut self, fault: FaultId) {
+        self.points.retain(|(_, _, watching)| *watching != fault);
     }
 
     /// Whether any fault watches that point.
@@ -159,6 +198,12 @@ impl LocalFaults {
             Some((_, count)) => *count += 1,
             None => self.fired.push((fault, 1)),
         }
+    }
+
+    /// Whether any alteration was counted since the counts were last taken.
+    #[must_use]
+    pub fn has_fired(&self) -> bool {
+        !self.fired.is_empty()
     }
 
     /// Hands over the counts of alterations since the last time.

@@ -1,10 +1,48 @@
-//! Faults: one registry for all of them. A fault is armed when the run begins, fires when it alters an
-//! event, and heals through the same registry.
+//! Faults: one catalogue, one registry. A fault is armed when the run begins, fires when it alters an
+//! event, and heals through the same registry. To add a fault: its struct in the file of its layer, and
+//! one line in [`config`].
 
+pub mod action;
+pub mod aim;
+pub mod check;
+pub mod clock;
 pub mod config;
+pub mod data;
+pub mod event_router;
+pub mod gray;
+pub mod http;
+pub mod load;
 pub mod local;
+pub mod network;
+pub mod placement;
+pub mod process;
+pub mod queue_broker;
+pub mod registry;
+pub mod zone;
 
-pub use config::{FaultKind, Placement};
+pub use action::Action;
+pub use aim::Aim;
+pub use check::warnings;
+pub use config::FaultKind;
+pub use placement::{At, Common, Condition, Placement};
+pub use registry::{FaultCount, Registry};
+
+use crate::plan::PlanError;
+
+/// How a fault's parameters become actions.
+pub trait Strikes {
+    /// What it does to the world.
+    ///
+    /// # Errors
+    /// If its target does not exist or it cannot apply to it.
+    fn actions(&self, aim: &Aim<'_>) -> Result<Vec<Action>, PlanError>;
+
+    /// The generator that it superposes, if it is a fault of the load.
+    #[doc(hidden)]
+    fn as_load(&self) -> Option<load::Load> {
+        None
+    }
+}
 
 /// Where in a service a fault can strike. A service asks at these places; a fault names the place it
 /// strikes at. A new fault at an existing hook needs no change in any service.

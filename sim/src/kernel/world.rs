@@ -1,19 +1,21 @@
-//! The world: many shells, one queue. It steps from event to event and pushes what happens to a sink.
+//! The world: many shells, one network, one queue. It steps from event to event and pushes what happens
+//! to a sink.
 
 use std::sync::Arc;
 
-use crate::faults::local::LocalFaults;
-use crate::ids::{ConnectionId, Item, ProcessId};
+use crate::faults::{FaultCount, Registry};
+use crate::ids::{ConnectionId, FaultMask, Item, ProcessId};
 use crate::kernel::digest::Digest;
 use crate::kernel::queue::{Entry, Queue};
 use crate::kernel::slab::Slab;
-use crate::message::{Body, Cargo, Message};
-use crate::network::Transport;
-use crate::node::context::{Context, Effect, Parts};
-use crate::node::timers::{Fired, Timers};
-use crate::node::{Input, Process};
-use crate::observe::{Held, Life, Observation, Sink, What};
-use crate::plan::{Plan, PlanError};
+use crate::message::Message;
+use crate::network::transport::{Surroundings, kind_of};
+use crate::network::{self, Network};
+use crate::node::context::Effect;
+use crate::node::shell::{Lent, Presence};
+use crate::node::{CloseReason, Input, Process, Shell};
+use crate::observe::{Held, Life, LinkBook, Observation, Sink, What};
+use crate::plan::{Location, Plan, PlanError};
 use crate::random::{Random, mix};
 use crate::services::Service;
 use crate::time::{Span, Time};
@@ -22,47 +24,59 @@ use crate::units::{Distribution, Sampler};
 /// Why a world could not be built.
 pub type BuildError = Vec<PlanError>;
 
-/// Something under way.
+/// What is under way.
 #[derive(Clone, Debug)]
-struct Flight {
-    from: ProcessId,
-    to: ProcessId,
-    connection: ConnectionId,
-    parent: u64,
-    message: Message,
+pub(super) enum Freight {
+    /// A message.
+    Message(Message),
+    /// The news that the connection is gone.
+    Close(CloseReason),
 }
 
-/// A process and all that belongs to its life.
+/// Something under way.
 #[derive(Clone, Debug)]
-struct Shell {
-    process: Box<dyn Process>,
-    timers: Timers,
-    faults: LocalFaults,
-    incarnation: u32,
-    running: bool,
-    slowness: u64,
-    /// The earliest wake-up that is in the queue.
-    wake: Time,
-    /// The event that last armed a timer, for lineage.
-    parent: u64,
+pub(super) struct Flight {
+    pub(super) from: ProcessId,
+    pub(super) to: ProcessId,
+    pub(super) connection: ConnectionId,
+    pub(super) parent: u64,
+    pub(super) by: FaultMask,
+    pub(super) delayed: bool,
+    pub(super) freight: Freight,
+}
+
+/// Something that a connection waits for.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Alarm {
+    /// The head of a stalled direction is sent again.
+    Retry(ConnectionId, usize),
+    /// A side has heard nothing for so long that it looks whether the peer is still there.
+    Silence(ConnectionId, usize),
 }
 
 /// A world in the middle of its run. A clone of it runs on in exactly the same way.
 #[derive(Clone, Debug)]
 pub struct World {
-    plan: Arc<Plan>,
-    random: Random,
-    now: Time,
-    queue: Queue,
-    flights: Slab<Flight>,
-    shells: Vec<Shell>,
-    transport: Transport,
-    disk: Sampler,
-    digest: Digest,
-    events: u64,
+    pub(super) plan: Arc<Plan>,
+    pub(super) random: Random,
+    pub(super) now: Time,
+    pub(super) queue: Queue,
+    pub(super) flights: Slab<Flight>,
+    /// How many of the flights are messages.
+    pub(super) messages: u64,
+    pub(super) alarms: Slab<Alarm>,
+    pub(super) shells: Vec<Shell>,
+    pub(super) locations: Arc<Vec<Location>>,
+    pub(super) network: Network,
+    pub(super) registry: Registry,
+    /// The earliest entry for the registry that is in the queue.
+    pub(super) fault_wake: Time,
+    disk: Arc<Sampler>,
+    pub(super) digest: Digest,
+    pub(super) events: u64,
     calls: u64,
-    /// Messages with items under way.
-    work_in_flight: usize,
+    /// Messages with items under way, timers armed for one, inputs with one that wait.
+    pub(super) work: usize,
     effects: Vec<Effect>,
 }
 
@@ -72,47 +86,52 @@ impl World {
     /// # Errors
     /// All that is wrong with the plan, each with its place.
     pub fn new(plan: Arc<Plan>, seed: u64) -> Result<World, BuildError> {
-        let mut built: Vec<Option<Box<dyn Process>>> = Vec::new();
-        built.resize_with(plan.processes.len(), || None);
-        let mut errors = Vec::new();
-        for (name, kind) in &plan.blueprint.nodes {
-            match kind.build(name, &plan) {
-                Ok(processes) => {
-                    for (id, process) in processes {
-                        built[id.index()] = Some(process);
-                    }
-                }
-                Err(error) => errors.push(error),
-            }
-        }
-        for (info, process) in plan.processes.iter().zip(&built) {
-            if process.is_none() && errors.is_empty() {
-                let node = &plan.nodes[info.node.index()].name;
-                errors.push(PlanError::at(&["nodes", node], format!("process {} was not built", info.name)));
-            }
-        }
-        if !errors.is_empty() {
-            return Err(errors);
-        }
+        let processes = build(&plan)?;
+        World::with_processes(plan, seed, processes)
+    }
+
+    /// The same with processes that somebody else built, one for each of the plan's, in order.
+    ///
+    /// # Errors
+    /// If a fault cannot apply.
+    pub fn with_processes(
+        plan: Arc<Plan>,
+        seed: u64,
+        processes: Vec<Box<dyn Process>>,
+    ) -> Result<World, BuildError> {
+        let random = Random::new(seed);
+        let locations = network::place(&plan, &random);
+        let registry = Registry::new(&plan, &locations, random)?;
+        let shell = |(index, process)| {
+            let id = ProcessId(index as u32);
+            Shell::new(id, process, plan.process(id).dormant)
+        };
+        let shells: Vec<Shell> = processes.into_iter().enumerate().map(shell).collect();
         let mut world = World {
-            random: Random::new(seed),
+            random,
             now: Time::ZERO,
             queue: Queue::default(),
             flights: Slab::default(),
-            shells: built.into_iter().flatten().map(Shell::new).collect(),
-            transport: Transport::default(),
-            disk: Distribution::Lognormal { median: Span::micros(800), p99: Span::millis(5) }.sampler(),
+            messages: 0,
+            alarms: Slab::default(),
+            shells,
+            locations: Arc::new(locations),
+            network: Network::default(),
+            registry,
+            fault_wake: Time::NEVER,
+            disk: Arc::new(
+                Distribution::Lognormal { median: Span::micros(800), p99: Span::millis(5) }.sampler(),
+            ),
             digest: Digest::default(),
             events: 0,
             calls: 0,
-            work_in_flight: 0,
+            work: 0,
             effects: Vec::new(),
             plan,
         };
+        world.schedule_faults();
         for index in 0..world.shells.len() {
-            if !world.plan.processes[index].dormant {
-                world.schedule_start(ProcessId(index as u32), Time::ZERO);
-            }
+            world.schedule_wake(ProcessId(index as u32));
         }
         Ok(world)
     }
@@ -141,16 +160,52 @@ impl World {
         self.digest
     }
 
-    /// How much is pending that carries an item: messages under way and timers armed for one.
+    /// How much is pending that carries an item: messages under way, timers armed for one, inputs that
+    /// wait in a paused process.
     #[must_use]
     pub fn pending_work(&self) -> usize {
-        self.work_in_flight + self.shells.iter().map(|shell| shell.timers.work()).sum::<usize>()
+        self.work
+    }
+
+    /// The links book.
+    #[must_use]
+    pub fn links(&self) -> LinkBook {
+        LinkBook { in_flight: self.messages, ..self.network.book }
+    }
+
+    /// The counts of every fault, in file order.
+    pub fn fault_counts(&self) -> impl Iterator<Item = FaultCount> + '_ {
+        self.registry.counts()
+    }
+
+    /// The faults that are in force.
+    #[must_use]
+    pub fn active_faults(&self) -> FaultMask {
+        self.registry.active()
+    }
+
+    /// Where a process runs: `AnyZone` resolved by the seed.
+    #[must_use]
+    pub fn location(&self, process: ProcessId) -> Location {
+        self.locations[process.index()]
+    }
+
+    /// What somebody outside meets at a process.
+    #[must_use]
+    pub fn presence(&self, process: ProcessId) -> Presence {
+        self.shells[process.index()].presence()
+    }
+
+    /// A process, to look at.
+    #[must_use]
+    pub fn process(&self, id: ProcessId) -> &dyn Process {
+        self.shells[id.index()].process()
     }
 
     /// Every copy that any process holds.
     pub fn inventory(&self, out: &mut dyn FnMut(Held)) {
         for shell in &self.shells {
-            shell.process.inventory(out);
+            shell.process().inventory(out);
         }
     }
 
@@ -167,52 +222,61 @@ impl World {
         match entry {
             Entry::Wake(process) => self.wake(ProcessId(process), sink),
             Entry::Arrival(slot) => self.arrive(slot, sink),
-            Entry::Fault | Entry::Transport(_) => {}
+            Entry::Fault => self.advance_faults(sink),
+            Entry::Transport(slot) => self.alarm(slot, sink),
         }
         true
     }
 
-    fn schedule_start(&mut self, process: ProcessId, at: Time) {
-        // A start is a timer of the shell, so that it too has one entry in the queue.
-        self.shells[process.index()].timers.at(at, u64::MAX, false);
-        self.schedule_wake(process);
-    }
-
     fn wake(&mut self, id: ProcessId, sink: &mut impl Sink) {
-        let shell = &mut self.shells[id.index()];
-        if shell.wake != self.now {
+        if self.shells[id.index()].wake != self.now {
             return; // an earlier timer was cancelled or has fired already
         }
-        shell.wake = Time::NEVER;
-        while let Some(fired) = self.shells[id.index()].timers.pop(self.now) {
-            let parent = self.shells[id.index()].parent;
-            let input = match fired {
-                Fired::Timer(u64::MAX) => {
-                    self.shells[id.index()].running = true;
-                    self.note(sink, id, parent, What::Life(Life::Started));
-                    Input::Start
-                }
-                Fired::Timer(token) => Input::Timer(token),
-                Fired::Disk(token) => Input::Disk(token, Ok(())),
-            };
-            self.handle(id, input, parent, sink);
-        }
+        self.shells[id.index()].wake = Time::NEVER;
+        self.run(id, sink);
         self.schedule_wake(id);
     }
 
-    fn arrive(&mut self, slot: u32, sink: &mut impl Sink) {
-        let Some(flight) = self.flights.take(slot) else { return };
-        if !flight.message.cargo.is_empty() {
-            self.work_in_flight -= 1;
+    /// Lets a process handle everything that is due.
+    fn run(&mut self, id: ProcessId, sink: &mut impl Sink) {
+        let before = self.shells[id.index()].work();
+        let frozen = self.shells[id.index()].thaw();
+        self.recount(id, before);
+        if !frozen.is_empty() {
+            let parent = self.shells[id.index()].parent();
+            self.apply_all(id, frozen.into_iter(), parent, sink);
         }
-        let open = flight.connection == ConnectionId::NONE || self.transport.get(flight.connection).is_some();
-        if !open || !self.shells[flight.to.index()].running {
-            return;
+        loop {
+            let shell = &mut self.shells[id.index()];
+            let before = shell.work();
+            let Some((input, parent)) = shell.next(self.now) else { break };
+            self.recount(id, before);
+            if input == Input::Start {
+                self.note(sink, id, parent, What::Life(Life::Started));
+            }
+            self.handle(id, input, parent, sink);
         }
-        let input =
-            Input::Message { from: flight.from, connection: flight.connection, message: flight.message };
-        self.handle(flight.to, input, flight.parent, sink);
-        self.schedule_wake(flight.to);
+    }
+
+    /// Brings the running count of pending work up to date after a change in one shell.
+    pub(super) fn recount(&mut self, id: ProcessId, before: usize) {
+        self.work = self.work - before + self.shells[id.index()].work();
+    }
+
+    /// Hands an input to a process, now or, if it is paused, later.
+    pub(super) fn give(&mut self, id: ProcessId, input: Input, parent: u64, sink: &mut impl Sink) {
+        let shell = &mut self.shells[id.index()];
+        let now = self.now;
+        if shell.runs() {
+            if let Some(input) = shell.offer(now, input, parent) {
+                self.handle(id, input, parent, sink);
+            }
+        } else {
+            let before = shell.work();
+            shell.offer(now, input, parent);
+            self.recount(id, before);
+        }
+        self.schedule_wake(id);
     }
 
     /// One kernel event.
@@ -222,31 +286,56 @@ impl World {
         self.digest.fold(self.now.0, mix(u64::from(id.0) << 32 | code, subject));
         let mut effects = std::mem::take(&mut self.effects);
         let shell = &mut self.shells[id.index()];
-        shell.parent = self.events;
-        let mut context = Context::new(Parts {
-            me: id,
-            now: self.now,
-            wall: self.now,
+        let before = shell.timers.work();
+        let lent = Lent {
             plan: &self.plan,
             random: &self.random,
-            timers: &mut shell.timers,
-            effects: &mut effects,
-            calls: &mut self.calls,
-            faults: &mut shell.faults,
             disk: &self.disk,
-            slowness: shell.slowness,
-        });
-        shell.process.handle(input, &mut context);
-        for effect in effects.drain(..) {
-            self.apply(id, effect, parent, sink);
+            calls: &mut self.calls,
+            effects: &mut effects,
+        };
+        shell.turn(self.now, self.events, input, lent);
+        self.work = self.work - before + shell.timers.work();
+        if shell.faults.has_fired() {
+            self.count_fired(id, sink);
         }
+        self.apply_all(id, effects.drain(..), parent, sink);
         self.effects = effects;
+    }
+
+    /// Carries effects out in order, until a fault at a point cuts them.
+    fn apply_all(
+        &mut self,
+        id: ProcessId,
+        mut effects: impl Iterator<Item = Effect>,
+        parent: u64,
+        sink: &mut impl Sink,
+    ) {
+        while let Some(effect) = effects.next() {
+            let Effect::Point { step, point, item, run } = effect else {
+                self.apply(id, effect, parent, sink);
+                continue;
+            };
+            if !self.pass_point(id, step, point, item, run, sink) {
+                continue;
+            }
+            if self.shells[id.index()].is_alive() {
+                // It stands still: the rest follows when it goes on.
+                let before = self.shells[id.index()].work();
+                self.shells[id.index()].freeze(effects);
+                self.recount(id, before);
+            }
+            return;
+        }
     }
 
     fn apply(&mut self, id: ProcessId, effect: Effect, parent: u64, sink: &mut impl Sink) {
         match effect {
             Effect::Observe { connection, item, by, what } => {
-                let incarnation = self.shells[id.index()].incarnation;
+                if self.registry.counts_copies() {
+                    self.count_copies(&what);
+                }
+                let incarnation = self.shells[id.index()].incarnation();
                 sink.observe(&Observation {
                     at: self.now,
                     event: self.events,
@@ -259,118 +348,109 @@ impl World {
                     what,
                 });
             }
-            Effect::Call { to, message } => {
-                let connection = self.transport.connect(id, to);
-                self.send(id, connection, message, sink);
-            }
+            Effect::Call { to, message } => self.call(id, to, message, sink),
             Effect::Answer { connection, message } => self.send(id, connection, message, sink),
-            Effect::Datagram { to, message } => {
-                let latency = self.transport.latency(&self.plan, &self.random, id, to, [self.events, 0]);
-                self.launch(self.now + latency, id, to, ConnectionId::NONE, message, sink);
-            }
-            Effect::Close { connection } => {
-                self.transport.close(connection);
-            }
+            Effect::Datagram { to, message } => self.cast(id, to, message, sink),
+            Effect::Close { connection } => self.close(id, connection),
             Effect::Point { .. } => {}
-            Effect::StartSlot(slot) => self.schedule_start(slot, self.now),
-            Effect::StopSlot(slot) => self.stop(slot, sink),
+            Effect::StartSlot(slot) => self.start_slot(slot),
+            Effect::StopSlot(slot) => self.stop_slot(slot, sink),
         }
     }
 
-    fn send(&mut self, from: ProcessId, connection: ConnectionId, message: Message, sink: &mut impl Sink) {
-        let identity = identity(&message);
-        let path = self.transport.deliver_at(&self.plan, &self.random, self.now, connection, from, identity);
-        match path {
-            Some((to, at)) => self.launch(at, from, to, connection, message, sink),
-            None => {}
+    fn start_slot(&mut self, id: ProcessId) {
+        self.shells[id.index()].want();
+        self.schedule_wake(id);
+    }
+
+    fn stop_slot(&mut self, id: ProcessId, sink: &mut impl Sink) {
+        let before = self.shells[id.index()].work();
+        let was_alive = self.shells[id.index()].unwant();
+        self.recount(id, before);
+        if was_alive {
+            self.close_all(id, CloseReason::Closed);
+            self.note(sink, id, self.events, What::Life(Life::Stopped));
         }
     }
 
-    fn launch(
-        &mut self,
-        at: Time,
-        from: ProcessId,
-        to: ProcessId,
-        connection: ConnectionId,
-        message: Message,
+    /// Observes something about a process as such.
+    pub(super) fn note(&self, sink: &mut impl Sink, process: ProcessId, parent: u64, what: What) {
+        self.note_by(sink, process, parent, FaultMask::NONE, Item::default(), what);
+    }
+
+    /// Observes something about an item that faults have touched.
+    pub(super) fn note_by(
+        &self,
         sink: &mut impl Sink,
+        process: ProcessId,
+        parent: u64,
+        by: FaultMask,
+        item: Item,
+        what: What,
     ) {
-        if !message.cargo.is_empty() {
-            self.work_in_flight += 1;
-        }
-        let flight = Flight { from, to, connection, parent: self.events, message };
-        let slot = self.flights.insert(flight);
-        self.queue.push(at, Entry::Arrival(slot));
-    }
-
-    fn stop(&mut self, id: ProcessId, sink: &mut impl Sink) {
-        let shell = &mut self.shells[id.index()];
-        shell.process.crash();
-        shell.timers.clear();
-        shell.running = false;
-        shell.incarnation += 1;
-        self.note(sink, id, self.events, What::Life(Life::Stopped));
-    }
-
-    fn note(&self, sink: &mut impl Sink, process: ProcessId, parent: u64, what: What) {
         sink.observe(&Observation {
             at: self.now,
             event: self.events,
             parent,
             process,
-            incarnation: self.shells[process.index()].incarnation,
+            incarnation: self.shells.get(process.index()).map_or(0, Shell::incarnation),
             connection: ConnectionId::NONE,
-            item: Item::default(),
-            by: crate::ids::FaultMask::NONE,
+            item,
+            by,
             what,
         });
     }
 
-    fn schedule_wake(&mut self, id: ProcessId) {
+    pub(super) fn schedule_wake(&mut self, id: ProcessId) {
         let shell = &mut self.shells[id.index()];
-        if let Some(due) = shell.timers.next_due()
-            && due < shell.wake
-        {
+        let due = shell.next_wake(self.now);
+        if due < shell.wake {
             shell.wake = due;
             self.queue.push(due, Entry::Wake(id.0));
         }
     }
-}
 
-impl Shell {
-    fn new(process: Box<dyn Process>) -> Shell {
-        Shell {
-            process,
-            timers: Timers::default(),
-            faults: LocalFaults::default(),
-            incarnation: 0,
-            running: false,
-            slowness: 1000,
-            wake: Time::NEVER,
-            parent: 0,
+    pub(super) fn schedule_faults(&mut self) {
+        if let Some(due) = self.registry.next_due().map(|due| due.max(self.now))
+            && due < self.fault_wake
+        {
+            self.fault_wake = due;
+            self.queue.push(due, Entry::Fault);
         }
+    }
+
+    /// What the network needs to know.
+    pub(super) fn surroundings<'a>(
+        plan: &'a Plan,
+        random: &'a Random,
+        locations: &'a [Location],
+    ) -> Surroundings<'a> {
+        Surroundings { plan, random, locations }
     }
 }
 
-/// What tells the draws about two messages apart: the item, what is said, and which repetition it is.
-fn identity(message: &Message) -> [u64; 2] {
-    let kind = match &message.body {
-        Body::Request(request) => 1 + (request.verb as u64) * 16,
-        Body::Response(_) => 2,
-        Body::Broker(_) => 3,
-        Body::BrokerEvent(_) => 4,
-        Body::Store(_) => 5,
-        Body::StoreAnswer(_) => 6,
-        Body::Probe => 7,
-        Body::ProbeAnswer { .. } => 8,
-        Body::Control(_) => 9,
-        Body::ControlAnswer(_) => 10,
-    };
-    let subject = match &message.cargo {
-        Cargo::None => message.call.0 | 1 << 63,
-        cargo => cargo.first().map_or(0, Item::identity),
-    };
-    [subject, kind << 32 | u64::from(message.attempt)]
+/// Builds every process of a plan.
+fn build(plan: &Plan) -> Result<Vec<Box<dyn Process>>, BuildError> {
+    let mut built: Vec<Option<Box<dyn Process>>> = Vec::new();
+    built.resize_with(plan.processes.len(), || None);
+    let mut errors = Vec::new();
+    for (name, kind) in &plan.blueprint.nodes {
+        match kind.build(name, plan) {
+            Ok(processes) => {
+                for (id, process) in processes {
+                    built[id.index()] = Some(process);
+                }
+            }
+            Err(error) => errors.push(error),
+        }
+    }
+    if errors.is_empty() {
+        for (info, _) in plan.processes.iter().zip(&built).filter(|(_, process)| process.is_none()) {
+            let node = &plan.nodes[info.node.index()].name;
+            errors.push(PlanError::at(&["nodes", node], format!("process {} was not built", info.name)));
+        }
+    }
+    if errors.is_empty() { Ok(built.into_iter().flatten().collect()) } else { Err(errors) }
 }
 
 /// The declared fields of an input that enter the digest.
@@ -378,11 +458,13 @@ fn fields(input: &Input) -> (u64, u64) {
     match input {
         Input::Start => (1, 0),
         Input::Message { from, message, .. } => {
-            let [subject, kind] = identity(message);
-            (2 | kind << 8, mix(subject, u64::from(from.0)))
+            let (kind, detail) = kind_of(&message.body);
+            let subject = message.cargo.first().map_or(message.call.0 | 1 << 63, Item::identity);
+            let told = mix(detail, u64::from(message.attempt) << 32 | u64::from(from.0));
+            (2 | u64::from(kind) << 8, mix(subject, told))
         }
         Input::Timer(token) => (3, *token),
-        Input::Disk(token, _) => (4, *token),
-        Input::Closed { connection, .. } => (5, u64::from(connection.slot)),
+        Input::Disk(token, result) => (4 | u64::from(result.is_err()) << 8, *token),
+        Input::Closed { peer, reason, .. } => (5 | (*reason as u64) << 8, u64::from(peer.0)),
     }
 }

@@ -1,6 +1,14 @@
-//! The network: paths and their latency, connections, datagrams. A pure module between the processes
-//! and the engine.
+//! The network: paths and their latency, connections, datagrams, and what can be wrong with them. A pure
+//! module between the processes and the engine.
 
+pub mod disturbance;
+pub mod manners;
+pub mod path;
+pub mod scope;
 pub mod transport;
 
-pub use transport::Transport;
+pub use disturbance::{Burst, Disturbance, Silence, Wrong};
+pub use manners::{Manners, Speech};
+pub use path::place;
+pub use scope::{ProcessSet, Scope};
+pub use transport::{Network, Sending};

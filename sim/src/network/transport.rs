@@ -1,14 +1,67 @@
-//! Connections that behave as TCP and AMQP do: loss costs delay, order holds inside a connection, and
-//! the sender of a request that got no answer does not know whether it happened.
+//! Connections that behave as TCP, TLS and AMQP do: loss costs delay, order holds inside a connection,
+//! and the sender of a request that got no answer does not know whether it happened. Datagrams get lost,
+//! doubled and overtaken. Every draw is keyed by names and by the item, or where there is none by a
+//! counter of the pair's own, so that more traffic elsewhere shifts nothing.
+
+use std::collections::VecDeque;
 
 use rustc_hash::FxHashMap;
 
-use crate::ids::{ConnectionId, ProcessId};
+use crate::ids::{ConnectionId, FaultMask, Item, ProcessId};
 use crate::kernel::slab::Slab;
+use crate::message::{Body, Cargo, Message, broker, store};
+use crate::network::disturbance::{Disturbance, Silence, Wrong};
+use crate::network::manners::{HANDSHAKE_GIVES_UP, HANDSHAKE_RETRANSMISSION, RETRANSMISSION, Speech};
+use crate::network::path::{Latencies, Path, Segment, stretch_hash, stretches};
+use crate::observe::LinkBook;
 use crate::plan::{Location, Plan};
-use crate::random::{Purpose, Random};
+use crate::random::{Purpose, Random, mix};
 use crate::time::{Span, Time};
-use crate::units::{Distribution, Sampler};
+
+/// Bytes of a message beyond its items: headers, framing, acknowledgements.
+const OVERHEAD: u64 = 256;
+/// More retransmissions than this in a row are a cut, not a loss.
+const MOST_LOSSES: u32 = 8;
+/// How many kinds of message without an item have a counter of their own.
+const KINDS: usize = 16;
+
+/// What the network needs to know of the world.
+#[derive(Clone, Copy, Debug)]
+pub struct Surroundings<'a> {
+    /// The plan.
+    pub plan: &'a Plan,
+    /// Chance.
+    pub random: &'a Random,
+    /// Where each process runs.
+    pub locations: &'a [Location],
+}
+
+/// Who talks to whom; outlives their connections.
+#[derive(Clone, Debug)]
+struct Pair {
+    client: ProcessId,
+    server: ProcessId,
+    path: Path,
+    /// Segments and nodes, forth and back: keys the draws about items, whatever the replica.
+    names: [u64; 2],
+    /// The processes, forth and back: keys the draws about traffic without an item.
+    own: [u64; 2],
+    counters: [[u32; KINDS]; 2],
+    connection: Option<ConnectionId>,
+}
+
+/// Messages that a cut, or a dark host, has stopped. Only the first has an event of its own.
+#[derive(Clone, Debug)]
+pub struct Stall {
+    /// The messages, by flight slot, in order.
+    pub queue: VecDeque<u32>,
+    /// Since when.
+    pub since: Time,
+    /// How often the first has been sent again.
+    pub tries: u32,
+    /// Because of which faults.
+    pub by: FaultMask,
+}
 
 /// One connection.
 #[derive(Clone, Debug)]
@@ -17,43 +70,261 @@ pub struct Connection {
     pub client: ProcessId,
     /// To whom.
     pub server: ProcessId,
+    /// What is spoken on it.
+    pub speech: Speech,
+    /// Whether the client's and the server's side still hold it.
+    pub open: [bool; 2],
+    /// Whether its first message has arrived.
+    pub established: bool,
+    /// What has stopped it, from the client's and from the server's side.
+    pub stalls: [Option<Box<Stall>>; 2],
+    /// A limit that it is beyond: it will be refused.
+    pub refused: FaultMask,
     generation: u32,
+    pair: u32,
+    ready: Time,
+    used: Time,
+    calls: u32,
+    bytes: u64,
     last: [Time; 2],
 }
 
-/// All connections of a world.
-#[derive(Clone, Debug)]
-pub struct Transport {
-    connections: Slab<Connection>,
-    generations: Vec<u32>,
-    by_pair: FxHashMap<(ProcessId, ProcessId), ConnectionId>,
-    within_zone: Sampler,
-    across_zones: Sampler,
-    internet: Sampler,
-}
+impl Connection {
+    /// The side of a process: 0 for the client's, 1 for the server's.
+    #[must_use]
+    pub fn side(&self, of: ProcessId) -> usize {
+        usize::from(self.client != of)
+    }
 
-impl Default for Transport {
-    fn default() -> Self {
-        let lognormal = |median, p99| Distribution::Lognormal { median, p99 }.sampler();
-        Self {
-            connections: Slab::default(),
-            generations: Vec::new(),
-            by_pair: FxHashMap::default(),
-            within_zone: lognormal(Span::micros(120), Span::micros(500)),
-            across_zones: lognormal(Span::micros(500), Span::millis(1)),
-            internet: lognormal(Span::millis(12), Span::millis(40)),
-        }
+    /// The process at a side.
+    #[must_use]
+    pub const fn at(&self, side: usize) -> ProcessId {
+        if side == 0 { self.client } else { self.server }
     }
 }
 
-impl Transport {
-    /// The connection from `client` to `server`, opened if there is none.
-    pub fn connect(&mut self, client: ProcessId, server: ProcessId) -> ConnectionId {
-        if let Some(id) = self.by_pair.get(&(client, server)) {
-            return *id;
+/// How a message goes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Sending {
+    /// To whom.
+    pub to: ProcessId,
+    /// When it arrives.
+    pub at: Time,
+    /// Which faults altered that.
+    pub by: FaultMask,
+    /// Whether it takes at least twice as long as it would have.
+    pub delayed: bool,
+}
+
+/// What becomes of a message that is put on a connection.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Fate {
+    /// It is under way.
+    Goes(Sending),
+    /// The sender's side is gone.
+    Gone,
+    /// A fault resets the connection now.
+    Broken(FaultMask),
+}
+
+/// What becomes of a datagram.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Cast {
+    /// Its arrival, or `None` if it is lost.
+    pub first: Option<Sending>,
+    /// The arrival of its double.
+    pub double: Option<Sending>,
+    /// Which faults altered it.
+    pub by: FaultMask,
+}
+
+/// All paths and connections of a world.
+#[derive(Clone, Debug, Default)]
+pub struct Network {
+    segments: Vec<Segment>,
+    latencies: std::sync::Arc<Latencies>,
+    pairs: Vec<Pair>,
+    by_pair: FxHashMap<(ProcessId, ProcessId), u32>,
+    connections: Slab<Connection>,
+    generations: Vec<u32>,
+    disturbances: Vec<Disturbance>,
+    /// The links book, but for what is in flight.
+    pub book: LinkBook,
+}
+
+impl Network {
+    // -- Disturbances. --
+
+    /// Something begins to be wrong.
+    pub fn disturb(&mut self, mut disturbance: Disturbance, now: Time) {
+        disturbance.since = now;
+        self.disturbances.push(disturbance);
+    }
+
+    /// One disturbance by this fault, of this sort, ends.
+    pub fn calm(&mut self, ended: &Disturbance) {
+        let same = |d: &Disturbance| {
+            d.fault == ended.fault
+                && d.scope == ended.scope
+                && std::mem::discriminant(&d.what) == std::mem::discriminant(&ended.what)
+        };
+        if let Some(index) = self.disturbances.iter().position(same) {
+            self.disturbances.remove(index);
         }
-        let slot =
-            self.connections.insert(Connection { client, server, generation: 0, last: [Time::ZERO; 2] });
+    }
+
+    /// Whether a message in this direction is cut now; by which faults, and how.
+    #[must_use]
+    pub fn cut(
+        &self,
+        from: ProcessId,
+        to: ProcessId,
+        established: bool,
+        probe: bool,
+        now: Time,
+    ) -> Option<(FaultMask, Silence)> {
+        let mut found = None;
+        for disturbance in &self.disturbances {
+            if probe && disturbance.hidden {
+                continue;
+            }
+            if let Some(how) = disturbance.cuts(from, to, established, now) {
+                let (mask, _) = found.unwrap_or((FaultMask::NONE, how));
+                found = Some((mask.and(FaultMask::of(disturbance.fault)), how));
+            }
+        }
+        found
+    }
+
+    /// Whether nothing is wrong anywhere.
+    #[must_use]
+    pub fn is_calm(&self) -> bool {
+        self.disturbances.is_empty()
+    }
+
+    // -- Pairs and paths. --
+
+    fn pair(&mut self, around: Surroundings<'_>, client: ProcessId, server: ProcessId) -> u32 {
+        if let Some(pair) = self.by_pair.get(&(client, server)) {
+            return *pair;
+        }
+        let locate = |id: ProcessId| around.locations[id.index()];
+        let mut path = Path::new();
+        let mut name = 0;
+        for stretch in stretches(locate(client), locate(server)) {
+            let index = match self.segments.iter().position(|segment| segment.stretch == stretch) {
+                Some(index) => index,
+                None => {
+                    self.segments.push(Segment { stretch, hash: stretch_hash(around.plan, stretch) });
+                    self.segments.len() - 1
+                }
+            };
+            name = mix(name, self.segments[index].hash);
+            path.push(index as u16);
+        }
+        let node = |id: ProcessId| around.plan.nodes[around.plan.process(id).node.index()].hash;
+        let process = |id: ProcessId| around.plan.process(id).hash;
+        let both = |a: u64, b: u64| [mix(a, b.rotate_left(17)), mix(b, a.rotate_left(17))];
+        let [there, back] = both(node(client), node(server));
+        self.pairs.push(Pair {
+            client,
+            server,
+            path,
+            names: [mix(name, there), mix(name, back)],
+            own: both(process(client), process(server)),
+            counters: [[0; KINDS]; 2],
+            connection: None,
+        });
+        let index = self.pairs.len() as u32 - 1;
+        self.by_pair.insert((client, server), index);
+        index
+    }
+
+    /// What keys the draws about a message: names and identity.
+    fn identify(&mut self, pair: u32, side: usize, message: &Message) -> (u64, [u64; 2]) {
+        let pair = &mut self.pairs[pair as usize];
+        let (kind, detail) = kind_of(&message.body);
+        match message.cargo.first() {
+            Some(item) => {
+                let item = item.identity() ^ u64::from(item.kind.0) << 48;
+                (pair.names[side], [item, u64::from(kind) << 56 | detail << 16 | u64::from(message.attempt)])
+            }
+            None => {
+                let counter = &mut pair.counters[side][usize::from(kind) % KINDS];
+                *counter += 1;
+                (pair.own[side], [u64::from(*counter), u64::from(kind) << 56 | 1 << 55])
+            }
+        }
+    }
+
+    /// What keys the draws about something that is no message, such as a set-up.
+    fn count(&mut self, pair: u32, side: usize, kind: usize) -> (u64, [u64; 2]) {
+        let pair = &mut self.pairs[pair as usize];
+        pair.counters[side][kind] += 1;
+        (pair.own[side], [u64::from(pair.counters[side][kind]), (kind as u64) << 56 | 1 << 54])
+    }
+
+    fn base_latency(&self, random: &Random, pair: u32, names: u64, identity: [u64; 2]) -> Span {
+        let pair = &self.pairs[pair as usize];
+        pair.path.iter().fold(Span::ZERO, |sum, index| {
+            let segment = &self.segments[usize::from(*index)];
+            let draw = random.draw(Purpose::Latency, names ^ segment.hash, identity);
+            sum + self.latencies.of(segment.stretch).at(draw)
+        })
+    }
+
+    /// How long something small takes from one process to another: a reset, a close.
+    pub fn notice_latency(&mut self, around: Surroundings<'_>, from: ProcessId, to: ProcessId) -> Span {
+        let pair = self.pair(around, from, to);
+        let (names, identity) = self.count(pair, 0, 14);
+        self.base_latency(around.random, pair, names, identity)
+    }
+
+    // -- Connections. --
+
+    /// The connection from `client` to `server`, opened if there is none. If the one that was there had
+    /// been idle for too long, it comes back too: both of its sides are to be told.
+    pub fn connect(
+        &mut self,
+        around: Surroundings<'_>,
+        now: Time,
+        client: ProcessId,
+        server: ProcessId,
+        speech: Speech,
+    ) -> (ConnectionId, Option<ConnectionId>) {
+        let pair = self.pair(around, client, server);
+        let mut idle = None;
+        if let Some(id) = self.pairs[pair as usize].connection {
+            let known = self.get(id);
+            if known.is_some_and(|c| !is_idle(c, now)) {
+                return (id, None);
+            }
+            idle = known.map(|_| id);
+        }
+        (self.open(around, now, pair, speech), idle)
+    }
+
+    fn open(&mut self, around: Surroundings<'_>, now: Time, pair: u32, speech: Speech) -> ConnectionId {
+        let (names, identity) = self.count(pair, 0, 15);
+        let round_trip = self.base_latency(around.random, pair, names, identity).times(2);
+        let Pair { client, server, .. } = self.pairs[pair as usize];
+        let refused = self.beyond_limit(client, server);
+        let slot = self.connections.insert(Connection {
+            client,
+            server,
+            speech,
+            open: [true; 2],
+            established: false,
+            stalls: [None, None],
+            refused,
+            generation: 0,
+            pair,
+            ready: now + round_trip.times(speech.manners().set_up),
+            used: now,
+            calls: 0,
+            bytes: 0,
+            last: [Time::ZERO; 2],
+        });
         if self.generations.len() <= slot as usize {
             self.generations.resize(slot as usize + 1, 0);
         }
@@ -63,70 +334,404 @@ impl Transport {
             connection.generation = generation;
         }
         let id = ConnectionId { slot, generation };
-        self.by_pair.insert((client, server), id);
+        self.pairs[pair as usize].connection = Some(id);
         id
     }
 
-    /// The connection of this id, if it is still open.
+    fn beyond_limit(&self, client: ProcessId, server: ProcessId) -> FaultMask {
+        let mut refused = FaultMask::NONE;
+        for disturbance in &self.disturbances {
+            if let Wrong::ConnectionLimit(max) = disturbance.what
+                && disturbance.scope.touches(client, server)
+            {
+                let meant = |c: &Connection| disturbance.scope.touches(c.client, c.server) && c.open[0];
+                let count = self.connections.iter().filter(|(_, c)| meant(c)).count();
+                if count >= max as usize {
+                    refused = refused.and(FaultMask::of(disturbance.fault));
+                }
+            }
+        }
+        refused
+    }
+
+    /// The connection of this id, if any side still holds it.
     #[must_use]
     pub fn get(&self, id: ConnectionId) -> Option<&Connection> {
         self.connections.get(id.slot).filter(|connection| connection.generation == id.generation)
     }
 
-    /// Closes a connection.
-    pub fn close(&mut self, id: ConnectionId) -> Option<Connection> {
-        self.get(id)?;
-        let connection = self.connections.take(id.slot)?;
-        self.by_pair.remove(&(connection.client, connection.server));
-        Some(connection)
+    /// The same, to change it.
+    pub fn get_mut(&mut self, id: ConnectionId) -> Option<&mut Connection> {
+        self.connections.get_mut(id.slot).filter(|connection| connection.generation == id.generation)
     }
 
-    /// The open connections of a process, by slot.
+    /// One side lets go of a connection. When both have, what was stalled on it is returned.
+    pub fn let_go(&mut self, id: ConnectionId, side: usize) -> Vec<u32> {
+        let Some(connection) = self.get_mut(id) else { return Vec::new() };
+        connection.open[side] = false;
+        let (pair, both) = (connection.pair, connection.open == [false, false]);
+        let stalled = if both {
+            let stalls = std::mem::take(&mut connection.stalls);
+            self.connections.take(id.slot);
+            stalls.into_iter().flatten().flat_map(|stall| stall.queue).collect()
+        } else {
+            // What this side had sent and not seen acknowledged is not sent again.
+            connection.stalls[side].take().map(|stall| stall.queue.into()).unwrap_or_default()
+        };
+        let pair = &mut self.pairs[pair as usize];
+        if (side == 0 || both) && pair.connection == Some(id) {
+            pair.connection = None;
+        }
+        stalled
+    }
+
+    /// The client will not use the connection any more.
+    pub fn retire(&mut self, id: ConnectionId) {
+        if let Some(pair) = self.get(id).map(|connection| connection.pair) {
+            let pair = &mut self.pairs[pair as usize];
+            if pair.connection == Some(id) {
+                pair.connection = None;
+            }
+        }
+    }
+
+    /// The connections that a process holds a side of, by slot.
     #[must_use]
     pub fn of(&self, process: ProcessId) -> Vec<ConnectionId> {
-        let connections = self.connections.iter();
-        connections
-            .filter(|(_, connection)| connection.client == process || connection.server == process)
-            .map(|(slot, connection)| ConnectionId { slot, generation: connection.generation })
-            .collect()
+        self.those(|c| c.client == process && c.open[0] || c.server == process && c.open[1])
     }
 
-    /// When a message that is put on the connection now arrives at the other side.
-    pub fn deliver_at(
+    /// The connections that a scope touches.
+    #[must_use]
+    pub fn within(&self, scope: &crate::network::Scope) -> Vec<ConnectionId> {
+        self.those(|c| scope.touches(c.client, c.server))
+    }
+
+    fn those(&self, fits: impl Fn(&Connection) -> bool) -> Vec<ConnectionId> {
+        let meant = self.connections.iter().filter(|(_, connection)| fits(connection));
+        meant.map(|(slot, c)| ConnectionId { slot, generation: c.generation }).collect()
+    }
+
+    // -- Messages. --
+
+    /// Puts a message on a connection.
+    pub fn send(
         &mut self,
-        plan: &Plan,
-        random: &Random,
+        around: Surroundings<'_>,
         now: Time,
         id: ConnectionId,
         from: ProcessId,
-        identity: [u64; 2],
-    ) -> Option<(ProcessId, Time)> {
-        let connection = self.connections.get(id.slot).filter(|c| c.generation == id.generation)?;
-        let (to, side) =
-            if connection.client == from { (connection.server, 0) } else { (connection.client, 1) };
-        let latency = self.latency(plan, random, from, to, identity);
-        let connection = self.connections.get_mut(id.slot)?;
-        let at = (now + latency).max(connection.last[side] + Span::nanos(1));
+        message: &Message,
+    ) -> Fate {
+        let Some(connection) = self.get_mut(id) else { return Fate::Gone };
+        let side = connection.side(from);
+        if !connection.open[side] {
+            return Fate::Gone;
+        }
+        if message.call.0 != 0 {
+            // An answer bears the id of its call: it comes from the server's side.
+            connection.calls =
+                if side == 0 { connection.calls + 1 } else { connection.calls.saturating_sub(1) };
+        }
+        connection.used = now;
+        let (pair, to, start) = (connection.pair, connection.at(1 - side), connection.ready.max(now));
+        let (names, identity) = self.identify(pair, side, message);
+        let base = self.base_latency(around.random, pair, names, identity);
+        let mut weather = Weather::default();
+        if !self.disturbances.is_empty() {
+            let bytes = size(around.plan, &message.cargo);
+            weather = self.weather(around.random, now, (from, to), bytes, names, identity, false);
+            if let Some(broken) = self.breaks(around.random, id, (from, to), bytes, identity) {
+                return Fate::Broken(broken);
+            }
+        }
+        let extra = weather.extra + retransmissions(weather.losses);
+        let Some(connection) = self.get_mut(id) else { return Fate::Gone };
+        let at = (start + base + extra).max(connection.last[side] + Span::nanos(1));
         connection.last[side] = at;
-        Some((to, at))
+        Fate::Goes(Sending { to, at, by: weather.by, delayed: !weather.by.is_empty() && extra >= base })
     }
 
-    /// The time under way of one message between two processes.
-    #[must_use]
-    pub fn latency(
-        &self,
-        plan: &Plan,
-        random: &Random,
+    /// When a close that is sent now from this side arrives: after everything that was sent before.
+    pub fn close_at(&mut self, around: Surroundings<'_>, now: Time, id: ConnectionId, side: usize) -> Time {
+        let Some(connection) = self.get(id) else { return now };
+        let (from, to) = (connection.at(side), connection.at(1 - side));
+        let latency = self.notice_latency(around, from, to);
+        let Some(connection) = self.get_mut(id) else { return now };
+        let at = (now + latency).max(connection.last[side] + Span::nanos(1));
+        connection.last[side] = at;
+        at
+    }
+
+    /// Sends a datagram.
+    pub fn cast(
+        &mut self,
+        around: Surroundings<'_>,
+        now: Time,
         from: ProcessId,
         to: ProcessId,
+        message: &Message,
+    ) -> Cast {
+        let pair = self.pair(around, from, to);
+        let (names, identity) = self.identify(pair, 0, message);
+        let base = self.base_latency(around.random, pair, names, identity);
+        let mut cast = Cast { first: None, double: None, by: FaultMask::NONE };
+        let goes = |at, by| Some(Sending { to, at, by, delayed: false });
+        if self.disturbances.is_empty() {
+            cast.first = goes(now + base, FaultMask::NONE);
+            return cast;
+        }
+        let probe = matches!(message.body, Body::Probe | Body::ProbeAnswer { .. });
+        let bytes = size(around.plan, &message.cargo);
+        let weather = self.weather(around.random, now, (from, to), bytes, names, identity, probe);
+        cast.by = weather.by;
+        let at = now + base + weather.extra + weather.held_back;
+        if weather.losses == 0 {
+            cast.first = goes(at, weather.by);
+        }
+        if weather.doubled {
+            let again = [identity[0], identity[1] ^ 1 << 53];
+            let base = self.base_latency(around.random, pair, names, again);
+            cast.double = goes(now + base + weather.extra, weather.by);
+        }
+        cast
+    }
+
+    /// What the active disturbances do to one message.
+    #[expect(clippy::too_many_arguments, reason = "who, what and by which names: one call, one place")]
+    fn weather(
+        &mut self,
+        random: &Random,
+        now: Time,
+        (from, to): (ProcessId, ProcessId),
+        bytes: u64,
+        names: u64,
         identity: [u64; 2],
-    ) -> Span {
-        let (from, to) = (plan.process(from), plan.process(to));
-        let sampler = match (from.location, to.location) {
-            (Location::Internet, _) | (_, Location::Internet) => &self.internet,
-            (Location::Zone { zone: a, .. }, Location::Zone { zone: b, .. }) if a == b => &self.within_zone,
-            _ => &self.across_zones,
+        probe: bool,
+    ) -> Weather {
+        let mut weather = Weather::default();
+        for disturbance in &mut self.disturbances {
+            if probe && disturbance.hidden || !disturbance.scope.covers(from, to) {
+                continue;
+            }
+            let label = disturbance.label ^ names;
+            let altered = match &disturbance.what {
+                Wrong::Latency(sampler) => {
+                    let more = sampler.at(random.draw(Purpose::Latency, label, identity));
+                    weather.extra = weather.extra + more;
+                    !more.is_zero()
+                }
+                Wrong::Loss { .. } => {
+                    let p = disturbance.loss_at(random, now);
+                    let losses = losses(p, random.unit(Purpose::Loss, label, identity));
+                    weather.losses += losses;
+                    losses > 0
+                }
+                Wrong::Duplicate(rate) => {
+                    let doubled = random.chance(*rate, Purpose::Placement, label, identity);
+                    weather.doubled |= doubled;
+                    doubled && probe
+                }
+                Wrong::Reorder { rate, gap } => {
+                    let held = random.chance(*rate, Purpose::Balance, label, identity);
+                    if held {
+                        weather.held_back = gap.at(random.draw(Purpose::Jitter, label, identity));
+                    }
+                    held && probe
+                }
+                Wrong::Bandwidth(rate) => {
+                    let back = usize::from(!disturbance.scope.from.has(from));
+                    let free = disturbance.free_at[back].max(now);
+                    let nanos = u128::from(bytes) * 1_000_000_000 / u128::from(*rate);
+                    disturbance.free_at[back] = free + Span(u64::try_from(nanos).unwrap_or(u64::MAX));
+                    weather.extra = weather.extra + disturbance.free_at[back].since(now);
+                    true
+                }
+                Wrong::Cut { .. } | Wrong::Reset(_) | Wrong::LimitData(_) | Wrong::ConnectionLimit(_) => {
+                    false
+                }
+            };
+            if altered {
+                weather.by = weather.by.and(FaultMask::of(disturbance.fault));
+            }
+        }
+        weather
+    }
+
+    /// Whether a disturbance resets the connection as this message is sent.
+    fn breaks(
+        &mut self,
+        random: &Random,
+        id: ConnectionId,
+        (from, to): (ProcessId, ProcessId),
+        bytes: u64,
+        identity: [u64; 2],
+    ) -> Option<FaultMask> {
+        let mut by = FaultMask::NONE;
+        let mut carried = 0;
+        if let Some(connection) = self.get_mut(id) {
+            connection.bytes += bytes;
+            carried = connection.bytes;
+        }
+        for disturbance in self.disturbances.iter().filter(|d| d.scope.covers(from, to)) {
+            let breaks = match disturbance.what {
+                Wrong::Reset(p) => random.chance(p, Purpose::FaultChance, disturbance.label, identity),
+                Wrong::LimitData(limit) => carried > limit,
+                _ => false,
+            };
+            if breaks {
+                by = by.and(FaultMask::of(disturbance.fault));
+            }
+        }
+        (!by.is_empty()).then_some(by)
+    }
+
+    // -- Stalls. --
+
+    /// Stops a message at the end of its path. Returns when its sender tries again, if it is the first.
+    pub fn stall(
+        &mut self,
+        id: ConnectionId,
+        side: usize,
+        slot: u32,
+        by: FaultMask,
+        now: Time,
+    ) -> Option<Time> {
+        let connection = self.get_mut(id)?;
+        if let Some(stall) = &mut connection.stalls[side] {
+            stall.queue.push_back(slot);
+            stall.by = stall.by.and(by);
+            return None;
+        }
+        let first = if connection.established { RETRANSMISSION } else { HANDSHAKE_RETRANSMISSION };
+        let queue = VecDeque::from([slot]);
+        connection.stalls[side] = Some(Box::new(Stall { queue, since: now, tries: 0, by }));
+        Some(now + first)
+    }
+
+    /// The first stalled message was sent again in vain. Returns when it is tried next, or `None`: the
+    /// stream is given up.
+    pub fn retry(&mut self, id: ConnectionId, side: usize, now: Time) -> Option<Time> {
+        let connection = self.get_mut(id)?;
+        let (first, limit) = if connection.established {
+            (RETRANSMISSION, connection.speech.manners().gives_up)
+        } else {
+            (HANDSHAKE_RETRANSMISSION, HANDSHAKE_GIVES_UP)
         };
-        sampler.at(random.draw(Purpose::Latency, from.hash ^ to.hash.rotate_left(17), identity))
+        let stall = connection.stalls[side].as_mut()?;
+        let deadline = stall.since + limit;
+        if now >= deadline {
+            return None;
+        }
+        stall.tries += 1;
+        Some((now + first.times(1 << stall.tries.min(20))).min(deadline))
+    }
+
+    /// The way is free: what was stalled follows at once, in order. Returns the slots with their instants.
+    pub fn unstall(&mut self, id: ConnectionId, side: usize, now: Time) -> (FaultMask, Vec<(u32, Time)>) {
+        let Some(connection) = self.get_mut(id) else { return (FaultMask::NONE, Vec::new()) };
+        let Some(stall) = connection.stalls[side].take() else { return (FaultMask::NONE, Vec::new()) };
+        let mut at = now;
+        let mut out = Vec::with_capacity(stall.queue.len());
+        for slot in stall.queue {
+            at += Span::nanos(1);
+            out.push((slot, at));
+        }
+        connection.last[side] = connection.last[side].max(at);
+        (stall.by, out)
+    }
+}
+
+/// What the disturbances do to one message.
+#[derive(Clone, Copy, Debug, Default)]
+struct Weather {
+    extra: Span,
+    losses: u32,
+    held_back: Span,
+    doubled: bool,
+    by: FaultMask,
+}
+
+/// A connection without traffic and without an open call is closed after the protocol's idle time.
+fn is_idle(connection: &Connection, now: Time) -> bool {
+    connection.calls == 0
+        && connection.established
+        && connection.stalls == [const { None }; 2]
+        && now.since(connection.used) > connection.speech.manners().idle
+}
+
+impl PartialEq for Stall {
+    fn eq(&self, other: &Self) -> bool {
+        self.queue == other.queue && self.since == other.since && self.tries == other.tries
+    }
+}
+
+/// How often in a row a message of this loss probability is lost, from one uniform draw.
+fn losses(p: f64, draw: f64) -> u32 {
+    let mut count = 0;
+    let mut threshold = p;
+    while draw < threshold && count < MOST_LOSSES {
+        count += 1;
+        threshold *= p;
+    }
+    count
+}
+
+/// The delay of so many retransmissions: 200 ms, doubling.
+fn retransmissions(losses: u32) -> Span {
+    RETRANSMISSION.times((1u64 << losses.min(MOST_LOSSES * 2)) - 1)
+}
+
+fn size(plan: &Plan, cargo: &Cargo) -> u64 {
+    let bytes = |item: &Item| plan.item_bytes(item.stream);
+    OVERHEAD + cargo.items().iter().map(bytes).sum::<u64>()
+}
+
+/// The kind of a message, and what else tells two messages about one item apart.
+pub(crate) fn kind_of(body: &Body) -> (u8, u64) {
+    match body {
+        Body::Request(request) => (0, u64::from(request.part) | (request.verb as u64) << 16),
+        Body::Response(_) => (1, 0),
+        Body::Broker(command) => (2, broker_detail(command)),
+        Body::BrokerEvent(event) => match event {
+            broker::Event::Delivered { delivery_count, .. } => (3, u64::from(*delivery_count)),
+            _ => (4, 0),
+        },
+        Body::Store(command) => (5, store_detail(command)),
+        Body::StoreAnswer(_) => (6, 0),
+        Body::Probe => (7, 0),
+        Body::ProbeAnswer { .. } => (8, 0),
+        Body::Control(_) => (9, 0),
+        Body::ControlAnswer(_) => (10, 0),
+    }
+}
+
+fn broker_detail(command: &broker::Command) -> u64 {
+    use broker::Command as C;
+    let (verb, part) = match command {
+        C::Send { part, .. } => (0, *part),
+        C::Attach { part, .. } => (1, *part),
+        C::Credit { .. } => (2, 0),
+        C::Detach { .. } => (3, 0),
+        C::Settle { how, .. } => (4, *how as u16),
+        C::Renew { .. } => (5, 0),
+        C::Transact { .. } => (6, 0),
+        C::ReceiveDeferred { part, .. } => (7, *part),
+        C::CancelScheduled { part, .. } => (8, *part),
+        C::Peek { part, .. } => (9, *part),
+    };
+    verb << 16 | u64::from(part)
+}
+
+fn store_detail(command: &store::Command) -> u64 {
+    use store::Command as C;
+    match command {
+        C::Write { operations, .. } => operations
+            .first()
+            .map_or(0, |operation| u64::from(operation.part) | (operation.verb as u64) << 20),
+        C::Poll { part, .. } => 1 << 16 | u64::from(*part),
+        C::Read { part, .. } => 2 << 16 | u64::from(*part),
+        C::Lease { range, .. } => 3 << 16 | u64::from(*range),
+        C::ReadFeed { range, .. } => 4 << 16 | u64::from(*range),
     }
 }

@@ -2,14 +2,18 @@
 //! runs, its timers and its durable state. The same for every engine.
 
 pub mod bag;
+pub mod clock;
 pub mod context;
 pub mod durable;
 pub mod rig;
+pub mod shell;
 pub mod timers;
 
 pub use bag::ItemBag;
+pub use clock::Clock;
 pub use context::{Context, Effect, Point};
 pub use durable::{Apply, Durable};
+pub use shell::Shell;
 pub use timers::{TimerId, Timers};
 
 use std::fmt;

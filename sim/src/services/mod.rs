@@ -15,6 +15,12 @@ pub trait Service {
         None
     }
 
+    /// Why this fault cannot apply to the node as it is configured (credits on a Premium namespace), if so.
+    fn refuses(&self, fault: &crate::faults::FaultKind) -> Option<String> {
+        let _ = fault;
+        None
+    }
+
     /// The names from which its recipe takes copies: its triggers (`orders-db.event`, `orders.change-feed`;
     /// with `only`, just those parts: `orders.event`). A table that is named here is a queue: a row in it
     /// waits for a consumer and is not at rest.
@@ -66,6 +72,9 @@ macro_rules! kinds {
             fn of(&self) -> Option<&str> {
                 match self { $(NodeKind::$variant(config) => config.of(),)+ }
             }
+            fn refuses(&self, fault: &crate::faults::FaultKind) -> Option<String> {
+                match self { $(NodeKind::$variant(config) => config.refuses(fault),)+ }
+            }
             fn consumes(&self) -> Vec<String> {
                 match self { $(NodeKind::$variant(config) => config.consumes(),)+ }
             }
@@ -81,7 +90,7 @@ macro_rules! kinds {
 
 pub mod api_management;
 #[cfg(test)]
-mod bench;
+pub(crate) mod bench;
 pub mod cosmos_db;
 pub mod endpoint;
 pub mod event_grid;

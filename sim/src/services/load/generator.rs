@@ -299,10 +299,9 @@ mod tests {
         rig.crash();
         let NodeKind::Load(load) = &plan.blueprint.nodes["shoppers"] else { panic!() };
         let (id, mut built) = load.build("shoppers", &plan).unwrap().pop().unwrap();
-        let shown = |process: &Box<dyn Process>| {
-            format!("{process:?}").replace(&format!("number: {before}"), "number: 0")
-        };
-        assert_eq!(shown(&rig.process), shown(&built), "only the numbering survives");
+        let shown =
+            |process: &dyn Process| format!("{process:?}").replace(&format!("number: {before}"), "number: 0");
+        assert_eq!(shown(&*rig.process), shown(&*built), "only the numbering survives");
         built.crash();
         assert_eq!(id, ProcessId(0));
         let after = offered(&rig.advance(Span::secs(5)));

@@ -1,0 +1,144 @@
+//! Whether the scenario's faults can do what they say: found out before anything runs.
+
+use crate::faults::{Aim, At, FaultKind, Placement};
+use crate::ids::FaultId;
+use crate::plan::{Plan, PlanError};
+use crate::random::name_hash;
+use crate::services::Service;
+
+/// Everything that is wrong with the faults of a plan.
+pub(crate) fn check(plan: &Plan) -> Vec<PlanError> {
+    let mut errors = Vec::new();
+    let faults = &plan.blueprint.faults;
+    if faults.len() > 64 {
+        let message = format!("there are {} faults", faults.len());
+        errors.push(PlanError::at(&["faults"], message).help("at most 64 faults fit one scenario"));
+    }
+    for (index, (name, kind)) in faults.iter().enumerate() {
+        let placement = kind.placement();
+        let aim = aim(plan, index, name, kind, &placement);
+        match kind.actions(&aim) {
+            Err(error) => errors.push(error),
+            Ok(actions) => {
+                if placement.ramp.is_some() && !actions.iter().any(super::Action::can_ramp) {
+                    let message = format!("`{}` happens or does not; it cannot grow", kind.id());
+                    errors.push(PlanError::at(&["faults", name, "ramp"], message).word("inapplicable"));
+                }
+                errors.extend(check_refusal(plan, name, kind));
+                errors.extend(check_placement(plan, name, kind, &placement));
+            }
+        }
+    }
+    errors
+}
+
+/// The aim of one fault, before the seed has placed anything.
+pub(crate) fn aim<'a>(
+    plan: &'a Plan,
+    index: usize,
+    name: &'a str,
+    kind: &'a FaultKind,
+    placement: &'a Placement,
+) -> Aim<'a> {
+    Aim {
+        plan,
+        locations: &[],
+        fault: FaultId(index as u16),
+        name,
+        label: name_hash(name),
+        id: kind.id(),
+        target: kind.target(),
+        placement,
+    }
+}
+
+/// A service may know that a fault cannot apply to it as it is configured.
+fn check_refusal(plan: &Plan, name: &str, kind: &FaultKind) -> Option<PlanError> {
+    let node = plan.blueprint.nodes.get(kind.target())?;
+    let why = node.refuses(kind)?;
+    Some(PlanError::at(&["faults", name, kind.id()], why).word("inapplicable"))
+}
+
+fn check_placement(plan: &Plan, name: &str, kind: &FaultKind, placement: &Placement) -> Vec<PlanError> {
+    let mut errors = Vec::new();
+    let mut wrong = |field: &str, message: String, help: &str, word: &'static str| {
+        errors.push(PlanError::at(&["faults", name, field], message).help(help).word(word));
+    };
+    let points =
+        [("before", &placement.before), ("in-doubt", &placement.in_doubt), ("after", &placement.after)];
+    let given: Vec<_> = points.iter().filter_map(|(field, step)| Some((*field, step.as_deref()?))).collect();
+    if given.len() > 1 {
+        let message = "a fault strikes at one point".to_owned();
+        wrong(given[1].0, message, "keep one of before, in-doubt, after", "point");
+    }
+    if let Some((field, step)) = given.first().copied() {
+        check_step(plan, kind.target(), step, |message, help, word| wrong(field, message, help, word));
+    }
+    if let Some(condition) = &placement.when
+        && plan.place_named(&condition.entity).is_none()
+    {
+        let message = format!("nothing waits at `{}`", condition.entity);
+        wrong("when", message, "name a queue, a subscription or a table", "dangling");
+    }
+    if placement.nth == Some(0) {
+        wrong("nth", "every 0th item is none".to_owned(), "write a count from 1", "value");
+    }
+    if placement.times == Some(0) {
+        wrong(
+            "times",
+            "0 times is never".to_owned(),
+            "write a count from 1, or leave the fault out",
+            "value",
+        );
+    }
+    if placement.every.is_some_and(|every| every.is_zero()) {
+        wrong("every", "again after no time at all".to_owned(), "write a duration above 0", "value");
+    }
+    if let Some(At::Instant(at)) = placement.at
+        && at >= plan.blueprint.time.run
+    {
+        let message = format!("{at} is after the end of the run ({})", plan.blueprint.time.run);
+        wrong("at", message, "instants count from the end of the warm-up", "value");
+    }
+    errors
+}
+
+fn check_step(plan: &Plan, target: &str, step: &str, mut wrong: impl FnMut(String, &str, &'static str)) {
+    let node_name = target.split('/').next().unwrap_or(target);
+    let Some(node) = plan.node(node_name) else { return };
+    let steps = &plan.nodes[node.index()].steps;
+    if steps.is_empty() {
+        let message = format!("`{node_name}` has no recipe, so there is no step at which to strike");
+        wrong(message, "place the fault with `at`, `every` or `when`", "point");
+    } else if plan.step_index(node, step).is_none() {
+        let same = steps.iter().filter(|name| *name == step).count();
+        let message = match same {
+            0 => format!("`{node_name}` has no step `{step}`"),
+            _ => format!("`{node_name}` has {same} steps named `{step}`"),
+        };
+        let help = match same {
+            0 => format!("its steps are: {}", steps.join(", ")),
+            _ => "give the one that is meant a name with `as`".to_owned(),
+        };
+        wrong(message, &help, "step");
+    }
+}
+
+/// What is allowed, but hardly what is meant: each with its path and advice.
+#[must_use]
+pub fn warnings(plan: &Plan) -> Vec<PlanError> {
+    let faults = plan.blueprint.faults.iter();
+    faults
+        .filter_map(|(name, kind)| match kind {
+            FaultKind::NetDuplicate(_) | FaultKind::NetReorder(_) => Some(
+                PlanError::at(
+                    &["faults", name, kind.id()],
+                    "on a stream (TCP, AMQP, HTTPS) neither duplication nor reordering is felt",
+                )
+                .help("only probes and names travel as datagrams; use msg.duplicate or msg.reorder for messages")
+                .word("stream"),
+            ),
+            _ => None,
+        })
+        .collect()
+}
