@@ -31,7 +31,7 @@ impl Line {
     /// How long a request that arrives now waits for its turn, or `None` where more than `longest` wait
     /// already. The turn is taken whether or not its client is still there.
     pub fn join(&mut self, now: Time, capacity: Rate, longest: Option<u32>) -> Option<Span> {
-        let Some(interval) = capacity.interval() else { return None };
+        let interval = capacity.interval()?;
         let wait = self.free_at.since(now);
         if longest.is_some_and(|longest| wait.0 / interval.0 >= u64::from(longest)) {
             return None;

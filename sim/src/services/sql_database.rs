@@ -74,8 +74,7 @@ impl SqlDatabaseProcess {
             return refuse(connection, &message, Error::ConnectionLimit, None, cx);
         }
         let wait = front.queue(cx.now(), self.setup.capacity, None).unwrap_or_default();
-        let setup = self.setup.clone();
-        let service = front.service_time(cx, &setup.latency, part, item, occurrence);
+        let service = front.service_time(cx, &self.setup.latency, part, item, occurrence);
         let work = !message.cargo.is_empty();
         let token = front.keep(Pending { connection, message });
         cx.timer(wait + service, token, work);

@@ -161,8 +161,7 @@ impl StorageContainerProcess {
         {
             return refuse(connection, &message, Error::BadRequest, None, cx);
         }
-        let setup = self.setup.clone();
-        let service = front.service_time(cx, &setup.latency, part, item, occurrence);
+        let service = front.service_time(cx, &self.setup.latency, part, item, occurrence);
         let work = !message.cargo.is_empty();
         let token = front.keep(Pending { connection, message });
         cx.timer(service, token, work);

@@ -1,6 +1,6 @@
 //! What stores have in common: their parts, what they observe and how they answer.
 
-use crate::ids::{Address, ConnectionId, Once, ProcessId};
+use crate::ids::{Address, ConnectionId, Item, Once, ProcessId};
 use crate::message::store::{Answer, Command, Error, Operation};
 use crate::message::{Body, Cargo, Message};
 use crate::node::Context;
@@ -161,7 +161,7 @@ pub(super) fn refuse(
     cx.answer(connection, answer.carrying(message.cargo.clone()));
 }
 
-/// Answers a read of the row of one item: the row, or that there is none.
+/// Answers a read of the rows of the items: those that are there, or that there is none.
 pub(super) fn read(
     tables: &[Table],
     connection: ConnectionId,
@@ -169,16 +169,17 @@ pub(super) fn read(
     part: u16,
     cx: &mut Context<'_>,
 ) {
-    let item = message.cargo.first().unwrap_or_default();
-    match tables.get(usize::from(part)) {
-        None => refuse(connection, message, Error::BadRequest, None, cx),
-        Some(table) if !table.contains(item) => refuse(connection, message, Error::NotFound, None, cx),
-        Some(_) => {
-            handled(connection, message, Handling::Stored, cx);
-            let answer = message.answer(Body::StoreAnswer(Answer::Rows { range: 0, upto: 0 }));
-            cx.answer(connection, answer.carrying(Cargo::One(item)));
-        }
+    let Some(table) = tables.get(usize::from(part)) else {
+        return refuse(connection, message, Error::BadRequest, None, cx);
+    };
+    let items = message.cargo.items().iter().copied();
+    let rows: Vec<Item> = items.filter(|item| table.contains(*item)).collect();
+    if rows.is_empty() {
+        return refuse(connection, message, Error::NotFound, None, cx);
     }
+    handled(connection, message, Handling::Stored, cx);
+    let answer = message.answer(Body::StoreAnswer(Answer::Rows { range: 0, upto: 0 }));
+    cx.answer(connection, answer.carrying(Cargo::of(rows)));
 }
 
 /// Answers a health probe as it came: by datagram, or on its connection.
