@@ -93,6 +93,12 @@ impl Judges {
         self.items.offered()
     }
 
+    /// Roughly what the items and calls take, in bytes.
+    #[cfg(test)]
+    fn bytes(&self) -> usize {
+        self.items.tables.iter().map(table::ItemTable::bytes).sum::<usize>() + self.sends.remembered() * 24
+    }
+
     fn sample(&mut self, now: Time) {
         let queues = self.queues.iter().filter(|place| self.copies.flows_off(**place));
         let backlog = queues.map(|place| self.copies.depth(*place)).sum();
