@@ -281,7 +281,8 @@ impl Front {
             Outcome::Refused => Some(Handling::Rejected),
             Outcome::Failed | Outcome::Unknown => None,
         };
-        if let Some(how) = how {
+        // A handshake is no call of the router: it has no number.
+        if let Some(how) = how.filter(|_| client.call != CallId(0)) {
             cx.observe_on(client.connection, client.item, What::Handled { call: client.call, how });
         }
         let answer = Message {
