@@ -212,9 +212,8 @@ mod tests {
         let how = Plural { seeds: 0..3, jobs: 2, stories: 0, progress: &|_| {}, cancel: &cancel };
         let all = sweep(&plan, &rules, &how).expect("runs");
         assert_eq!(all.iter().map(|result| result.seed).collect::<Vec<_>>(), [0, 1, 2]);
-        let bare = |result: &SeedResult| {
-            Results { seeds: vec![result.clone()], ..Results::default() }.comparable()
-        };
+        let bare =
+            |result: &SeedResult| Results { seeds: vec![result.clone()], ..Results::default() }.comparable();
         assert_eq!(bare(&all[1]), bare(&alone));
         assert_ne!(all[0].digest, all[1].digest);
         let page = text::render(&document(&Subject::default(), vec![alone.clone()]), text::Style::default());

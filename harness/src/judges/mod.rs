@@ -130,12 +130,12 @@ impl Sink for Judges {
         match seen.what {
             What::Sent { call, to } => self.sends.sent(call, to),
             What::Answered { call, outcome } => {
-                self.sends.answered(call, outcome);
+                self.sends.answered(call, outcome, seen.process);
                 if outcome != Outcome::Ok {
                     self.faults.observe(seen);
                 }
             }
-            What::Handled { call, how } => self.sends.handled(call, how),
+            What::Handled { call, how } => self.sends.handled(call, how, seen.process),
             What::Born { place, cause } => {
                 self.last_booking = now;
                 self.copies.born(place, seen.item, cause);
