@@ -2,5 +2,8 @@
 
 pub mod cli;
 pub mod judges;
+pub mod run;
 pub mod scenario;
+pub mod stopwatch;
+pub mod sweep;
 pub mod verdict;

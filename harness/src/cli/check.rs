@@ -55,8 +55,7 @@ impl Check {
 
     fn accepted(&self, loaded: &Loaded, checked: &Checked, terminal: &mut Terminal<'_>) -> Exit {
         let Some(base) = &checked.base else {
-            terminal.say("beaufort: internal error: nothing is wrong, and yet there is no world\n");
-            return Exit::Internal;
+            return terminal.defect("nothing is wrong, and yet there is no world");
         };
         let summary = summary(&loaded.asked, checked);
         if !self.resolved {
@@ -69,10 +68,7 @@ impl Check {
                 terminal.result(&text);
                 Exit::Pass
             }
-            Err(error) => {
-                terminal.say(&format!("beaufort: internal error: {error}\n"));
-                Exit::Internal
-            }
+            Err(error) => terminal.defect(&error.to_string()),
         }
     }
 }
@@ -84,7 +80,7 @@ fn summary(asked: &str, checked: &Checked) -> String {
         None => (0, 0),
     };
     let mut text = format!(
-        "{asked}: right; {}, {}, {}",
+        "ok: {asked}, {}, {}, {}",
         counted(nodes, "node"),
         counted(faults, "fault"),
         counted(checked.variants, "variant")

@@ -27,8 +27,7 @@ pub(super) fn write(results: &[Results], to: Written<'_>, terminal: &mut Termina
     let text = match text(results) {
         Ok(text) => text,
         Err(error) => {
-            terminal.say(&format!("beaufort: internal error: {error}\n"));
-            return Err(Exit::Internal);
+            return Err(terminal.defect(&error.to_string()));
         }
     };
     if let Some(path) = to.output

@@ -3,11 +3,16 @@
 //! Results go to standard output, words for people to standard error.
 
 mod check;
+mod documents;
 mod files;
 mod list;
 mod new;
+mod play;
+mod prepare;
 mod progress;
+mod run;
 mod schema;
+mod sweep;
 pub mod terminal;
 mod verdict_lines;
 
@@ -33,6 +38,8 @@ the outage?";
 const EXAMPLES: &str = "\
 Examples:
   beaufort list                          what there is
+  beaufort run order-flow                one run of a shipped scenario
+  beaufort sweep order-flow --expect     are its mistakes found, all of them?
   beaufort new mine.yaml --from order-flow
                                          begin with a copy of a shipped scenario
   beaufort check mine.yaml               is it right, and are all its variants?";
@@ -68,6 +75,10 @@ enum Command {
     Schema(schema::Schema),
     /// Begin a scenario with a copy of a shipped one
     New(new::New),
+    /// Run one seed of a scenario and judge it
+    Run(run::Run),
+    /// Run many seeds, of one design or of all variants, and judge them
+    Sweep(sweep::Sweep),
 }
 
 impl Command {
@@ -77,6 +88,8 @@ impl Command {
             Command::Check(command) => command.run(terminal),
             Command::Schema(command) => command.run(terminal),
             Command::New(command) => command.run(terminal),
+            Command::Run(command) => command.run(terminal),
+            Command::Sweep(command) => command.run(terminal),
         }
     }
 }
@@ -88,10 +101,8 @@ pub fn main_with(arguments: impl IntoIterator<Item = OsString>, terminal: &mut T
         Err(exit) => return exit,
     };
     // A panic is a defect, and the caller has to be able to tell it from a verdict.
-    let exit = catch_unwind(AssertUnwindSafe(|| command.run(terminal))).unwrap_or_else(|_| {
-        terminal.say("beaufort: internal error: this is a defect of Beaufort itself; please report it\n");
-        Exit::Internal
-    });
+    let exit = catch_unwind(AssertUnwindSafe(|| command.run(terminal)))
+        .unwrap_or_else(|_| terminal.defect("a panic, see above"));
     let failure = terminal.failure().map(|e| format!("error: cannot write to standard output: {e}\n"));
     if let Some(text) = failure {
         terminal.say(&text);

@@ -2,13 +2,11 @@
 
 use std::path::PathBuf;
 
-use beaufort_reports::{Results, text};
 use clap::Args;
 
 use super::documents::{self, Written};
 use super::play::{Seeds, play};
 use super::prepare::prepare;
-use super::terminal::WIDTH;
 use super::verdict_lines::{Subject, lines};
 use super::{Exit, Terminal};
 use crate::scenario::load::load;
@@ -23,6 +21,9 @@ Examples:
 The report goes to standard error, the verdict (with --json: the results
 document) to standard output. The same seed gives the same run, everywhere.";
 
+/// For so many violations the way of the item is told.
+const STORIES: usize = 3;
+
 #[derive(Debug, Args)]
 #[command(after_help = EXAMPLES)]
 pub(super) struct Run {
@@ -33,7 +34,8 @@ pub(super) struct Run {
     #[arg(long, value_name = "NAME")]
     variant: Option<String>,
     /// The seed from which all chance is drawn
-    #[arg(long, value_name = "N", default_value_t = 1)]
+    #[arg(long, value_name = "N", default_value_t = 1,
+          value_parser = clap::value_parser!(u64).range(..u64::MAX))]
     seed: u64,
     /// Change a value, as a variant does; may be given several times
     #[arg(long = "set", value_name = "PATH=VALUE")]
@@ -73,13 +75,15 @@ impl Run {
             variant: resolved.variant.as_ref().map(|chosen| chosen.name.clone()),
             sets: self.sets.clone(),
         };
-        let seeds = Seeds { from: self.seed, count: 1, jobs: Some(1) };
-        let results = play(resolved, &subject, seeds, terminal);
+        let seeds = Seeds { range: self.seed..self.seed + 1, jobs: Some(1), stories: STORIES };
+        let results = match play(resolved, &subject, &seeds, terminal) {
+            Ok(results) => results,
+            Err(wrong) => return terminal.defect(&wrong),
+        };
         if results.seeds.is_empty() {
             terminal.say("interrupted\n");
             return Exit::Interrupted;
         }
-        terminal.say(&text::render(&results, WIDTH, terminal.colour_err));
         let documents = Written { json: self.json, output: self.output.as_deref() };
         if let Err(exit) = documents::write(std::slice::from_ref(&results), documents, terminal) {
             return exit;

@@ -26,10 +26,7 @@ impl Schema {
                 terminal.result(&(text + "\n"));
                 Exit::Pass
             }
-            Err(error) => {
-                terminal.say(&format!("beaufort: internal error: {error}\n"));
-                Exit::Internal
-            }
+            Err(error) => terminal.defect(&error.to_string()),
         }
     }
 }

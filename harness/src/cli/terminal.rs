@@ -6,6 +6,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use crate::scenario::diagnostics::{Look, render};
 use crate::scenario::load::BadInput;
+use crate::verdict::Exit;
 
 /// How many columns text is wrapped at.
 pub(super) const WIDTH: usize = 80;
@@ -73,6 +74,14 @@ impl<'a> Terminal<'a> {
         let look = Look { colour: self.colour_err, width: WIDTH };
         let text = render(&bad.diagnostics, &bad.sources, look);
         self.say(&text);
+    }
+
+    /// Says that Beaufort itself is wrong.
+    pub(super) fn defect(&mut self, what: &str) -> Exit {
+        self.say(&format!(
+            "beaufort: internal error: {what}\nthis is a defect of Beaufort; please report it\n"
+        ));
+        Exit::Internal
     }
 
     /// Whether the user wants to stop.

@@ -36,6 +36,8 @@ pub struct End {
     pub next: Option<String>,
     /// The links book, where the engine keeps one.
     pub links: Option<LinkBook>,
+    /// By fault: how often the engine armed it, and how many events it altered.
+    pub faults: Vec<[u64; 2]>,
 }
 
 /// Where the copies of one item are.
@@ -99,6 +101,11 @@ impl Judges {
                 entry.places.push(held.place);
             }
         });
+        let mut end = end.clone();
+        if !end.quiescent && end.next.is_none() {
+            end.next = self.busiest(&places);
+        }
+        let end = &end;
         self.sample(end.at);
         self.endless(&places);
         let contracts = self.contracts(end, &places);
@@ -110,7 +117,7 @@ impl Judges {
             ledger: self.ledger(&found),
             contracts,
             objectives,
-            faults: self.fault_results(end.at),
+            faults: self.fault_results(end),
             ..SeedResult::default()
         };
         result.doubts = self.doubts(end, &result);
@@ -134,6 +141,17 @@ impl Judges {
             }
         }
         all
+    }
+
+    /// Where most of the copies wait that do not rest.
+    fn busiest(&self, places: &Inventory) -> Option<String> {
+        let mut waiting: BTreeMap<PlaceId, u64> = BTreeMap::new();
+        for whereabouts in places.values().filter(|w| w.live > 0) {
+            whereabouts.places.iter().for_each(|place| *waiting.entry(*place).or_default() += 1);
+        }
+        let (place, count) =
+            waiting.into_iter().max_by_key(|(place, count)| (*count, std::cmp::Reverse(*place)))?;
+        Some(format!("{count} copies wait in {}", self.plan.place(place).name))
     }
 
     /// Items whose delay was still growing when the run ended.
@@ -272,15 +290,16 @@ impl Judges {
         }
     }
 
-    fn fault_results(&self, end: Time) -> Vec<FaultResult> {
-        let records = self.rules.faults.iter().zip(&self.faults.records);
+    fn fault_results(&self, end: &End) -> Vec<FaultResult> {
+        let records = self.rules.faults.iter().zip(&self.faults.records).enumerate();
+        let counted = |index: usize| end.faults.get(index).copied().unwrap_or_default();
         records
-            .map(|(facts, record)| FaultResult {
+            .map(|(index, (facts, record))| FaultResult {
                 name: facts.name.clone(),
                 fault: facts.fault.clone(),
                 target: facts.target.clone(),
-                armed: record.armed.max(record.started).max(1),
-                fired: record.fired(),
+                armed: record.armed.max(counted(index)[0]),
+                fired: record.fired().max(counted(index)[1]),
                 felt: record.felt,
                 random: facts.random,
                 windows: record
@@ -288,7 +307,7 @@ impl Judges {
                     .iter()
                     .take(LISTED)
                     .map(|(start, healed)| {
-                        let to = scenario_seconds(&self.plan, healed.unwrap_or(end));
+                        let to = scenario_seconds(&self.plan, healed.unwrap_or(end.at));
                         [scenario_seconds(&self.plan, *start), to]
                     })
                     .collect(),

@@ -24,6 +24,8 @@ pub(crate) struct Record {
     pub(crate) fired: u64,
     touched: u64,
     pub(crate) felt: u64,
+    /// Whether it is in force.
+    open: bool,
     /// From start to healing; `None` while it lasts.
     pub(crate) windows: Vec<(Time, Option<Time>)>,
     /// The first change of a belief about a process that it touched.
@@ -65,26 +67,37 @@ impl Faults {
         self.active
     }
 
-    /// A fault changed phase.
-    pub(crate) fn phase(&mut self, fault: FaultId, phase: FaultPhase, now: Time) {
-        let Some(record) = self.records.get_mut(fault.index()) else { return };
+    /// A fault changed phase. True if it began while it was not in force, or is in force no longer:
+    /// activations may overlap, and `Healed` says that nothing of the fault is left.
+    pub(crate) fn phase(&mut self, fault: FaultId, phase: FaultPhase, now: Time) -> bool {
+        let Some(record) = self.records.get_mut(fault.index()) else { return false };
         match phase {
             FaultPhase::Armed => record.armed += 1,
+            FaultPhase::Fired => record.fired += 1,
             FaultPhase::Started => {
                 record.started += 1;
-                self.active += 1;
-                if record.windows.len() < MOST_WINDOWS {
-                    record.windows.push((now, None));
+                if record.open {
+                    return false;
                 }
+                record.open = true;
+                self.active += 1;
+                if record.windows.len() == MOST_WINDOWS {
+                    record.windows.pop();
+                }
+                record.windows.push((now, None));
+                return true;
             }
-            FaultPhase::Fired => record.fired += 1,
-            FaultPhase::Healed => {
-                self.active = self.active.saturating_sub(1);
-                if let Some(window) = record.windows.iter_mut().find(|window| window.1.is_none()) {
+            FaultPhase::Healed if record.open => {
+                record.open = false;
+                self.active -= 1;
+                if let Some(window) = record.windows.last_mut() {
                     window.1 = Some(now);
                 }
+                return true;
             }
+            FaultPhase::Healed => {}
         }
+        false
     }
 
     /// Takes note of marks and joins symptoms with them.

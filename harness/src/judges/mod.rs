@@ -11,11 +11,14 @@ mod items;
 mod order;
 pub mod rules;
 mod sends;
+pub mod story;
 mod table;
 mod weather;
 
 #[cfg(test)]
 mod golden;
+#[cfg(test)]
+mod props;
 
 use std::sync::Arc;
 
@@ -98,17 +101,16 @@ impl Judges {
     }
 
     fn fault(&mut self, fault: beaufort_sim::ids::FaultId, phase: FaultPhase, now: Time) {
-        self.faults.phase(fault, phase, now);
+        if !self.faults.phase(fault, phase, now) {
+            return;
+        }
         let background = self.rules.faults.get(fault.index()).is_some_and(|facts| facts.background);
         match phase {
             FaultPhase::Started if !background => self.weather.begin(now),
             FaultPhase::Healed if !background => self.weather.heal(now),
             _ => {}
         }
-        if matches!(phase, FaultPhase::Started | FaultPhase::Healed) {
-            let starts = phase == FaultPhase::Started;
-            self.meters.fault(&self.rules.objectives, fault, starts, now);
-        }
+        self.meters.fault(&self.rules.objectives, fault, phase == FaultPhase::Started, now);
     }
 }
 

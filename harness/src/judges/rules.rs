@@ -1,5 +1,6 @@
 //! Contracts and objectives with every name resolved: which lanes of an item's state they look at.
 
+use beaufort_sim::faults::{At, FaultKind};
 use beaufort_sim::ids::{FaultId, FlowId, NodeId, PlaceId, StreamId};
 use beaufort_sim::plan::{PlaceRole, Plan, PlanError, Protocol};
 use beaufort_sim::time::Span;
@@ -689,22 +690,19 @@ impl<'a> Resolver<'a> {
     }
 }
 
-/// What the scenario says about when a fault strikes, whatever its struct is called.
-fn facts(name: &str, kind: &beaufort_sim::faults::FaultKind) -> FaultFacts {
+/// What the scenario says about when a fault strikes.
+fn facts(name: &str, kind: &FaultKind) -> FaultFacts {
     let value = serde_json::to_value(kind).unwrap_or_default();
-    let (fault, fields) = match value.as_object().and_then(|map| map.iter().next()) {
-        Some((fault, fields)) => (fault.clone(), fields.clone()),
-        None => (String::new(), serde_json::Value::Null),
-    };
-    let has = |field: &str| fields.get(field).is_some_and(|value| !value.is_null());
-    let at_random = fields.get("at").is_some_and(|at| at == "random");
-    let point = has("before") || has("in-doubt") || has("after");
+    let fault = value.as_object().and_then(|map| map.keys().next().cloned()).unwrap_or_default();
+    let placement = kind.placement();
+    let chance = placement.chance.is_some_and(|chance| chance.0 < 1.0);
+    let striking = placement.chance.is_some() || placement.nth.is_some() || placement.point().is_some();
     FaultFacts {
         name: name.to_owned(),
         fault,
-        target: fields.get("target").and_then(|t| t.as_str()).unwrap_or_default().to_owned(),
-        random: has("chance") || at_random,
-        background: !has("at") && !has("when") && (has("chance") || has("nth") || point),
+        target: kind.target().to_owned(),
+        random: chance || placement.at == Some(At::Random),
+        background: placement.at.is_none() && placement.when.is_none() && striking,
     }
 }
 

@@ -50,10 +50,7 @@ impl Walker<'_> {
     /// a bare word has become a map too, and inside of what is a default as a whole all is.
     fn is_field(&self, parent: &[Segment], last: &Segment) -> bool {
         let parent = parent.iter().try_fold(self.written, find);
-        match (parent, last) {
-            (Some(parent), Segment::Key(name)) => parent.entries().is_some() && name != KIND,
-            _ => false,
-        }
+        matches!(last, Segment::Key(_)) && parent.is_some_and(|parent| parent.entries().is_some())
     }
 
     /// The schema's words about what is at this path.

@@ -183,6 +183,7 @@ impl<T: Copy + Debug> Caller<T> {
     }
 
     /// What happened next; empty it after every call into the caller.
+    #[expect(clippy::should_implement_trait, reason = "a caller is not a sequence")]
     pub fn next(&mut self) -> Option<Progress<T>> {
         self.progress.pop_front()
     }

@@ -158,10 +158,12 @@ impl ChangeFeedProcessor {
         self.asked = 0;
     }
 
-    /// The instance starts: it gives back what it held in its last life and looks for leases.
+    /// The instance starts: it gives back what it held in its last life, and then looks for leases.
     pub fn on_start(&mut self, cx: &mut Context<'_>) {
         self.ask(RELEASE, ANY, LeaseAction::Release, cx);
-        self.look(cx);
+        // Looking at once could overtake the release and lose what it finds.
+        self.looking = cx.now() + self.rules.timeout;
+        cx.timer(self.rules.timeout, self.token(LOOK, 0), false);
     }
 
     /// The instance stops in good order: others may take its leases at once.
@@ -203,6 +205,10 @@ impl ChangeFeedProcessor {
             RENEWAL => self.renewed(range, answer, cx),
             READ => self.read(range, message, answer, cx),
             CHECKPOINT => self.checkpointed(range, message.attempt, answer, cx),
+            RELEASE if self.owned.is_empty() && self.looking != Time::NEVER => {
+                self.look(cx);
+                None
+            }
             _ => None,
         }
     }
@@ -463,3 +469,6 @@ impl ChangeFeedProcessor {
 pub fn owner_of_life(name: u64, started: Time) -> u64 {
     mix(name, started.0)
 }
+
+#[cfg(test)]
+mod tests;

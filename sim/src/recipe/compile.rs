@@ -4,7 +4,7 @@
 use std::sync::Arc;
 
 use crate::client::{Policy, Sdk};
-use crate::ids::{Address, TypeId};
+use crate::ids::{Address, Once, TypeId};
 use crate::message::broker::{ReceiveMode, Settlement};
 use crate::message::control;
 use crate::message::store::{Operation, WriteVerb};
@@ -13,6 +13,7 @@ use crate::random::name_hash;
 use crate::recipe::program::{Block, Op, Program, Route, TransactedSend, Verb};
 use crate::recipe::step::{Call, Send, State, Step};
 use crate::recipe::trigger::Source;
+use crate::services::NodeKind;
 use crate::time::Span;
 
 /// At most so many operations in one recipe: a run remembers what it did in one word.
@@ -427,6 +428,10 @@ impl Compiler<'_> {
             }
         };
         let table = self.named(here, target, Protocol::Store)?.clone();
+        if ttl.is_some() {
+            let path: Vec<&str> = here.iter().map(String::as_str).collect();
+            crate::services::store::check_ttl(self.plan, &path, target)?;
+        }
         let operation = Operation {
             verb,
             part: table.address.part,
@@ -459,8 +464,29 @@ impl Compiler<'_> {
         if others.iter().any(|other| other.address.process != first.address.process) {
             return Err(spanning(here, "two databases"));
         }
+        self.check_partition(here, first, &operations)?;
         let route = self.route(here, step, first)?;
         Ok(Verb::Write { route, operations: Arc::new(operations) })
+    }
+
+    /// A transactional batch of Cosmos DB reaches one partition key (facts 12.3).
+    fn check_partition(
+        &self,
+        here: &Place,
+        at: &Endpoint,
+        operations: &[Operation],
+    ) -> Result<(), PlanError> {
+        let node = self.plan.blueprint.nodes.get_index(at.node.index());
+        let Some((_, NodeKind::CosmosDb(store))) = node else { return Ok(()) };
+        let differ = |a: &Operation, b: &Operation| a.part != b.part || a.kind != b.kind;
+        let several_types = operations.windows(2).any(|pair| differ(&pair[0], &pair[1]));
+        if store.partition_by.has(Once::TYPE) && several_types {
+            return Err(spanning(here, "two partitions: the documents are partitioned by their type too"));
+        }
+        if self.recipe.batch > 1 {
+            return Err(spanning(here, "the partitions of a batch of items"));
+        }
+        Ok(())
     }
 
     fn messaging_transaction(

@@ -1,6 +1,6 @@
 //! A table as a trigger: it is polled, the oldest rows first, one batch at a time.
 
-use crate::ids::Address;
+use crate::ids::{Address, ProcessId};
 use crate::message::{Body, Message, store};
 use crate::node::Context;
 use crate::observe::Outcome;
@@ -68,6 +68,13 @@ impl Poller {
         let command = store::Command::Poll { part: self.polling.table.part, max: self.polling.batch };
         let message = Message { tag: TAG | self.number, ..Message::new(Body::Store(command)) };
         cx.tell(self.polling.table.process, message);
+    }
+
+    /// The connection to the database is gone: its answer will not come.
+    pub fn on_closed(&mut self, peer: ProcessId) {
+        if peer == self.polling.table.process {
+            self.asked = Time::NEVER;
+        }
     }
 
     /// Takes a tick.

@@ -379,31 +379,26 @@ impl Interpreter {
         }
     }
 
-    /// Goes on to the next operation that takes time.
+    /// Begins the operation at which the run is. What is over at once comes back by `ready`.
     fn advance<D: Door>(&mut self, id: RunId, door: &mut D, cx: &mut Context<'_>) {
         let program = Arc::clone(&self.program);
-        loop {
-            let Some(run) = self.get_mut(id) else { return };
-            if run.position.phase == Phase::Undo && !next_undo(run, &program) {
-                enter_handler(run, &program);
+        let Some(run) = self.get_mut(id) else { return };
+        if run.position.phase == Phase::Undo && !next_undo(run, &program) {
+            enter_handler(run, &program);
+        }
+        let end = match run.position.phase {
+            Phase::Main => program.main.to,
+            Phase::Handler(block) => block.to,
+            Phase::Undo | Phase::Undoing => u16::MAX,
+        };
+        let at = undo_or_self(run, &program, run.position.at);
+        match program.op(at) {
+            Some(op) if run.position.at < end => {
+                if self.is_saved(id, op, cx) {
+                    self.begin(id, op, &program, door, cx);
+                }
             }
-            let end = match run.position.phase {
-                Phase::Main => program.main.to,
-                Phase::Handler(block) => block.to,
-                Phase::Undo | Phase::Undoing => u16::MAX,
-            };
-            if run.position.at >= end {
-                self.end(id, door, cx);
-                return;
-            }
-            let at = run.position.at;
-            let Some(op) = program.op(undo_or_self(run, &program, at)) else {
-                self.end(id, door, cx);
-                return;
-            };
-            if !self.is_saved(id, op, cx) || !self.begin(id, op, &program, door, cx) {
-                return;
-            }
+            _ => self.end(id, door, cx),
         }
     }
 
@@ -430,29 +425,22 @@ impl Interpreter {
         false
     }
 
-    /// Begins an operation. True if it is over already.
-    fn begin<D: Door>(
-        &mut self,
-        id: RunId,
-        op: &Op,
-        program: &Program,
-        door: &mut D,
-        cx: &mut Context<'_>,
-    ) -> bool {
-        let Some(run) = self.get_mut(id) else { return false };
+    /// Begins an operation.
+    fn begin<D: Door>(&mut self, id: RunId, op: &Op, program: &Program, door: &mut D, cx: &mut Context<'_>) {
+        let Some(run) = self.get_mut(id) else { return };
         if run.hung {
-            return false;
+            return;
         }
         let (item, execution) = (run.cargo.first().unwrap_or_default(), run.execution);
         cx.point(op.step, Point::Before, item, execution.run);
         if let Some(outcome) = self.strikes(id, op, program, cx) {
             match outcome {
-                Outcome::Ok => return false,
+                Outcome::Ok => {}
                 outcome => self.over(id, outcome, cx),
             }
-            return true;
+            return;
         }
-        let Some(run) = self.get_mut(id) else { return false };
+        let Some(run) = self.get_mut(id) else { return };
         run.worst = Outcome::Ok;
         run.pending = 1;
         let ticket = run.ticket;
@@ -476,7 +464,6 @@ impl Interpreter {
                 run.position.acknowledged = true;
                 door.reply(ticket, *status, cx);
                 self.over(id, Outcome::Ok, cx);
-                return true;
             }
             Verb::Settle(how) => {
                 let end = match run.position.phase {
@@ -485,17 +472,16 @@ impl Interpreter {
                 };
                 let last = run.position.at + 1 == end;
                 let state = door.settle((id, ticket), *how, last, cx);
-                return self.acknowledging(id, op, state, cx);
+                self.acknowledging(id, op, state, cx);
             }
             Verb::Checkpoint => {
                 let state = door.checkpoint(id, ticket, cx);
-                return self.acknowledging(id, op, state, cx);
+                self.acknowledging(id, op, state, cx);
             }
             Verb::Together(block) => {
                 run.pending = block.to - block.from;
                 if run.pending == 0 {
                     self.over(id, Outcome::Ok, cx);
-                    return true;
                 }
                 for part in block.from..block.to {
                     self.request(id, part, 0, door, cx);
@@ -506,20 +492,15 @@ impl Interpreter {
                 self.request(id, at, 0, door, cx);
             }
         }
-        false
     }
 
-    fn acknowledging(&mut self, id: RunId, op: &Op, state: Acknowledged, cx: &mut Context<'_>) -> bool {
+    fn acknowledging(&mut self, id: RunId, op: &Op, state: Acknowledged, cx: &mut Context<'_>) {
         match state {
-            Acknowledged::Over(outcome) => {
-                self.over(id, outcome, cx);
-                true
-            }
+            Acknowledged::Over(outcome) => self.over(id, outcome, cx),
             Acknowledged::Pending => {
-                let Some(run) = self.get(id) else { return false };
+                let Some(run) = self.get(id) else { return };
                 let item = run.cargo.first().unwrap_or_default();
                 cx.point(op.step, Point::InDoubt, item, run.execution.run);
-                false
             }
         }
     }

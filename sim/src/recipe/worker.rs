@@ -308,7 +308,8 @@ impl Worker {
                 self.fed(fed, cx);
             }
             Trigger::Intake(intake) => intake.on_closed(peer, cx),
-            _ => {}
+            Trigger::Poller(poller) => poller.on_closed(peer),
+            Trigger::Requests(_) | Trigger::Ticker(_) => {}
         }
     }
 

@@ -17,12 +17,12 @@ use crate::plan::{Plan, PlanError};
 use crate::services::{NodeKind, Service};
 use crate::time::Span;
 
-pub(super) fn item(number: u32) -> Item {
+pub(crate) fn item(number: u32) -> Item {
     Item { number, key: number % 7, ..Item::default() }
 }
 
 /// A plan with one region, one flow and this node, called `it`.
-pub(super) fn plan(kind: NodeKind) -> Result<Plan, Vec<PlanError>> {
+pub(crate) fn plan(kind: NodeKind) -> Result<Plan, Vec<PlanError>> {
     let mut blueprint = Blueprint::default();
     blueprint.sites.insert("westeurope".to_owned(), Site::default());
     blueprint.flows.insert("orders".to_owned(), Flow::default());
@@ -33,14 +33,14 @@ pub(super) fn plan(kind: NodeKind) -> Result<Plan, Vec<PlanError>> {
 }
 
 /// The node `it` of this plan on the bench.
-pub(super) fn rig(plan: &Plan) -> Rig<'_> {
+pub(crate) fn rig(plan: &Plan) -> Rig<'_> {
     let built = plan.blueprint.nodes["it"].build("it", plan).expect("it builds");
     let (id, process) = built.into_iter().next().expect("it has a process");
     Rig::new(plan, id, process).0
 }
 
 /// A fault at this hook, always.
-pub(super) fn fault(hook: Hook, value: Value) -> Active {
+pub(crate) fn fault(hook: Hook, value: Value) -> Active {
     Active {
         fault: FaultId(0),
         label: 99,
@@ -53,30 +53,30 @@ pub(super) fn fault(hook: Hook, value: Value) -> Active {
     }
 }
 
-pub(super) fn message(call: u64, cargo: Cargo, body: Body) -> Message {
+pub(crate) fn message(call: u64, cargo: Cargo, body: Body) -> Message {
     Message { call: CallId(call), tag: 0, attempt: 1, cargo, body }
 }
 
 /// A request with the item as its idempotency key.
-pub(super) fn request(call: u64, part: u16, item: Item, once: Once) -> Message {
+pub(crate) fn request(call: u64, part: u16, item: Item, once: Once) -> Message {
     let execution = Execution { run: call, message: item.identity() };
     let key = once.identity(item, execution);
     let body = Body::Request(Request { part, verb: Verb::Call, key, execution });
     message(call, Cargo::One(item), body)
 }
 
-pub(super) fn operation(verb: WriteVerb, part: u16, once: Once) -> Operation {
+pub(crate) fn operation(verb: WriteVerb, part: u16, once: Once) -> Operation {
     Operation { verb, part, once, by: 1, ttl: Span::FOREVER, kind: TypeId(0) }
 }
 
-pub(super) fn write(call: u64, items: &[Item], operations: &[Operation]) -> Message {
+pub(crate) fn write(call: u64, items: &[Item], operations: &[Operation]) -> Message {
     let execution = Execution { run: call, message: items[0].identity() };
     let operations = Arc::new(operations.to_vec());
     message(call, Cargo::of(items.to_vec()), Body::Store(Command::Write { operations, execution }))
 }
 
 /// The status of the one response.
-pub(super) fn status(effects: &[Effect]) -> Option<u16> {
+pub(crate) fn status(effects: &[Effect]) -> Option<u16> {
     bodies(effects).find_map(|body| match body {
         Body::Response(response) => Some(response.status),
         _ => None,
@@ -84,7 +84,7 @@ pub(super) fn status(effects: &[Effect]) -> Option<u16> {
 }
 
 /// The answers of a store.
-pub(super) fn answers(effects: &[Effect]) -> Vec<Answer> {
+pub(crate) fn answers(effects: &[Effect]) -> Vec<Answer> {
     let bodies = bodies(effects);
     bodies
         .filter_map(|body| if let Body::StoreAnswer(answer) = body { Some(*answer) } else { None })
@@ -92,7 +92,7 @@ pub(super) fn answers(effects: &[Effect]) -> Vec<Answer> {
 }
 
 /// The first error that a store answered.
-pub(super) fn error(effects: &[Effect]) -> Option<Error> {
+pub(crate) fn error(effects: &[Effect]) -> Option<Error> {
     answers(effects).into_iter().find_map(|answer| match answer {
         Answer::Refused { error, .. } => Some(error),
         _ => None,
@@ -100,35 +100,35 @@ pub(super) fn error(effects: &[Effect]) -> Option<Error> {
 }
 
 /// What was done with the calls.
-pub(super) fn handlings(effects: &[Effect]) -> Vec<Handling> {
+pub(crate) fn handlings(effects: &[Effect]) -> Vec<Handling> {
     observed(effects)
         .filter_map(|what| if let What::Handled { how, .. } = what { Some(*how) } else { None })
         .collect()
 }
 
-pub(super) fn births(effects: &[Effect]) -> usize {
+pub(crate) fn births(effects: &[Effect]) -> usize {
     observed(effects).filter(|what| matches!(what, What::Born { .. })).count()
 }
 
-pub(super) fn touched(effects: &[Effect]) -> bool {
+pub(crate) fn touched(effects: &[Effect]) -> bool {
     observed(effects).any(|what| matches!(what, What::Touched))
 }
 
 /// Whether the node says that it is ready.
-pub(super) fn is_ready(rig: &mut Rig<'_>) -> Option<bool> {
+pub(crate) fn is_ready(rig: &mut Rig<'_>) -> Option<bool> {
     let effects = rig.message(3, Message::new(Body::Probe));
     bodies(&effects).find_map(|body| if let Body::ProbeAnswer { ready } = body { Some(*ready) } else { None })
 }
 
 /// The copies book of one process: born less ended, by place and item; and how often a call was handled.
 #[derive(Debug, Default)]
-pub(super) struct Books {
-    pub(super) copies: BTreeMap<(PlaceId, u64), i64>,
-    pub(super) handled: BTreeMap<CallId, u32>,
+pub(crate) struct Books {
+    pub(crate) copies: BTreeMap<(PlaceId, u64), i64>,
+    pub(crate) handled: BTreeMap<CallId, u32>,
 }
 
 impl Books {
-    pub(super) fn book(&mut self, effects: &[Effect]) {
+    pub(crate) fn book(&mut self, effects: &[Effect]) {
         for effect in effects {
             let Effect::Observe { item, what, .. } = effect else { continue };
             match *what {
@@ -149,7 +149,7 @@ impl Books {
     }
 
     /// What the process holds, in the same form.
-    pub(super) fn held(&self, rig: &Rig<'_>) -> BTreeMap<(PlaceId, u64), i64> {
+    pub(crate) fn held(&self, rig: &Rig<'_>) -> BTreeMap<(PlaceId, u64), i64> {
         let mut held = BTreeMap::new();
         for one in rig.held() {
             *held.entry((one.place, one.item.identity())).or_insert(0) += i64::from(one.copies);

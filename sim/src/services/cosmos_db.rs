@@ -134,7 +134,7 @@ impl CosmosDbProcess {
         if let Some(wait) = self.admit(command, message.cargo.items(), part, item, cx) {
             return refuse(connection, &message, Error::TooManyRequests, Some(wait), cx);
         }
-        let setup = self.setup.clone();
+        let setup = &self.setup;
         let usual = if matches!(command, Command::Write { .. }) { &setup.write } else { &setup.read };
         let service = self.volatile.front.service_time(cx, usual, part, item, occurrence);
         let work = !message.cargo.is_empty();

@@ -39,6 +39,16 @@ struct Setup {
     remembers_undo: bool,
 }
 
+impl Setup {
+    /// A business refusal: keyed by the item, so that a further attempt gets the same answer. What is
+    /// taken back is never refused.
+    fn refuses(&self, operation: &Offered, item: Item, cx: &Context<'_>) -> bool {
+        self.refuses > 0.0
+            && operation.undoes.is_none()
+            && to_unit(cx.draw(Purpose::Refusal, [item.identity(), operation.hash])) < self.refuses
+    }
+}
+
 /// An operation as it is served.
 #[derive(Debug)]
 struct Offered {
@@ -108,8 +118,10 @@ impl EndpointProcess {
         let Some(wait) = self.front.queue(cx.now(), self.setup.capacity, self.setup.queue) else {
             return reject(connection, &message, UNAVAILABLE, cx);
         };
-        let setup = self.setup.clone();
-        let service = self.front.service_time(cx, &setup.latency, part, item, occurrence);
+        let mut service = self.front.service_time(cx, &self.setup.latency, part, item, occurrence);
+        if let Some(strike) = cx.strike(Hook::HttpDelay, part, item, occurrence) {
+            service = self.front.slowed(cx, service, strike, item, occurrence);
+        }
         let work = !message.cargo.is_empty();
         let token = self.front.keep(Pending { connection, message });
         cx.timer(wait + service, token, work);
@@ -133,7 +145,7 @@ impl EndpointProcess {
         let cut = cx.strike(Hook::HttpCutResponse, part, item, occurrence).is_some();
         let status = if cut { BROKEN } else { status };
         let answer = message.answer(Body::Response(Response::status(status))).carrying(message.cargo.clone());
-        match cx.strike(Hook::HttpDelay, part, item, occurrence) {
+        match cx.strike(Hook::HttpSlowBody, part, item, occurrence) {
             Some(strike) => {
                 let delay = self.front.slowed(cx, Span::ZERO, strike, item, occurrence);
                 let token = self.front.keep(Pending { connection, message: answer });
@@ -153,35 +165,31 @@ impl EndpointProcess {
         cx: &mut Context<'_>,
     ) -> u16 {
         let part = usize::from(request.part);
-        let setup = self.setup.clone();
+        let EndpointProcess { setup, records, .. } = self;
         let Some(operation) = setup.operations.get(part) else { return 404 };
-        self.records.keys.forget(cx.now());
-        if let Some(key) = request.key
-            && !setup.keys.is_zero()
-            && self.records.keys.knows(request.part, key, item)
-        {
+        let key = request.key.filter(|_| !setup.keys.is_zero());
+        records.keys.forget(cx.now());
+        if key.is_some_and(|key| records.keys.knows(request.part, key, item)) {
             handled(connection, message, item, Handling::Suppressed, cx);
             cx.observe_on(connection, item, What::Absorbed { place: operation.place });
             return DONE;
         }
-        let undone = setup.remembers_undo && self.records.undone[part].contains(item);
-        if undone || self.refuses(operation, item, cx) {
+        let undone = setup.remembers_undo && records.undone[part].contains(item);
+        if undone || setup.refuses(operation, item, cx) {
             handled(connection, message, item, Handling::Rejected, cx);
             return UNPROCESSABLE;
         }
-        if let Some(key) = request.key
-            && !setup.keys.is_zero()
-        {
+        if let Some(key) = key {
             let until = cx.now() + setup.keys;
             let lasting = until > cx.plan().deadline();
-            self.records.keys.remember(request.part, key, item, (!lasting).then_some(until));
+            records.keys.remember(request.part, key, item, (!lasting).then_some(until));
         }
         if let Some(undoes) = operation.undoes {
             let target = usize::from(undoes);
-            if !self.records.undone[target].contains(item) {
-                self.records.undone[target].add(item);
+            if !records.undone[target].contains(item) {
+                records.undone[target].add(item);
             }
-            if !self.records.effects[target].contains(item) {
+            if !records.effects[target].contains(item) {
                 // There is nothing to take back: the service says so with success and does nothing.
                 handled(connection, message, item, Handling::Suppressed, cx);
                 return DONE;
@@ -189,18 +197,10 @@ impl EndpointProcess {
             let by = operation.place;
             cx.observe_on(connection, item, What::Undone { undone: setup.operations[target].place, by });
         }
-        self.records.effects[part].add(item);
+        records.effects[part].add(item);
         handled(connection, message, item, Handling::Stored, cx);
         cx.observe_on(connection, item, What::Born { place: operation.place, cause: Birth::Stored });
         DONE
-    }
-
-    /// A business refusal: keyed by the item, so that a further attempt gets the same answer. What is
-    /// taken back is never refused.
-    fn refuses(&self, operation: &Offered, item: Item, cx: &Context<'_>) -> bool {
-        self.setup.refuses > 0.0
-            && operation.undoes.is_none()
-            && to_unit(cx.draw(Purpose::Refusal, [item.identity(), operation.hash])) < self.setup.refuses
     }
 
     fn control(

@@ -31,7 +31,7 @@ impl Line {
     /// How long a request that arrives now waits for its turn, or `None` where more than `longest` wait
     /// already. The turn is taken whether or not its client is still there.
     pub fn join(&mut self, now: Time, capacity: Rate, longest: Option<u32>) -> Option<Span> {
-        let Some(interval) = capacity.interval() else { return None };
+        let interval = capacity.interval()?;
         let wait = self.free_at.since(now);
         if longest.is_some_and(|longest| wait.0 / interval.0 >= u64::from(longest)) {
             return None;
@@ -111,12 +111,9 @@ impl Front {
 
     /// Whether the whole dependency went down while a request was being served.
     pub fn went_down(&self, cx: &mut Context<'_>, part: u16, item: Item) -> bool {
-        let lost =
-            [Hook::DependencyDown, Hook::StoreDown].into_iter().find_map(|hook| cx.impaired(hook, part));
-        if let Some(strike) = lost {
-            cx.touched(item, strike);
-        }
-        lost.is_some()
+        [Hook::DependencyDown, Hook::StoreDown]
+            .into_iter()
+            .any(|hook| cx.strike(hook, part, item, 0).is_some())
     }
 
     /// Whether a health probe finds it well.

@@ -90,7 +90,7 @@ macro_rules! kinds {
 
 pub mod api_management;
 #[cfg(test)]
-mod bench;
+pub(crate) mod bench;
 pub mod cosmos_db;
 pub mod endpoint;
 pub mod event_grid;

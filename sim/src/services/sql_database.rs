@@ -22,7 +22,7 @@ use crate::message::{Body, Cargo, Message, control};
 use crate::node::{Context, DiskError, Input, Process};
 use crate::observe::{Handling, Held};
 use crate::services::front::{Front, Pending};
-use crate::services::store::{about, answer_probe, book, done, handled, read, refuse};
+use crate::services::store::{about, answer_probe, book, done, handled, keeps_rows, read, refuse};
 use crate::services::tables::{self, Change, Table};
 use crate::units::{Rate, Sampler};
 
@@ -66,6 +66,9 @@ impl SqlDatabaseProcess {
         if front.is_down(cx, part, item, occurrence) {
             return refuse(connection, &message, Error::Unavailable, None, cx);
         }
+        if !keeps_rows(command) {
+            return refuse(connection, &message, Error::BadRequest, None, cx);
+        }
         if let Some(retry_after) = front.throttled(cx, part, item) {
             return refuse(connection, &message, Error::TooManyRequests, Some(retry_after), cx);
         }
@@ -74,8 +77,7 @@ impl SqlDatabaseProcess {
             return refuse(connection, &message, Error::ConnectionLimit, None, cx);
         }
         let wait = front.queue(cx.now(), self.setup.capacity, None).unwrap_or_default();
-        let setup = self.setup.clone();
-        let service = front.service_time(cx, &setup.latency, part, item, occurrence);
+        let service = front.service_time(cx, &self.setup.latency, part, item, occurrence);
         let work = !message.cargo.is_empty();
         let token = front.keep(Pending { connection, message });
         cx.timer(wait + service, token, work);

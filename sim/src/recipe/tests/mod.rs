@@ -1,5 +1,9 @@
 //! Recipes on the bench and in small worlds.
 
+mod bench;
+mod hosts;
+mod interpreter;
+mod refusals;
 mod worlds;
 
 use std::sync::Arc;

@@ -54,12 +54,7 @@ impl Topic {
             cx.observe(item, What::Symptom(Symptom::Redelivery));
         }
         if let Some(strike) = cx.strike(Hook::PushFails, setup.part, item, u64::from(attempt)) {
-            let failure = match strike.value {
-                Value::Number(status) => Failure::Status(status as u16),
-                _ => Failure::Socket,
-            };
-            cx.observe(item, What::Symptom(Symptom::Error));
-            return self.failed(cx, index, slot, failure);
+            return self.prevented(cx, index, slot, strike.value);
         }
         self.push(cx, index, slot);
         if cx.strike(Hook::PushTwice, setup.part, item, u64::from(attempt)).is_some() {
@@ -77,6 +72,18 @@ impl Topic {
         subscription.busy.outstanding += 1;
         let activity = subscription.activity(slot);
         (activity.doing, activity.call, activity.sent) = (Doing::Pushing(timer), call, cx.now());
+    }
+
+    /// A fault keeps an attempt from the endpoint: it is answered with a status in its place, or not at
+    /// all (0, or no status).
+    fn prevented(&mut self, cx: &mut Context<'_>, index: usize, slot: u32, value: Value) {
+        let item = self.subscriptions[index].kept.events.get(slot).map(|event| event.item);
+        let (symptom, failure, lost) = match value {
+            Value::Number(status @ 1..) => (Symptom::Error, Failure::Status(status as u16), Span::ZERO),
+            _ => (Symptom::Timeout, Failure::TimedOut, RESPONSE_WAIT),
+        };
+        cx.observe(item.unwrap_or_default(), What::Symptom(symptom));
+        self.failed(cx, index, slot, failure, lost);
     }
 
     fn message(&self, index: usize, slot: u32) -> Option<Message> {
@@ -128,7 +135,7 @@ impl Topic {
         };
         cx.observe(item, What::Symptom(symptom));
         self.over(index, slot);
-        self.failed(cx, index, slot, failure);
+        self.failed(cx, index, slot, failure, Span::ZERO);
         self.pump(cx, index);
     }
 
@@ -175,7 +182,7 @@ impl Topic {
         cx.observe(item, What::Answered { call: activity.call, outcome: Outcome::Unknown });
         cx.observe(item, What::Symptom(symptom));
         self.over(index, slot);
-        self.failed(cx, index, slot, why);
+        self.failed(cx, index, slot, why, Span::ZERO);
     }
 
     /// A push is no longer under way.
@@ -192,7 +199,8 @@ impl Topic {
     }
 
     /// An attempt failed: the next by the schedule, or none; and the subscription may go on probation.
-    fn failed(&mut self, cx: &mut Context<'_>, index: usize, slot: u32, failure: Failure) {
+    /// `lost`: how long from now the attempt would still have been waited for.
+    fn failed(&mut self, cx: &mut Context<'_>, index: usize, slot: u32, failure: Failure, lost: Span) {
         self.probation(cx, index, failure);
         let setup = self.subscriptions[index].setup.clone();
         let Some(event) = self.subscriptions[index].kept.events.get(slot) else { return };
@@ -202,7 +210,7 @@ impl Topic {
         }
         let draw = cx.draw_for(setup.hash, Purpose::Jitter, [event.id, u64::from(event.attempts)]);
         let pause = failure.delay(event.attempts, setup.azure_resource, draw);
-        self.wait(cx, index, slot, pause);
+        self.wait(cx, index, slot, lost + pause);
     }
 
     fn probation(&mut self, cx: &mut Context<'_>, index: usize, failure: Failure) {

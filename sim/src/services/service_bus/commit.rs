@@ -77,18 +77,20 @@ impl Namespace {
     /// A send arrives.
     pub(super) fn send(&mut self, connection: ConnectionId, message: Message, cx: &mut Context<'_>) {
         let Some(envelope) = envelope(&message) else { return };
-        match self.check_send(connection, &message, envelope, cx) {
+        match self.check_send(connection, &message, envelope, false, cx) {
             Ok(()) => self.stage(connection, message, cx),
             Err(error) => self.refuse(connection, &message, error, cx),
         }
     }
 
-    /// Whether a message may be sent to an entity now.
+    /// Whether a message may be sent to an entity now. `via`: another entity hands it over, so that a
+    /// disabled destination refuses it only then (facts 1.4).
     pub(super) fn check_send(
         &mut self,
         connection: ConnectionId,
         message: &Message,
         to: Envelope,
+        via: bool,
         cx: &mut Context<'_>,
     ) -> Result<(), Error> {
         let items = message.cargo.items();
@@ -102,11 +104,7 @@ impl Namespace {
             return Err(Error::SessionIdRequired);
         }
         let (quota, max_size, max_message) = (settings.quota, settings.max_size, settings.max_message);
-        if let Some(strike) = cx.impaired(Hook::EntityDisabledForSend, to.part) {
-            cx.touched(first, strike);
-            return Err(Error::MessagingEntityDisabled);
-        }
-        if !self.entity(to.part).enabled {
+        if !via && self.send_disabled(to.part, first, cx) {
             return Err(Error::MessagingEntityDisabled);
         }
         let mut total = 0;
@@ -127,6 +125,15 @@ impl Namespace {
         }
         let cost = items.len() as u64 * (1 + self.filters(to.part));
         self.take_credits(to.part, cost, total, first, cx)
+    }
+
+    /// Whether the entity takes no messages now.
+    pub(super) fn send_disabled(&mut self, part: u16, item: Item, cx: &mut Context<'_>) -> bool {
+        if let Some(strike) = cx.impaired(Hook::EntityDisabledForSend, part) {
+            cx.touched(item, strike);
+            return true;
+        }
+        !self.entity(part).enabled
     }
 
     /// How many filters are evaluated for a message to this entity (facts 1.2).

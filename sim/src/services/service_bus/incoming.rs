@@ -6,6 +6,7 @@ use crate::faults::local::Value;
 use crate::ids::{Item, PlaceId};
 use crate::node::Context;
 use crate::observe::{Birth, DeadLetterReason, Discard, End, What};
+use crate::random::Purpose;
 use crate::services::service_bus::entity::{State, Stored};
 use crate::services::service_bus::layout::Role;
 use crate::services::service_bus::namespace::{Namespace, token};
@@ -59,10 +60,8 @@ impl Namespace {
             Origin::Born(cause) => cx.observe(item, What::Born { place, cause }),
             Origin::Moved(from, reason) => cx.observe(item, What::Moved { from, to: place, reason }),
         }
-        let delayed = cx.strike(Hook::VisibilityDelay, part, item, 0).and_then(|strike| match strike.value {
-            Value::Span(span) => Some(span),
-            _ => None,
-        });
+        let delayed = cx.strike(Hook::VisibilityDelay, part, item, 0);
+        let delayed = delayed.and_then(|strike| delay_of(strike.value, item, cx));
         let wait = incoming.delay + delayed.unwrap_or(Span::ZERO);
         let enqueued = cx.wall() + wait;
         // In a dead-letter queue the time to live is not observed (facts 1.3).
@@ -205,13 +204,11 @@ impl Namespace {
     /// Whether an entity takes a forwarded message.
     fn accepts(&mut self, part: u16, stored: &Stored, cx: &mut Context<'_>) -> bool {
         let item = stored.item;
-        for hook in [Hook::EntityDisabledForSend, Hook::EntityFull] {
-            if let Some(strike) = cx.impaired(hook, part) {
-                cx.touched(item, strike);
-                return false;
-            }
+        if let Some(strike) = cx.impaired(Hook::EntityFull, part) {
+            cx.touched(item, strike);
+            return false;
         }
-        if self.deleted(part, item, cx) || !self.entity(part).enabled {
+        if self.deleted(part, item, cx) || self.send_disabled(part, item, cx) {
             return false;
         }
         let settings = &self.layout.entities[usize::from(part)];
@@ -272,7 +269,7 @@ impl Namespace {
             return false;
         };
         let Some(strike) = cx.strike(Hook::ScheduleLate, part, stored.item, 0) else { return false };
-        let Value::Span(span) = strike.value else { return false };
+        let Some(span) = delay_of(strike.value, stored.item, cx) else { return false };
         if let Some(taken) = self.entity(part).take(slot) {
             let state = State::Scheduled(cx.wall() + span);
             self.entity(part).insert(Stored { state, spared: true, ..taken });
@@ -347,5 +344,16 @@ fn again(stored: &Stored, origin: Origin, now: Time) -> Incoming {
         hops: stored.hops,
         deliveries: stored.deliveries,
         origin,
+    }
+}
+
+/// The delay that a fault brings about for this item.
+fn delay_of(value: Value, item: Item, cx: &Context<'_>) -> Option<Span> {
+    match value {
+        Value::Span(span) => Some(span),
+        Value::Latency(latency) => {
+            Some(latency.sampler().at(cx.draw(Purpose::Latency, [item.identity(), u64::from(item.kind.0)])))
+        }
+        _ => None,
     }
 }

@@ -3,7 +3,7 @@
 use indexmap::IndexMap;
 
 use crate::blueprint::{Blueprint, Flow, Site, Timetable};
-use crate::ids::{Execution, Item, Once};
+use crate::ids::{ConnectionId, Execution, Item, Once};
 use crate::message::broker::{Command, Event, ReceiveMode, Settlement, Source};
 use crate::message::{Body, Cargo, Message};
 use crate::node::Effect;
@@ -13,6 +13,9 @@ use crate::services::{NodeKind, Service as _};
 use crate::time::Span;
 
 mod basics;
+mod clients;
+mod hooks;
+mod plans;
 
 /// A plan with these nodes, one site and one flow.
 pub(super) fn plan(nodes: Vec<(&str, NodeKind)>) -> Result<Plan, Vec<crate::plan::PlanError>> {

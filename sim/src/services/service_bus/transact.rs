@@ -1,4 +1,5 @@
-//! Transactions (facts 1.7): settle and send within one namespace, all or nothing.
+//! Transactions (facts 1.7): settle and send within one namespace, all or nothing. What is sent to
+//! another entity than the one that is settled is handed over by that one ("send via").
 
 use crate::faults::Hook;
 use crate::ids::{ConnectionId, Execution};
@@ -60,7 +61,8 @@ impl Namespace {
                 TransactionStep::Send { part: to, once, session, kind } => {
                     let typed = typed(message, kind);
                     let envelope = envelope(to, once, session, *execution);
-                    self.check_send(from, &typed, envelope, cx)?;
+                    let via = part.is_some_and(|via| via != to && self.via(via).is_some());
+                    self.check_send(from, &typed, envelope, via, cx)?;
                     part = part.or(Some(to));
                 }
             }
@@ -71,20 +73,30 @@ impl Namespace {
         if struck.is_some() { Err(Error::TransactionAborted) } else { Ok(held) }
     }
 
+    /// Where messages go whose destination turns out to be disabled: the transfer dead-letter queue of
+    /// the first entity of the transaction, here one place with its dead-letter queue (facts 1.4).
+    fn via(&self, part: u16) -> Option<u16> {
+        self.layout.entities[usize::from(part)].dead_letter
+    }
+
     /// A transaction is durable.
     pub(super) fn commit_transaction(&mut self, from: ConnectionId, message: &Message, cx: &mut Context<'_>) {
         let Body::Broker(Command::Transact { operations, execution }) = &message.body else { return };
         self.handled(from, message, Handling::Stored, cx);
         let mut sequence = 0;
+        let mut via = None;
         for step in operations.iter() {
             match *step {
                 TransactionStep::Settle { lock, how, .. } => {
                     if let Some((part, slot, _)) = self.settling(lock) {
+                        via = via.or(self.via(part).filter(|_| sequence == 0));
                         self.apply_settlement(part, slot, how, cx);
                     }
                 }
                 TransactionStep::Send { part, once, session, kind } => {
                     for item in typed(message, kind).cargo.items() {
+                        let refused = via.is_some() && self.send_disabled(part, *item, cx);
+                        let part = via.filter(|_| refused).unwrap_or(part);
                         let incoming = self.incoming(*item, envelope(part, once, session, *execution));
                         sequence = self.arrive(part, incoming, cx).unwrap_or(sequence);
                     }

@@ -1,0 +1,61 @@
+//! From a resolved design to its results document, with progress on the way.
+
+use std::ops::Range;
+use std::sync::Arc;
+
+use beaufort_reports::Results;
+
+use super::progress::Progress;
+use super::terminal::Terminal;
+use super::verdict_lines::Subject;
+use crate::run::RunError;
+use crate::scenario::resolve::Resolved;
+use crate::sweep::{self, Plural, document};
+
+/// Which seeds, and how many at once.
+#[derive(Clone, Debug)]
+pub(super) struct Seeds {
+    /// The seeds.
+    pub(super) range: Range<u64>,
+    /// How many at once; as many as there are processors without it.
+    pub(super) jobs: Option<u16>,
+    /// For so many violations their story is told.
+    pub(super) stories: usize,
+}
+
+/// Runs the seeds. If the user wants to stop, the document holds those that have finished.
+///
+/// # Errors
+/// In words, if the world cannot be built after all; that is a defect, because it has been tried.
+pub(super) fn play(
+    resolved: &Resolved,
+    subject: &Subject,
+    seeds: &Seeds,
+    terminal: &mut Terminal<'_>,
+) -> Result<Results, String> {
+    let cancel = Arc::clone(&terminal.interrupted);
+    let asked = seeds.range.end - seeds.range.start;
+    let progress = Progress::new(terminal, &subject.name(), asked);
+    let how = Plural {
+        seeds: seeds.range.clone(),
+        jobs: seeds.jobs.map_or(0, usize::from),
+        stories: seeds.stories,
+        progress: &|_| progress.tick(),
+        cancel: &cancel,
+    };
+    let results = sweep::sweep(&resolved.plan, &resolved.rules, &how);
+    progress.finish();
+    let results = match results {
+        Ok(results) => results,
+        Err(RunError::Cancelled) => Vec::new(),
+        Err(error) => return Err(error.to_string()),
+    };
+    let about = sweep::Subject {
+        scenario: resolved.scenario.scenario.clone(),
+        variant: resolved.variant_name().to_owned(),
+        hash: resolved.hash(),
+        path: subject.scenario.clone(),
+        seeds: asked,
+    };
+    Ok(document(&about, results))
+}

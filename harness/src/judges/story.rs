@@ -1,0 +1,240 @@
+//! The story of a violation: the way of one item through the nodes, in short lines. Nothing is kept while
+//! a run is judged; the seed is run again with a [`Recorder`] for the few items that are wanted.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use beaufort_reports::{SeedResult, Step, Verdict};
+use beaufort_sim::ids::{Address, CallId, Item, PlaceId, ProcessId, StreamId};
+use beaufort_sim::observe::{Birth, Discard, End, Life, Observation, Outcome, Sink, Symptom, What};
+use beaufort_sim::plan::{PlaceRole, Plan};
+use rustc_hash::FxHashMap;
+
+use super::evaluate::scenario_seconds;
+use super::sends;
+
+/// Of one item at most so many observations are kept.
+const KEPT: usize = 2_000;
+/// A story has at most so many lines from its beginning, and as many from its end.
+const HALF: usize = 24;
+
+/// Keeps what happens to a few items.
+#[derive(Clone, Debug)]
+pub struct Recorder {
+    wanted: BTreeMap<u64, Vec<Observation>>,
+    /// Whose run with a wanted item is under way.
+    running: FxHashMap<ProcessId, Vec<Item>>,
+}
+
+impl Recorder {
+    /// For the first violations of the failed contracts, at most `stories`, spread over the contracts.
+    #[must_use]
+    pub fn new(plan: &Arc<Plan>, result: &SeedResult, stories: usize) -> Recorder {
+        let mut wanted = BTreeMap::new();
+        let failed: Vec<_> = result.contracts.iter().filter(|c| c.verdict == Verdict::Fail).collect();
+        let most = failed.iter().map(|contract| contract.violations.len()).max().unwrap_or(0);
+        'all: for round in 0..most {
+            for contract in &failed {
+                let Some(violation) = contract.violations.get(round) else { continue };
+                if wanted.len() >= stories {
+                    break 'all;
+                }
+                if let Some(item) = find(plan, &violation.stream, violation.number) {
+                    wanted.entry(item).or_insert_with(Vec::new);
+                }
+            }
+        }
+        Recorder { wanted, running: FxHashMap::default() }
+    }
+}
+
+fn find(plan: &Plan, stream: &str, number: u32) -> Option<u64> {
+    let stream = plan.streams.iter().position(|info| info.name == stream)?;
+    Some(Item { number, stream: StreamId(stream as u16), ..Item::default() }.identity())
+}
+
+impl Sink for Recorder {
+    fn observe(&mut self, seen: &Observation) {
+        if let What::Life(Life::Crashed | Life::PowerLost | Life::Stopped) = seen.what {
+            for item in self.running.remove(&seen.process).unwrap_or_default() {
+                keep(&mut self.wanted, item, seen);
+            }
+            return;
+        }
+        if !seen.what.has_item() || !self.wanted.contains_key(&seen.item.identity()) {
+            return;
+        }
+        match seen.what {
+            What::RunStarted { .. } => self.running.entry(seen.process).or_default().push(seen.item),
+            What::RunEnded { .. } => {
+                if let Some(items) = self.running.get_mut(&seen.process) {
+                    items.retain(|item| !item.same(seen.item));
+                }
+            }
+            _ => {}
+        }
+        keep(&mut self.wanted, seen.item, seen);
+    }
+}
+
+fn keep(wanted: &mut BTreeMap<u64, Vec<Observation>>, item: Item, seen: &Observation) {
+    if let Some(kept) = wanted.get_mut(&item.identity())
+        && kept.len() < KEPT
+    {
+        kept.push(*seen);
+    }
+}
+
+/// Puts the stories into the violations that they are about, and their keys.
+pub fn tell(plan: &Arc<Plan>, recorder: &Recorder, result: &mut SeedResult) {
+    for contract in &mut result.contracts {
+        for violation in &mut contract.violations {
+            let item = find(plan, &violation.stream, violation.number);
+            let Some(kept) = item.and_then(|item| recorder.wanted.get(&item)) else { continue };
+            let key = kept.iter().find(|seen| seen.what.has_item()).map(|seen| seen.item.key);
+            violation.key = violation.key.or(key);
+            violation.story =
+                Teller { plan, calls: FxHashMap::default(), effects: BTreeMap::new() }.story(kept);
+        }
+    }
+}
+
+struct Teller<'a> {
+    plan: &'a Plan,
+    calls: FxHashMap<CallId, Address>,
+    effects: BTreeMap<PlaceId, u32>,
+}
+
+impl Teller<'_> {
+    fn story(mut self, kept: &[Observation]) -> Vec<Step> {
+        let mut steps: Vec<Step> = Vec::new();
+        for seen in kept {
+            let Some(what) = self.line(seen) else { continue };
+            let faults = seen.by.iter().filter_map(|fault| {
+                self.plan.blueprint.faults.get_index(fault.index()).map(|(name, _)| name.clone())
+            });
+            let step = Step {
+                at_seconds: scenario_seconds(self.plan, seen.at),
+                node: self.plan.process(seen.process).name.clone(),
+                what,
+                faults: faults.collect(),
+            };
+            if steps.last() != Some(&step) {
+                steps.push(step);
+            }
+        }
+        if steps.len() > 2 * HALF {
+            let cut = steps.len() - 2 * HALF;
+            let at_seconds = steps[HALF].at_seconds;
+            let gap = Step { at_seconds, what: format!("… {cut} more steps …"), ..Step::default() };
+            steps.splice(HALF..HALF + cut, [gap]);
+        }
+        steps
+    }
+
+    fn place(&self, place: PlaceId) -> &str {
+        &self.plan.place(place).name
+    }
+
+    fn node(&self, node: beaufort_sim::ids::NodeId) -> &str {
+        self.plan.nodes.get(node.index()).map_or("?", |node| node.name.as_str())
+    }
+
+    fn line(&mut self, seen: &Observation) -> Option<String> {
+        let line = match seen.what {
+            What::Offered { door } => format!("offered to {}", self.node(door)),
+            What::Concluded { door, outcome, .. } => {
+                format!("{} answered in the end: {}", self.node(door), outcome_words(outcome))
+            }
+            What::Sent { call, to } => {
+                self.calls.insert(call, to);
+                return None;
+            }
+            What::Answered { outcome: Outcome::Ok, .. } | What::Handled { .. } => return None,
+            What::Answered { call, outcome } => {
+                let to =
+                    self.calls.get(&call).map_or_else(|| "?".to_owned(), |to| sends::name(self.plan, *to));
+                format!("call to {to}: {}", outcome_words(outcome))
+            }
+            What::Born { place, cause } => self.born(place, cause),
+            What::Ended { place, cause } => format!("{} {}", self.place(place), end_words(cause)),
+            What::Moved { from, to, reason: Some(reason) } => {
+                format!("dead-lettered from {} to {}: {reason:?}", self.place(from), self.place(to))
+            }
+            What::Moved { from, to, reason: None } => {
+                format!("moved from {} to {}", self.place(from), self.place(to))
+            }
+            What::Absorbed { place } => format!("repetition recognised at {}: no effect", self.place(place)),
+            What::Undone { undone, by } => format!("{} undone by {}", self.place(undone), self.place(by)),
+            What::RunStarted { .. } => "a run begins".to_owned(),
+            What::RunEnded { done: true, .. } => "the run ends".to_owned(),
+            What::RunEnded { done: false, .. } => "the run fails".to_owned(),
+            What::StepDone { step, outcome } => {
+                let node = self.plan.process(seen.process).node;
+                let name = self.plan.step_name(node, step).unwrap_or("?");
+                format!("step `{name}`: {}", outcome_words(outcome))
+            }
+            What::Symptom(symptom) => symptom_words(symptom).to_owned(),
+            What::Touched => "struck by a fault".to_owned(),
+            What::Life(Life::Stopped) => "stopped in the middle of the run".to_owned(),
+            What::Life(_) => "crashed in the middle of the run".to_owned(),
+            _ => return None,
+        };
+        Some(line)
+    }
+
+    fn born(&mut self, place: PlaceId, cause: Birth) -> String {
+        let count = self.effects.entry(place).or_default();
+        *count += 1;
+        let count = *count;
+        let name = self.place(place);
+        match (self.plan.place(place).role, cause) {
+            (PlaceRole::Effect, _) if count > 1 => format!("EFFECT at {name}, number {count}"),
+            (PlaceRole::Effect, _) => format!("effect at {name}"),
+            (_, Birth::Stored) => format!("stored in {name}"),
+            (_, Birth::FannedOut) => format!("copy put into {name}"),
+            (_, Birth::Derived) => format!("copy derived into {name}"),
+            (_, Birth::Reborn) => format!("came back in {name}"),
+        }
+    }
+}
+
+fn outcome_words(outcome: Outcome) -> &'static str {
+    match outcome {
+        Outcome::Ok => "success",
+        Outcome::Refused => "refused",
+        Outcome::Failed => "failed, nothing happened",
+        Outcome::Unknown => "no answer, it may have happened",
+    }
+}
+
+fn end_words(cause: End) -> &'static str {
+    match cause {
+        End::Completed => "completed",
+        End::FannedOut => "given to every matching subscription",
+        End::Expired => "expired",
+        End::Discarded(Discard::Unsubscribed) => "discarded: no subscription matches",
+        End::Discarded(Discard::Undeliverable) => "discarded: undeliverable, and no dead-letter destination",
+        End::Discarded(Discard::DeadLetterUnavailable) => {
+            "discarded: the dead-letter destination did not take it"
+        }
+        End::Discarded(Discard::Fault) => "removed by a fault",
+        End::Destroyed => "destroyed by a crash or a failover",
+    }
+}
+
+fn symptom_words(symptom: Symptom) -> &'static str {
+    match symptom {
+        Symptom::Error => "got a definite error",
+        Symptom::Timeout => "got no answer in time",
+        Symptom::Retry => "tries again",
+        Symptom::Redelivery => "delivered again",
+        Symptom::LockLost => "the lock was lost",
+        Symptom::LeaseLost => "the lease was lost",
+        Symptom::Reset => "the connection was reset",
+        Symptom::Delayed => "delayed on the way",
+        Symptom::Datagram => "a datagram was lost, doubled or overtaken",
+        Symptom::RunFailed => "the run failed",
+        Symptom::Throttled => "waits: throttled",
+    }
+}

@@ -1,0 +1,179 @@
+//! One seed: the world is stepped until it comes to rest or the deadline passes, then judged.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use beaufort_reports::{SeedResult, Verdict};
+use beaufort_sim::kernel::World;
+use beaufort_sim::observe::{Held, Sink};
+use beaufort_sim::plan::{Plan, PlanError};
+use beaufort_sim::time::{Span, Time};
+
+use crate::judges::story::{Recorder, tell};
+use crate::judges::{End, Judges, Rules};
+use crate::stopwatch::Stopwatch;
+
+/// So long nothing must be booked before a world without pending work is taken to rest: longer than the
+/// polls of tables and feeds.
+const QUIET: Span = Span::mins(2);
+/// So long copies that do not rest may lie without any booking before they are stuck: longer than every
+/// period of upkeep (locks, leases, polls, probes).
+const UPKEEP: Span = Span::mins(15);
+/// How often a run looks whether it is cancelled or at rest, in steps; a power of two.
+const LOOK: u64 = 256;
+
+/// How a seed is run.
+#[derive(Clone, Copy, Debug)]
+pub struct Options<'a> {
+    /// For so many violations the story is told: the seed is run again for it. Default: 3.
+    pub stories: usize,
+    /// Of each contract so many violations are listed. Default: 20.
+    pub listed: usize,
+    /// Set from outside to stop early.
+    pub cancel: Option<&'a AtomicBool>,
+}
+
+impl Default for Options<'_> {
+    fn default() -> Self {
+        Options { stories: 3, listed: 20, cancel: None }
+    }
+}
+
+impl Options<'_> {
+    fn cancelled(&self) -> bool {
+        self.cancel.is_some_and(|cancel| cancel.load(Ordering::Relaxed))
+    }
+}
+
+/// Why there is no result.
+#[derive(Debug, thiserror::Error)]
+pub enum RunError {
+    /// The world cannot be built.
+    #[error("the scenario cannot be built: {}", .0.iter().map(ToString::to_string).collect::<Vec<_>>().join("; "))]
+    Build(Vec<PlanError>),
+    /// It was stopped from outside.
+    #[error("interrupted")]
+    Cancelled,
+}
+
+/// Runs one seed and judges it.
+///
+/// # Errors
+/// If the world cannot be built, or if it was cancelled.
+pub fn run(
+    plan: &Arc<Plan>,
+    rules: &Arc<Rules>,
+    seed: u64,
+    options: &Options<'_>,
+) -> Result<SeedResult, RunError> {
+    let watch = Stopwatch::start();
+    let mut world = World::new(Arc::clone(plan), seed).map_err(RunError::Build)?;
+    let mut judges = Judges::new(plan, rules);
+    let end = drive(&mut world, &mut judges, options)?;
+    let mut result = judges.finish(&end, |out| world.inventory(out));
+    result.seed = seed;
+    result.digest = world.digest().to_string();
+    result.events = world.events();
+    let offered = result.offered();
+    result.events_per_item = if offered > 0 { world.events() as f64 / offered as f64 } else { 0.0 };
+    result.wall_seconds = watch.seconds();
+    for contract in &mut result.contracts {
+        contract.violations.truncate(options.listed);
+    }
+    if options.stories > 0 && result.verdict == Verdict::Fail {
+        explain(plan, seed, end.at, options, &mut result)?;
+    }
+    Ok(result)
+}
+
+/// Steps the world to its end.
+fn drive(world: &mut World, judges: &mut Judges, options: &Options<'_>) -> Result<End, RunError> {
+    let (ends, deadline) = (world.plan().ends(), world.plan().deadline());
+    let mut steps = 0u64;
+    // A walk over the inventory is dear: once for each standstill.
+    let mut walked = None;
+    loop {
+        match world.next_at() {
+            None => return Ok(end(world, true, world.now().max(ends))),
+            Some(next) if next > deadline => {
+                let quiescent = world.pending_work() == 0;
+                return Ok(end(world, quiescent, deadline));
+            }
+            Some(_) => world.step(judges),
+        };
+        steps += 1;
+        if steps % LOOK == 0 && options.cancelled() {
+            return Err(RunError::Cancelled);
+        }
+        let now = world.now();
+        if now < ends || now < judges.last_booking() + QUIET || !world.active_faults().is_empty() {
+            continue;
+        }
+        if world.pending_work() > 0 {
+            continue;
+        }
+        if walked != Some(judges.last_booking()) {
+            walked = Some(judges.last_booking());
+            if at_rest(world) {
+                return Ok(end(world, true, now));
+            }
+        }
+        if now >= judges.last_booking() + UPKEEP {
+            return Ok(end(world, true, now));
+        }
+    }
+}
+
+fn at_rest(world: &World) -> bool {
+    let mut rest = true;
+    world.inventory(&mut |held: Held| rest &= held.rest);
+    rest
+}
+
+fn end(world: &World, quiescent: bool, at: Time) -> End {
+    End {
+        at,
+        quiescent,
+        pending: world.pending_work(),
+        next: None,
+        links: Some(world.links()),
+        faults: world.fault_counts().map(|count| [count.armed, count.fired]).collect(),
+    }
+}
+
+/// Runs the seed again, to the same instant, and tells the ways of the first violating items.
+fn explain(
+    plan: &Arc<Plan>,
+    seed: u64,
+    until: Time,
+    options: &Options<'_>,
+    result: &mut SeedResult,
+) -> Result<(), RunError> {
+    let mut recorder = Recorder::new(plan, result, options.stories);
+    replay(plan, seed, until, options, &mut recorder)?;
+    tell(plan, &recorder, result);
+    Ok(())
+}
+
+/// Runs a seed again up to an instant, for another sink: to record, to export, to look closer.
+///
+/// # Errors
+/// If the world cannot be built, or if it was cancelled.
+pub fn replay(
+    plan: &Arc<Plan>,
+    seed: u64,
+    until: Time,
+    options: &Options<'_>,
+    sink: &mut impl Sink,
+) -> Result<World, RunError> {
+    let mut world = World::new(Arc::clone(plan), seed).map_err(RunError::Build)?;
+    let mut steps = 0u64;
+    while world.next_at().is_some_and(|next| next <= until) {
+        world.step(sink);
+        steps += 1;
+        if steps % LOOK == 0 && options.cancelled() {
+            return Err(RunError::Cancelled);
+        }
+    }
+    Ok(world)
+}

@@ -1,0 +1,163 @@
+//! Many seeds at once. One seed never uses two threads; results come in the order of the seeds, whatever
+//! finished first.
+
+use std::ops::Range;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use beaufort_reports::{Results, SCHEMA, SeedResult, Verdict};
+use beaufort_sim::plan::Plan;
+use rayon::prelude::*;
+
+use crate::judges::Rules;
+use crate::run::{Options, RunError, run};
+
+/// In a sweep so many violations of each contract are listed for a seed.
+const LISTED: usize = 5;
+
+/// How a sweep is run.
+pub struct Plural<'a> {
+    /// The seeds.
+    pub seeds: Range<u64>,
+    /// How many at once; 0: as many as there are cores.
+    pub jobs: usize,
+    /// For so many violations of the first failing seed the story is told.
+    pub stories: usize,
+    /// Called for every seed that finished, from any thread.
+    pub progress: &'a (dyn Fn(&SeedResult) + Sync),
+    /// Set from outside to stop early: seeds under way are given up, finished ones are reported.
+    pub cancel: &'a AtomicBool,
+}
+
+/// Runs the seeds and returns the results of those that finished, ascending.
+///
+/// # Errors
+/// If the world cannot be built.
+pub fn sweep(plan: &Arc<Plan>, rules: &Arc<Rules>, how: &Plural<'_>) -> Result<Vec<SeedResult>, RunError> {
+    let one = |seed: u64| -> Result<Option<SeedResult>, RunError> {
+        if how.cancel.load(Ordering::Relaxed) {
+            return Ok(None);
+        }
+        let options = Options { stories: 0, listed: LISTED, cancel: Some(how.cancel) };
+        match run(plan, rules, seed, &options) {
+            Ok(result) => {
+                (how.progress)(&result);
+                Ok(Some(result))
+            }
+            Err(RunError::Cancelled) => Ok(None),
+            Err(error) => {
+                how.cancel.store(true, Ordering::Relaxed);
+                Err(error)
+            }
+        }
+    };
+    let all = || -> Result<Vec<Option<SeedResult>>, RunError> {
+        how.seeds.clone().collect::<Vec<u64>>().into_par_iter().with_max_len(1).map(one).collect()
+    };
+    let pool = rayon::ThreadPoolBuilder::new().num_threads(how.jobs).build();
+    let results = match pool {
+        Ok(pool) => pool.install(all),
+        // Without threads of its own a sweep is slower, not wrong.
+        Err(_) => how.seeds.clone().map(one).collect(),
+    };
+    let mut results: Vec<SeedResult> = results?.into_iter().flatten().collect();
+    if how.stories > 0
+        && !how.cancel.load(Ordering::Relaxed)
+        && let Some(failed) = results.iter_mut().find(|result| result.verdict == Verdict::Fail)
+    {
+        let options = Options { stories: how.stories, listed: LISTED, cancel: Some(how.cancel) };
+        match run(plan, rules, failed.seed, &options) {
+            Ok(told) => *failed = SeedResult { wall_seconds: failed.wall_seconds, ..told },
+            Err(RunError::Cancelled) => {}
+            Err(error) => return Err(error),
+        }
+    }
+    Ok(results)
+}
+
+/// Of what the results are: names for the document.
+#[derive(Clone, Debug, Default)]
+pub struct Subject {
+    /// The name of the scenario.
+    pub scenario: String,
+    /// The variant, or `base`.
+    pub variant: String,
+    /// A hash of the resolved scenario.
+    pub hash: String,
+    /// How the scenario is named on a command line.
+    pub path: String,
+    /// How many seeds were asked for.
+    pub seeds: u64,
+}
+
+/// Puts the results of the seeds together: the worst verdict wins, and a fault that the seed may leave out
+/// must have been felt somewhere.
+#[must_use]
+pub fn document(subject: &Subject, seeds: Vec<SeedResult>) -> Results {
+    let (verdict, cause) = conclude(subject.seeds, &seeds);
+    Results {
+        schema: SCHEMA,
+        tool: env!("CARGO_PKG_VERSION").to_owned(),
+        scenario: subject.scenario.clone(),
+        variant: subject.variant.clone(),
+        scenario_hash: subject.hash.clone(),
+        path: subject.path.clone(),
+        verdict,
+        cause,
+        seeds_asked: subject.seeds,
+        seeds,
+    }
+}
+
+fn conclude(asked: u64, seeds: &[SeedResult]) -> (Verdict, String) {
+    let worst = seeds.iter().map(|seed| seed.verdict).fold(Verdict::Pass, Verdict::worst);
+    if seeds.is_empty() {
+        return (Verdict::Inconclusive, "no seed finished".to_owned());
+    }
+    if worst < Verdict::Inconclusive {
+        let unfelt = seeds[0].faults.iter().enumerate().find(|(index, fault)| {
+            fault.random && seeds.iter().all(|seed| seed.faults.get(*index).is_none_or(|f| f.felt == 0))
+        });
+        if let Some((_, fault)) = unfelt {
+            let advice = "raise `chance` or run more seeds";
+            let cause = format!("fault `{}` was felt in no seed; {advice}", fault.name);
+            return (Verdict::Inconclusive, cause);
+        }
+        if (seeds.len() as u64) < asked {
+            let cause = format!("interrupted: {} of {asked} seeds finished, and none failed", seeds.len());
+            return (Verdict::Inconclusive, cause);
+        }
+    }
+    let like: Vec<&SeedResult> = seeds.iter().filter(|seed| seed.verdict == worst).collect();
+    let first = like.first().map_or("", |seed| seed.cause.as_str());
+    let cause = match (worst, seeds.len()) {
+        (_, 1) => first.to_owned(),
+        (Verdict::Pass, n) => format!("every contract and objective holds on {n} seeds"),
+        (_, n) => format!("{} of {n} seeds; seed {}: {first}", like.len(), like[0].seed),
+    };
+    (worst, cause)
+}
+
+#[cfg(test)]
+mod tests {
+    use beaufort_reports::FaultResult;
+
+    use super::*;
+
+    fn seed(verdict: Verdict, felt: u64) -> SeedResult {
+        let fault = FaultResult { name: "f".into(), random: true, felt, ..FaultResult::default() };
+        SeedResult { verdict, cause: "why".into(), faults: vec![fault], ..SeedResult::default() }
+    }
+
+    #[test]
+    fn a_random_fault_must_be_felt_somewhere_and_the_worst_seed_decides() {
+        let subject = |seeds| Subject { seeds, ..Subject::default() };
+        let pass = Verdict::Pass;
+        assert_eq!(document(&subject(2), vec![seed(pass, 0), seed(pass, 1)]).verdict, pass);
+        assert_eq!(document(&subject(2), vec![seed(pass, 0), seed(pass, 0)]).verdict, Verdict::Inconclusive);
+        let failed = document(&subject(2), vec![seed(pass, 0), seed(Verdict::Fail, 0)]);
+        assert_eq!((failed.verdict, failed.cause.as_str()), (Verdict::Fail, "1 of 2 seeds; seed 0: why"));
+        assert_eq!(document(&subject(3), vec![seed(pass, 1)]).verdict, Verdict::Inconclusive);
+        assert_eq!(document(&subject(3), vec![]).verdict, Verdict::Inconclusive);
+    }
+}
