@@ -191,7 +191,7 @@ fn the_registry_switches_the_hooks_of_services_on_and_off() {
         let mut stage = Stage::new();
         stage.add("service", ZONE_1, service);
         stage.fault(FaultKind::DepDown(fault));
-        let (world, seen) = stage.run(1, Span::mins(20));
+        let (world, seen) = stage.run(1, Span::mins(31));
         let struck: Vec<u32> = seen
             .iter()
             .filter(|o| matches!(o.what, What::RunStarted { .. }))
