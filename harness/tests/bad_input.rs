@@ -101,7 +101,7 @@ fn the_small_design_itself_is_right() {
     let path = file(folder.path(), SMALL);
     let answer = beaufort(&["check", path.to_str().unwrap()]);
     assert_eq!(answer.exit, Exit::Pass, "{}", answer.err);
-    assert!(answer.out.contains("8 nodes, 1 fault, 1 variant"), "{}", answer.out);
+    assert!(answer.out.contains("9 nodes, 1 fault, 1 variant"), "{}", answer.out);
     assert_eq!(answer.err, "");
 }
 
@@ -225,7 +225,12 @@ fn a_fault_that_targets_nothing() {
 
 #[test]
 fn a_fault_at_a_step_that_does_not_exist() {
-    small_with("after: charge", "after: chrage", "chrage", &["`chrage`", "`charge`"]);
+    small_with(
+        "after: charge",
+        "after: chrage",
+        "chrage",
+        &["`chrage`", "its steps are: charge, insert, complete"],
+    );
 }
 
 #[test]
@@ -277,7 +282,8 @@ fn a_transaction_that_spans_services() {
 
 #[test]
 fn a_recipe_that_never_acknowledges() {
-    small_with("      - complete\n", "", "faults", &["worker"]);
+    let text = SMALL.replacen("      - complete\n", "", 1);
+    refused(text, "24:5", &["nodes.worker.steps", "never acknowledges", "`complete`"]);
 }
 
 // -- Variants and the command line. --

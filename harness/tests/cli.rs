@@ -17,8 +17,10 @@ fn within_80_columns(text: &str) {
 
 #[test]
 fn help_is_a_result_for_strangers() {
-    for arguments in [&["--help"][..], &["list", "--help"], &["check", "--help"], &["new", "--help"]] {
-        let run = beaufort(arguments).assert().code(0).stderr("");
+    for command in ["", "list", "check", "schema", "new", "run", "sweep"] {
+        let arguments = [command, "--help"];
+        let arguments = arguments.iter().copied().filter(|word| !word.is_empty()).collect::<Vec<_>>();
+        let run = beaufort(&arguments).assert().code(0).stderr("");
         let text = String::from_utf8(run.get_output().stdout.clone()).unwrap();
         assert!(text.contains("Examples:"), "{text}");
         within_80_columns(&text);
@@ -119,4 +121,192 @@ fn an_output_that_cannot_be_written_is_bad_input() {
         .unwrap();
     assert_eq!(output.status.code(), Some(2));
     assert!(String::from_utf8(output.stderr).unwrap().contains("cannot write to standard output"));
+}
+
+// -- Run and sweep. --
+
+/// A client and somebody else's service, with room for one more field of each.
+fn design(folder: &tempfile::TempDir, psp: &str, more: &str) -> String {
+    let text = format!(
+        "\
+scenario: small
+time: {{ run: 1m, drain: 10m }}
+sites: {{ westeurope: {{ zones: 3 }} }}
+flows: {{ orders: {{ key: customer, keys: 50 }} }}
+policies:
+  eager: {{ timeout: 1s, retries: 5, backoff: fixed 100ms }}
+nodes:
+  shoppers: {{ kind: load, flow: orders, to: psp, rate: 10/s, policy: eager }}
+  psp:      {{ kind: endpoint, ops: [charge], {psp} }}
+always:
+  once: {{ exactly-once: orders, accepted-at: psp, effect-at: psp.charge }}
+objectives:
+  quick: {{ latency: psp, p99: 900ms }}
+{more}"
+    );
+    let path = folder.path().join("small.yaml");
+    std::fs::write(&path, text).unwrap();
+    path.to_str().unwrap().to_owned()
+}
+
+const GOOD: &str = "latency: 20ms p99 200ms";
+/// Slower than the caller waits, and without idempotency keys: what is tried again is charged again.
+const FORGETFUL: &str = "latency: 500ms p99 3s, idempotency-keys: 0s";
+
+const VARIANTS: &str = "\
+variants:
+  forgetful:
+    expect: { fail: once, because: doubled, may-fail: quick }
+    nodes.psp.latency: 500ms p99 3s
+    nodes.psp.idempotency-keys: 0s
+  claims-too-much:
+    expect: { fail: once }
+    nodes.psp.latency: 30ms
+  silent:
+    nodes.psp.latency: 30ms
+";
+
+fn stdout(run: &assert_cmd::assert::Assert) -> String {
+    String::from_utf8(run.get_output().stdout.clone()).unwrap()
+}
+
+#[test]
+fn a_run_that_passes() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = design(&folder, GOOD, "");
+    let run = beaufort(&["run", &file]).assert().code(0);
+    let first = stdout(&run);
+    assert!(first.starts_with(&format!("pass: {file}, seed 1, digest ")), "{first}");
+    assert_eq!(stdout(&beaufort(&["run", &file]).assert()), first, "the same seed is the same run");
+    assert_ne!(stdout(&beaufort(&["run", &file, "--seed", "2"]).assert()), first);
+}
+
+#[test]
+fn a_run_that_fails_names_the_line_and_the_replay() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = design(&folder, FORGETFUL, "");
+    let run = beaufort(&["run", &file, "--seed", "3"]).assert().code(1);
+    let text = stdout(&run);
+    assert!(text.starts_with("fail: "), "{text}");
+    assert!(text.contains("  once: "), "{text}");
+    assert!(text.contains(" doubled of "), "{text}");
+    assert!(text.contains(&format!("replay: beaufort run {file} --seed 3\n")), "{text}");
+}
+
+#[test]
+fn a_document_goes_to_standard_output_and_to_a_file_whole() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = design(&folder, GOOD, "");
+    let output = folder.path().join("results.json");
+    let arguments = ["run", &file, "--json", "--output", output.to_str().unwrap()];
+    let run = beaufort(&arguments).assert().code(0);
+    let text = stdout(&run);
+    let document: serde_json::Value = serde_json::from_str(&text).unwrap();
+    assert_eq!((&document["verdict"], &document["variant"]), (&"pass".into(), &"base".into()));
+    assert_eq!(std::fs::read_to_string(&output).unwrap(), text);
+    beaufort(&["run", &file, "--output", "/no/such/folder/r.json"])
+        .assert()
+        .code(2)
+        .stdout("")
+        .stderr(predicate::str::contains("cannot write /no/such/folder/r.json"));
+}
+
+#[test]
+fn degraded_is_zero_unless_strict() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = design(&folder, GOOD, "  ideal: { latency: psp, p50: 1ms, ideally: true }\n");
+    beaufort(&["run", &file]).assert().code(0).stdout(predicate::str::starts_with("degraded: "));
+    beaufort(&["run", &file, "--strict"]).assert().code(5);
+    beaufort(&["sweep", &file, "--seeds", "3", "--strict"]).assert().code(5);
+}
+
+#[test]
+fn without_traffic_nothing_can_be_said() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = design(&folder, GOOD, "");
+    let run = beaufort(&["run", &file, "--set", "nodes.shoppers.rate=0/s"]).assert().code(3);
+    assert!(stdout(&run).starts_with("inconclusive: "), "{}", stdout(&run));
+}
+
+#[test]
+fn a_sweep_does_not_depend_on_the_number_of_jobs() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = design(&folder, FORGETFUL, "");
+    let document = |jobs: &str| {
+        let run = beaufort(&["sweep", &file, "--seeds", "6", "--jobs", jobs, "--json"]).assert().code(1);
+        let mut document: serde_json::Value = serde_json::from_slice(&run.get_output().stdout).unwrap();
+        for seed in document["seeds"].as_array_mut().unwrap() {
+            seed["wall_seconds"] = 0.into();
+        }
+        document
+    };
+    let one = document("1");
+    assert_eq!(one["seeds"].as_array().unwrap().len(), 6);
+    assert_eq!(document("4"), one);
+}
+
+#[test]
+fn expectations_are_compared() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = design(&folder, GOOD, VARIANTS);
+    let run = beaufort(&["sweep", &file, "--expect", "--seeds", "3"]).assert().code(1);
+    let text = stdout(&run);
+    assert!(text.contains(&format!("as expected: {file}, 3 seeds: pass\n")), "{text}");
+    assert!(
+        text.contains(&format!("as expected: {file}/forgetful, 3 seeds: fail (once: doubled)\n")),
+        "{text}"
+    );
+    assert!(text.contains(&format!("not as expected: {file}/claims-too-much, 3 of 3 seeds\n")), "{text}");
+    assert!(text.ends_with("2 of 3 as expected\n"), "{text}");
+    run.stderr(predicate::str::contains("silent is left out: it expects nothing"));
+    let only =
+        |name: &str| beaufort(&["sweep", &file, "--expect", "--seeds", "3", "--variant", name]).assert();
+    only("forgetful").code(0);
+    only("silent").code(4).stdout("");
+    only("forgetfull").code(2).stdout("").stderr(predicate::str::contains("did you mean `forgetful`?"));
+}
+
+#[test]
+fn several_documents_are_one_a_line() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = design(&folder, GOOD, VARIANTS);
+    let arguments = ["sweep", &file, "--variant", "base", "--variant", "silent", "--seeds", "2", "--json"];
+    let run = beaufort(&arguments).assert().code(0);
+    let names: Vec<String> = stdout(&run)
+        .lines()
+        .map(|line| serde_json::from_str::<serde_json::Value>(line).unwrap()["variant"].to_string())
+        .collect();
+    assert_eq!(names, ["\"base\"", "\"silent\""]);
+}
+
+#[test]
+fn zero_seeds_are_bad_input() {
+    beaufort(&["sweep", "order-flow", "--seeds", "0"])
+        .assert()
+        .code(2)
+        .stdout("")
+        .stderr(predicate::str::contains("--seeds"));
+}
+
+#[cfg(unix)]
+#[test]
+fn an_interrupted_sweep_reports_what_was_finished() {
+    use std::process::{Command, Stdio};
+    let folder = tempfile::tempdir().unwrap();
+    let file = design(&folder, GOOD, "");
+    let child = Command::new(env!("CARGO_BIN_EXE_beaufort"))
+        .args(["sweep", &file, "--seeds", "1000000", "--jobs", "1", "--set", "time.run=10m"])
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    // The handler is set before anything is read, but a process needs a moment to begin.
+    let _ = Command::new("sleep").arg("1").status().unwrap();
+    let kill = Command::new("kill").args(["-INT", &child.id().to_string()]).status().unwrap();
+    assert!(kill.success());
+    let output = child.wait_with_output().unwrap();
+    let (out, err) = (String::from_utf8(output.stdout).unwrap(), String::from_utf8(output.stderr).unwrap());
+    assert_eq!(output.status.code(), Some(130), "{out}{err}");
+    assert!(err.contains("interrupted"), "{err}");
+    assert!(out.contains("seeds"), "{out}");
 }

@@ -570,6 +570,30 @@ pub mod once_text {
     }
 }
 
+/// The same where there is always one: `partition-by: key`.
+pub mod identity_text {
+    use serde::de::Error as _;
+
+    use super::{Cow, Deserialize, Deserializer, Once, Serializer, UnitError};
+
+    /// Reads `item+type`.
+    ///
+    /// # Errors
+    /// Where a part is none of item, key, message, run, type.
+    pub fn deserialize<'de, T: Deserializer<'de>>(from: T) -> Result<Once, T::Error> {
+        let text = <Cow<'de, str>>::deserialize(from)?;
+        text.parse().map_err(|e: UnitError| T::Error::custom(e.0))
+    }
+
+    /// Prints `item+type`.
+    ///
+    /// # Errors
+    /// Only those of the serializer.
+    pub fn serialize<S: Serializer>(once: &Once, to: S) -> Result<S::Ok, S::Error> {
+        to.collect_str(once)
+    }
+}
+
 /// One name or a list of names (`each of`).
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, JsonSchema)]
 #[serde(untagged)]

@@ -1,10 +1,14 @@
-//! How far a sweep has come: a bar where somebody watches, else a line at every tenth.
+//! How far a sweep has come: a bar where somebody watches, else a line now and then.
 
 use std::sync::Mutex;
 
 use indicatif::{ProgressBar, ProgressStyle};
 
 use super::Terminal;
+use crate::stopwatch::Stopwatch;
+
+/// At least so many seconds between two lines.
+const PAUSE: f64 = 5.0;
 
 /// The progress of a sweep. Workers on several threads report to it.
 pub(super) struct Progress<'t, 'a> {
@@ -18,13 +22,16 @@ struct Count<'t, 'a> {
     done: u64,
     total: u64,
     tenths: u64,
+    pause: f64,
+    last: Stopwatch,
 }
 
 impl<'t, 'a> Progress<'t, 'a> {
     /// Begins to count to `total`.
     pub(super) fn new(terminal: &'t mut Terminal<'a>, name: &str, total: u64) -> Self {
         let bar = terminal.watched.then(|| bar(name, total, terminal.colour_err));
-        let count = Count { terminal, name: name.to_owned(), done: 0, total, tenths: 0 };
+        let (name, last) = (name.to_owned(), Stopwatch::start());
+        let count = Count { terminal, name, done: 0, total, tenths: 0, pause: PAUSE, last };
         Progress { terminal: Mutex::new(count), bar }
     }
 
@@ -51,9 +58,10 @@ impl Count<'_, '_> {
     fn tick(&mut self) {
         self.done += 1;
         let tenths = self.done * 10 / self.total.max(1);
-        // Few seeds are soon done, and lines about each would bury the report.
-        if tenths > self.tenths && self.total >= 10 {
+        // What is soon done needs no lines: they would bury the report.
+        if tenths > self.tenths && self.last.seconds() >= self.pause {
             self.tenths = tenths;
+            self.last = Stopwatch::start();
             let line = format!("{}: {} of {} seeds\n", self.name, self.done, self.total);
             self.terminal.say(&line);
         }
@@ -79,6 +87,7 @@ mod tests {
         {
             let mut terminal = Terminal::plain(std::io::sink(), &mut err);
             let progress = Progress::new(&mut terminal, "x", 100);
+            progress.terminal.lock().unwrap().pause = 0.0;
             (0..100).for_each(|_| progress.tick());
             progress.finish();
         }

@@ -428,6 +428,10 @@ impl Compiler<'_> {
             }
         };
         let table = self.named(here, target, Protocol::Store)?.clone();
+        if ttl.is_some() {
+            let path: Vec<&str> = here.iter().map(String::as_str).collect();
+            crate::services::store::check_ttl(self.plan, &path, target)?;
+        }
         let operation = Operation {
             verb,
             part: table.address.part,

@@ -118,7 +118,10 @@ impl EndpointProcess {
         let Some(wait) = self.front.queue(cx.now(), self.setup.capacity, self.setup.queue) else {
             return reject(connection, &message, UNAVAILABLE, cx);
         };
-        let service = self.front.service_time(cx, &self.setup.latency, part, item, occurrence);
+        let mut service = self.front.service_time(cx, &self.setup.latency, part, item, occurrence);
+        if let Some(strike) = cx.strike(Hook::HttpDelay, part, item, occurrence) {
+            service = self.front.slowed(cx, service, strike, item, occurrence);
+        }
         let work = !message.cargo.is_empty();
         let token = self.front.keep(Pending { connection, message });
         cx.timer(wait + service, token, work);
@@ -142,7 +145,7 @@ impl EndpointProcess {
         let cut = cx.strike(Hook::HttpCutResponse, part, item, occurrence).is_some();
         let status = if cut { BROKEN } else { status };
         let answer = message.answer(Body::Response(Response::status(status))).carrying(message.cargo.clone());
-        match cx.strike(Hook::HttpDelay, part, item, occurrence) {
+        match cx.strike(Hook::HttpSlowBody, part, item, occurrence) {
             Some(strike) => {
                 let delay = self.front.slowed(cx, Span::ZERO, strike, item, occurrence);
                 let token = self.front.keep(Pending { connection, message: answer });

@@ -111,12 +111,9 @@ impl Front {
 
     /// Whether the whole dependency went down while a request was being served.
     pub fn went_down(&self, cx: &mut Context<'_>, part: u16, item: Item) -> bool {
-        let lost =
-            [Hook::DependencyDown, Hook::StoreDown].into_iter().find_map(|hook| cx.impaired(hook, part));
-        if let Some(strike) = lost {
-            cx.touched(item, strike);
-        }
-        lost.is_some()
+        [Hook::DependencyDown, Hook::StoreDown]
+            .into_iter()
+            .any(|hook| cx.strike(hook, part, item, 0).is_some())
     }
 
     /// Whether a health probe finds it well.

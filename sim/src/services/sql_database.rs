@@ -22,7 +22,7 @@ use crate::message::{Body, Cargo, Message, control};
 use crate::node::{Context, DiskError, Input, Process};
 use crate::observe::{Handling, Held};
 use crate::services::front::{Front, Pending};
-use crate::services::store::{about, answer_probe, book, done, handled, read, refuse};
+use crate::services::store::{about, answer_probe, book, done, handled, keeps_rows, read, refuse};
 use crate::services::tables::{self, Change, Table};
 use crate::units::{Rate, Sampler};
 
@@ -65,6 +65,9 @@ impl SqlDatabaseProcess {
         let occurrence = front.occurrence(&message, run);
         if front.is_down(cx, part, item, occurrence) {
             return refuse(connection, &message, Error::Unavailable, None, cx);
+        }
+        if !keeps_rows(command) {
+            return refuse(connection, &message, Error::BadRequest, None, cx);
         }
         if let Some(retry_after) = front.throttled(cx, part, item) {
             return refuse(connection, &message, Error::TooManyRequests, Some(retry_after), cx);

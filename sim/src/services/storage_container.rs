@@ -19,7 +19,7 @@ use crate::plan::{Location, PlaceRole, Plan, PlanError};
 use crate::services::Service;
 use crate::services::front::{Front, Line, Pending};
 use crate::services::store::{
-    about, answer_probe, book, build_tables, declare_parts, done, handled, read, refuse,
+    about, answer_probe, book, build_tables, declare_parts, done, handled, keeps_rows, read, refuse,
 };
 use crate::services::tables::{self, Change, Table};
 use crate::time::Span;
@@ -157,7 +157,7 @@ impl StorageContainerProcess {
             return refuse(connection, &message, Error::TooManyRequests, None, cx);
         }
         if let Command::Write { operations, .. } = command
-            && operations.len() > 1
+            && (operations.len() > 1 || !keeps_rows(command))
         {
             return refuse(connection, &message, Error::BadRequest, None, cx);
         }

@@ -1,6 +1,6 @@
 //! What stores have in common: their parts, what they observe and how they answer.
 
-use crate::ids::{Address, ConnectionId, Item, Once, ProcessId};
+use crate::ids::{Address, ConnectionId, Item, ProcessId};
 use crate::message::store::{Answer, Command, Error, Operation};
 use crate::message::{Body, Cargo, Message};
 use crate::node::Context;
@@ -48,53 +48,6 @@ pub(super) fn build_tables(name: &str, holds: &[String], plan: &Plan) -> Result<
             Ok(Table::new(place, plan.place(place).role == PlaceRole::Queue))
         })
         .collect()
-}
-
-/// Whether writes (or sends) to these names can be one transaction: within one SQL database, within one
-/// logical partition of one Cosmos container, or within one broker namespace. `path` is where the
-/// transaction stands in the scenario.
-///
-/// # Errors
-/// With the word `transaction` if they cannot.
-pub fn check_transaction(plan: &Plan, path: &[&str], targets: &[&str]) -> Result<(), PlanError> {
-    let no = |message: String, help: &str| Err(PlanError::at(path, message).help(help).word("transaction"));
-    let mut first: Option<&Endpoint> = None;
-    let mut parts = Vec::new();
-    for target in targets {
-        let Some(endpoint) = plan.endpoint(target) else {
-            return Err(PlanError::at(path, format!("there is no `{target}`")).word("dangling"));
-        };
-        if !matches!(endpoint.protocol, Protocol::Store | Protocol::Broker) {
-            let message = format!("`{target}` takes no part in transactions");
-            return no(message, "a transaction holds writes to one database, or sends to one namespace");
-        }
-        if first.is_some_and(|first| first.address.process != endpoint.address.process) {
-            let message = format!("no transaction spans `{}` and `{target}`", targets[0]);
-            return no(
-                message,
-                "write both to one database, and let a relay send from there (transactional outbox)",
-            );
-        }
-        first = first.or(Some(endpoint));
-        if !parts.contains(&endpoint.address.part) {
-            parts.push(endpoint.address.part);
-        }
-    }
-    let Some(first) = first else { return Ok(()) };
-    match plan.blueprint.nodes.get_index(first.node.index()) {
-        Some((name, NodeKind::CosmosDb(config)))
-            if config.partition_by.has(Once::TYPE) && parts.len() > 1 =>
-        {
-            let message = format!(
-                "a transactional batch reaches one logical partition, and `{name}` puts each type in a partition of its own"
-            );
-            no(message, "leave `type` out of `partition-by`")
-        }
-        Some((name, NodeKind::StorageContainer(_))) if targets.len() > 1 => {
-            no(format!("`{name}` knows no transactions"), "write one blob at a time")
-        }
-        _ => Ok(()),
-    }
 }
 
 /// Whether a row's own time to live means anything in this store.
@@ -206,5 +159,13 @@ pub(super) fn about(command: &Command) -> (u16, u64) {
         }
         Command::Poll { part, .. } | Command::Read { part } | Command::ReadFeed { part, .. } => (*part, 0),
         Command::Lease { range, .. } => (*range, 0),
+    }
+}
+
+/// Whether a command leaves the time to live alone: most stores do not let rows expire.
+pub(super) fn keeps_rows(command: &Command) -> bool {
+    match command {
+        Command::Write { operations, .. } => operations.iter().all(|one| one.ttl == Span::FOREVER),
+        _ => true,
     }
 }

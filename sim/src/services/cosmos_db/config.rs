@@ -30,6 +30,8 @@ pub struct CosmosDb {
     pub throughput: RequestUnits,
     /// By what the logical partition is chosen: `key`, `item`, or either with `+type` (each part is a
     /// type). Only documents of one logical partition can be written in one transaction. Default: key.
+    #[serde(with = "crate::units::identity_text")]
+    #[schemars(with = "Once")]
     pub partition_by: Once,
     /// How many physical partitions, which are also the ranges of the change feed. Default: as few as the
     /// throughput allows, at 10,000 RU/s each (facts 1.1).

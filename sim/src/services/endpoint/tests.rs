@@ -143,6 +143,7 @@ fn every_hook_strikes_has_its_effect_and_heals() {
         (Hook::ConnectionPool, Value::Number(0), Some(503), 0),
         (Hook::DependencySlow, Value::Span(Span::secs(8)), Some(200), 1),
         (Hook::HttpDelay, Value::Span(Span::secs(8)), Some(200), 1),
+        (Hook::HttpSlowBody, Value::Span(Span::secs(8)), Some(200), 1),
     ];
     for (hook, value, expected, effect) in cases {
         let plan = plan(config());
@@ -158,8 +159,8 @@ fn every_hook_strikes_has_its_effect_and_heals() {
 }
 
 #[test]
-fn a_slow_dependency_delays_the_effect_and_a_delayed_answer_does_not() {
-    for (hook, births_by_then) in [(Hook::DependencySlow, 0), (Hook::HttpDelay, 1)] {
+fn a_slow_dependency_delays_the_effect_and_a_slow_body_does_not() {
+    for (hook, births_by_then) in [(Hook::DependencySlow, 0), (Hook::HttpDelay, 0), (Hook::HttpSlowBody, 1)] {
         let plan = plan(config());
         let mut rig = rig(&plan);
         rig.fault(fault(hook, Value::Latency(Distribution::Constant(Span::secs(8)))));

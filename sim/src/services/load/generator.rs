@@ -3,12 +3,15 @@
 use std::sync::Arc;
 
 use crate::client::{Caller, Progress};
+use crate::faults::load::{Extra, Surge};
+use crate::faults::local::{Strike, Value};
 use crate::ids::{Execution, Item, Once, StreamId, TypeId};
 use crate::message::{Body, Cargo, Message, broker, http, store};
 use crate::node::{Context, Input, Process};
 use crate::observe::{Held, What};
-use crate::plan::{Endpoint, Protocol};
+use crate::plan::{Endpoint, Plan, Protocol};
 use crate::random::{Purpose, to_unit};
+use crate::services::load::shape::Strength;
 use crate::services::load::{Keys, Profile};
 use crate::time::{Span, Time};
 use crate::units::exponential;
@@ -25,6 +28,29 @@ pub(super) enum Arrivals {
     Trace(Arc<[(Time, Option<u32>)]>),
 }
 
+impl Arrivals {
+    /// Its rate over time; for a trace the mean over the run.
+    pub(super) fn profile(&self, plan: &Plan) -> Arc<Profile> {
+        match self {
+            Arrivals::Drawn(profile) => profile.clone(),
+            Arrivals::Trace(rows) => Arc::new(Profile::even(rows.len(), plan.blueprint.time.run)),
+        }
+    }
+
+    /// No item at all.
+    fn none() -> Arrivals {
+        Arrivals::Trace(Vec::new().into())
+    }
+}
+
+/// A load fault on top of a load.
+#[derive(Debug)]
+pub(super) struct Superposed {
+    pub(super) surge: Surge,
+    /// The load that it multiplies.
+    pub(super) below: Arc<Profile>,
+}
+
 /// One stream of items: the load itself, or a load fault on top of it.
 #[derive(Clone, Debug)]
 pub(super) struct Source {
@@ -32,13 +58,35 @@ pub(super) struct Source {
     name: u64,
     arrivals: Arrivals,
     keys: Arc<Keys>,
+    /// The load fault that this source is, if it is one.
+    surge: Option<Arc<Superposed>>,
     /// How many items it has offered. What is offered has happened: this survives a crash.
     number: u32,
 }
 
 impl Source {
     pub(super) fn new(stream: u16, name: u64, arrivals: Arrivals, keys: Arc<Keys>) -> Source {
-        Source { stream: StreamId(stream), name, arrivals, keys, number: 0 }
+        Source { stream: StreamId(stream), name, arrivals, keys, surge: None, number: 0 }
+    }
+
+    /// The source of a load fault. When its bursts are is drawn from the seed, at the start.
+    pub(super) fn superposed(surge: Surge, below: Arc<Profile>, keys: Arc<Keys>) -> Source {
+        let (stream, name) = (surge.stream.0, surge.label);
+        let surge = Some(Arc::new(Superposed { surge, below }));
+        Source { surge, ..Source::new(stream, name, Arrivals::none(), keys) }
+    }
+
+    /// Draws when the bursts are, where it is a load fault.
+    fn resolve(&mut self, cx: &Context<'_>) {
+        let Some(superposed) = &self.surge else { return };
+        let Superposed { surge, below } = &**superposed;
+        let windows =
+            surge.windows(cx.plan(), |names, purpose, identity| cx.draw_for(names, purpose, identity));
+        let strength = match surge.extra {
+            Extra::Factor(factor) => Strength::Times(factor, below.clone()),
+            Extra::Rate(rate) => Strength::Rate(rate),
+        };
+        self.arrivals = Arrivals::Drawn(Arc::new(Profile::bursts(strength, windows, surge.ramp)));
     }
 
     /// When the next item is due, after the one that was due at `last` (`None`: it is the first).
@@ -66,6 +114,7 @@ impl Source {
             Arrivals::Trace(rows) => rows.get(number as usize).and_then(|(_, key)| *key),
             Arrivals::Drawn(_) => None,
         };
+        let given = given.or_else(|| self.surge.as_ref().and_then(|superposed| superposed.surge.key));
         let drawn = || self.keys.at(cx.draw_for(self.name, Purpose::Key, [u64::from(number), 0]));
         Item { number, key: given.unwrap_or_else(drawn), stream: self.stream, ..Item::default() }
     }
@@ -111,6 +160,9 @@ impl Generator {
     fn offer(&mut self, cx: &mut Context<'_>, index: usize) {
         let Some(source) = self.sources.get_mut(index) else { return };
         let item = source.item(cx);
+        if let Some(superposed) = &source.surge {
+            cx.touched(item, Strike { fault: superposed.surge.fault, value: Value::None });
+        }
         cx.observe(item, What::Offered { door: self.door.node });
         let message = request(&self.door, &self.insert, item);
         self.caller.call(cx, self.door.address, message, Offer { item, at: cx.now() });
@@ -156,7 +208,12 @@ fn request(door: &Endpoint, insert: &Arc<Vec<store::Operation>>, item: Item) -> 
 impl Process for Generator {
     fn handle(&mut self, input: Input, cx: &mut Context<'_>) {
         match input {
-            Input::Start => (0..self.sources.len()).for_each(|index| self.arm(cx, index, None)),
+            Input::Start => {
+                for index in 0..self.sources.len() {
+                    self.sources[index].resolve(cx);
+                    self.arm(cx, index, None);
+                }
+            }
             Input::Timer(token) if self.caller.on_timer(cx, token) => {}
             Input::Timer(token) => self.offer(cx, token as usize),
             Input::Message { connection, message, .. } => {
@@ -174,6 +231,9 @@ impl Process for Generator {
 
     fn crash(&mut self) {
         self.caller.crash();
+        for source in self.sources.iter_mut().filter(|source| source.surge.is_some()) {
+            source.arrivals = Arrivals::none();
+        }
     }
 
     fn inventory(&self, _: &mut dyn FnMut(Held)) {}
@@ -188,11 +248,12 @@ mod tests {
     use super::*;
     use crate::blueprint::{Blueprint, Flow, Timetable};
     use crate::client::Policy;
+    use crate::faults::load::{HotKey, Step};
+    use crate::faults::{At, FaultKind};
     use crate::ids::{Address, NodeId, ProcessId};
     use crate::node::Effect;
     use crate::node::rig::{Rig, observed, sent};
     use crate::observe::Outcome;
-    use crate::plan::Plan;
     use crate::services::load::{Load, Shape};
     use crate::services::{NodeKind, Service};
     use crate::units::Rate;
@@ -212,6 +273,10 @@ mod tests {
     }
 
     fn plan(load: Load) -> Plan {
+        plan_with(load, None)
+    }
+
+    fn plan_with(load: Load, fault: Option<FaultKind>) -> Plan {
         let mut blueprint = Blueprint {
             time: Timetable { warmup: Span::secs(5), run: Span::secs(10), drain: Span::mins(1) },
             ..Blueprint::default()
@@ -220,6 +285,7 @@ mod tests {
         let policy = Policy { timeout: Some(Span::secs(2)), retries: Some(1), ..Policy::default() };
         blueprint.policies.insert("shopper".into(), policy);
         blueprint.nodes.insert("shoppers".into(), NodeKind::Load(load));
+        blueprint.faults.extend(fault.map(|fault| ("rush".to_owned(), fault)));
         let mut plan = Plan::new(blueprint).unwrap();
         let address = Address { process: ProcessId(DOOR), part: 3 };
         let node = NodeId(9);
@@ -289,6 +355,39 @@ mod tests {
             times
         };
         assert_eq!(times(false), times(true));
+    }
+
+    #[test]
+    fn a_load_fault_is_a_stream_of_its_own_and_shifts_nothing() {
+        let (at, lasts) = (Some(At::Instant(Span::secs(2))), Some(Span::secs(3)));
+        let target = "shoppers".to_owned();
+        let step = Step { target: target.clone(), at: at.clone(), lasts, factor: 4.0, ..Step::default() };
+        let hot = HotKey { target, at, lasts, hot: 5, ..HotKey::default() };
+        let offers = |fault| {
+            let plan = plan_with(load(50.0, Shape::Poisson), fault);
+            let mut rig = rig(&plan);
+            let mut offers: Vec<(Item, Time)> = Vec::new();
+            let mut touched = 0;
+            while rig.now < Time::ZERO + Span::secs(16) {
+                let effects = rig.advance(Span::millis(100));
+                touched += observed(&effects).filter(|what| **what == What::Touched).count();
+                offers.extend(offered(&effects).into_iter().map(|item| (item, rig.now)));
+            }
+            let (own, rush): (Vec<_>, Vec<_>) =
+                offers.into_iter().partition(|(item, _)| item.stream == StreamId(0));
+            assert_eq!(touched, rush.len());
+            (own, rush)
+        };
+        let (calm, none) = offers(None);
+        let (own, rush) = offers(Some(FaultKind::LoadStep(step)));
+        assert!(none.is_empty() && own == calm);
+        // Three times 50/s on top for 3 s, from 2 s after the warm-up of 5 s.
+        assert!((380..520).contains(&rush.len()), "{}", rush.len());
+        let within =
+            |(_, at): &(Item, Time)| *at >= Time::ZERO + Span::secs(7) && *at <= Time::ZERO + Span::secs(10);
+        assert!(rush.iter().all(within));
+        let (own, rush) = offers(Some(FaultKind::LoadHotKey(hot)));
+        assert!(own == calm && rush.len() > 100 && rush.iter().all(|(item, _)| item.key == 5));
     }
 
     #[test]

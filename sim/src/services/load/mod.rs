@@ -17,6 +17,7 @@ pub use shape::{Profile, Shape};
 
 use crate::blueprint::Blueprint;
 use crate::client::{Caller, Sdk};
+use crate::faults;
 use crate::ids::{FlowId, ProcessId};
 use crate::node::Process;
 use crate::plan::{Location, Plan, PlanError, Protocol};
@@ -149,12 +150,12 @@ impl Service for Load {
             PlanError::at(&["nodes", name, "flow"], format!("there is no flow `{}`", self.flow))
         })?;
         let keys = Arc::new(Keys::new(settings.keys, settings.skew));
-        let mut sources = Vec::new();
-        for (index, stream) in plan.streams.iter().enumerate() {
-            if stream.name == name {
-                let arrivals = self.arrivals(name, plan, settings.keys)?;
-                sources.push(Source::new(index as u16, name_hash(&stream.name), arrivals, keys.clone()));
-            }
+        let arrivals = self.arrivals(name, plan, settings.keys)?;
+        let below = arrivals.profile(plan);
+        let stream = plan.streams.iter().position(|stream| stream.name == name).unwrap_or(0);
+        let mut sources = vec![Source::new(stream as u16, name_hash(name), arrivals, keys.clone())];
+        for surge in faults::load::surges(plan, name) {
+            sources.push(Source::superposed(surge, below.clone(), keys.clone()));
         }
         let node = plan.node(name).unwrap_or_default();
         let caller = Caller::new(&policy, Sdk::of(plan, &door), name_hash(name), generator::SPACE);

@@ -4,6 +4,7 @@ use std::borrow::Cow;
 use std::fmt;
 use std::path::PathBuf;
 use std::str::FromStr;
+use std::sync::Arc;
 
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de::Error as _};
@@ -126,7 +127,17 @@ enum Course {
         swing: f64,
         day: Span,
     },
+    /// Nothing but in these bursts; there so many times the rate of the profile below, or the own rate
+    /// where there is none, growing to it over `ramp`.
+    Bursts {
+        below: Option<(f64, Arc<Profile>)>,
+        windows: Vec<(Time, Time)>,
+        ramp: Span,
+    },
 }
+
+/// Into how many pieces of constant rate a ramp is cut.
+const RAMP: u64 = 100;
 
 impl Shape {
     /// The rate over time for this mean; instants count from `begins`. A trace has none.
@@ -144,7 +155,32 @@ impl Shape {
     }
 }
 
+/// How much a load fault adds.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Strength {
+    /// So many times the rate of the load that it strikes.
+    Times(f64, Arc<Profile>),
+    /// This rate.
+    Rate(Rate),
+}
+
 impl Profile {
+    /// Bursts of more load, each growing from nothing over `ramp`.
+    #[must_use]
+    pub fn bursts(strength: Strength, windows: Vec<(Time, Time)>, ramp: Span) -> Profile {
+        let (rate, below) = match strength {
+            Strength::Times(factor, below) => (0.0, Some((factor, below))),
+            Strength::Rate(rate) => (rate.count / rate.per.0 as f64, None),
+        };
+        Profile { random: true, rate, course: Course::Bursts { below, windows, ramp } }
+    }
+
+    /// So many items, evenly spread over this span.
+    #[must_use]
+    pub fn even(items: usize, over: Span) -> Profile {
+        Profile { random: true, rate: items as f64 / over.0.max(1) as f64, course: Course::Flat }
+    }
+
     /// The instant by which so many items (a fraction is fine) are due after `from`, or `None` if that is
     /// not before `end`.
     #[must_use]
@@ -180,6 +216,30 @@ impl Profile {
                 let middle = (number as f64 + 0.5) * length as f64 / day.0 as f64;
                 let rate = self.rate * (1.0 + swing * libm::sin(std::f64::consts::TAU * middle));
                 (rate, at + Span((number + 1) * length - since))
+            }
+            Course::Bursts { below, windows, ramp } => {
+                let Some((from, until)) = windows.iter().find(|(_, until)| *until > at) else {
+                    return (0.0, Time::NEVER);
+                };
+                if at < *from {
+                    return (0.0, *from);
+                }
+                let (full, changes) = match below {
+                    Some((factor, below)) => {
+                        let (rate, changes) = below.piece(at);
+                        (factor * rate, changes)
+                    }
+                    None => (self.rate, Time::NEVER),
+                };
+                let until = changes.min(*until);
+                let since = at.since(*from);
+                if since >= *ramp {
+                    return (full, until);
+                }
+                let length = (ramp.0 / RAMP).max(1);
+                let piece = since.0 / length;
+                let strength = ((piece as f64 + 0.5) / RAMP as f64).min(1.0);
+                (full * strength, until.min(*from + Span((piece + 1) * length)))
             }
         }
     }
@@ -234,6 +294,20 @@ mod tests {
         assert!((first + second).abs_diff(36_000) < 5, "{first} {second}");
         // The mean of the upper half of the sine is 2/pi.
         assert!(first.abs_diff(18_000 + 5_730) < 20, "{first}");
+    }
+
+    #[test]
+    fn bursts_multiply_what_is_below_them_and_ramps_have_half_of_it() {
+        let at = |secs| Time::ZERO + Span::secs(secs);
+        let steps = Shape::Step(vec![(Span::secs(105), Rate::per_second(20.0))]);
+        let below = Arc::new(steps.profile(Rate::per_second(10.0), Time::ZERO));
+        let windows = vec![(at(100), at(110)), (at(200), at(210))];
+        let times = Profile::bursts(Strength::Times(3.0, below), windows.clone(), Span::ZERO);
+        assert_eq!(count(&times, at(0), at(150)), 3 * (50 + 100));
+        assert_eq!(count(&times, at(0), at(1000)), 3 * (50 + 100 + 200));
+        let ramp = Profile::bursts(Strength::Rate(Rate::per_second(100.0)), windows, Span::secs(10));
+        assert!(count(&ramp, at(0), at(150)).abs_diff(500) < 3);
+        assert!(count(&ramp, at(100), at(105)).abs_diff(125) < 3);
     }
 
     #[test]

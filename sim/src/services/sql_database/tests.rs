@@ -11,6 +11,7 @@ use crate::services::bench::{
     answers, births, error, fault, handlings, is_ready, item, message, operation, plan as plan_of, rig,
     touched, write,
 };
+use crate::services::store::check_ttl;
 use crate::services::{NodeKind, Service};
 use crate::time::Span;
 use crate::units::Distribution;
@@ -212,6 +213,18 @@ fn a_throttle_lets_a_second_s_worth_through_and_then_its_rate() {
     assert_eq!((burst(1, 50), burst(101, 50)), (10, 10));
     rig.faults.end(FaultId(0));
     assert_eq!(births(&ask(&mut rig, write(999, &[item(999)], &both(Once::ITEM)))), 2);
+}
+
+#[test]
+fn rows_do_not_expire() {
+    let plan = plan(config());
+    let mut rig = rig(&plan);
+    let mut insert = operation(WriteVerb::Insert, EVENT, Once::ITEM);
+    insert.ttl = Span::mins(5);
+    assert_eq!(error(&ask(&mut rig, write(1, &[item(1)], &[insert]))), Some(Error::BadRequest));
+    let path = ["nodes", "api", "steps"];
+    assert!(check_ttl(&plan, &path, "it.event").is_err());
+    assert_eq!(check_ttl(&plan, &path, "somebody.else"), Ok(()));
 }
 
 #[test]
