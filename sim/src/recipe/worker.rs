@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use crate::faults::Hook;
 use crate::faults::local::Value;
-use crate::ids::{Address, CallId, ConnectionId, Execution, Item, ProcessId};
+use crate::ids::{Address, ConnectionId, Execution, Item, ProcessId};
 use crate::message::broker::Settlement;
 use crate::message::{Body, Message, control, http};
 use crate::node::{Context, Input, Process};
@@ -227,10 +227,9 @@ impl Worker {
             return respond(connection, message, 503, cx);
         }
         if request.verb == http::Verb::Validate {
-            // Its front forwards the handshake as a call; a router that asks directly makes none.
-            if message.call != CallId(0) {
-                cx.observe_on(connection, Item::default(), What::Handled { call: message.call, how: Handling::Stored });
-            }
+            // Its ingress counts it as a call; a handshake has no effect.
+            let how = Handling::Suppressed;
+            cx.observe(Item::default(), What::Handled { call: message.call, how });
             let body = Body::Response(http::Response::status(200));
             cx.answer(connection, message.answer(body));
             return;
