@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use crate::faults::Hook;
 use crate::faults::local::Value;
-use crate::ids::{Address, ConnectionId, Execution, Item, ProcessId};
+use crate::ids::{Address, CallId, ConnectionId, Execution, Item, ProcessId};
 use crate::message::broker::Settlement;
 use crate::message::{Body, Message, control, http};
 use crate::node::{Context, Input, Process};
@@ -227,9 +227,10 @@ impl Worker {
             return respond(connection, message, 503, cx);
         }
         if request.verb == http::Verb::Validate {
-            let body = Body::Response(http::Response::status(200));
-            cx.answer(connection, message.answer(body));
-            return;
+            // The handshake is a call like any other: it says that the app is there and willing.
+            let item = message.cargo.first().unwrap_or_default();
+            handled(connection, item, message.call, Handling::Stored, cx);
+            return respond(connection, message, 200, cx);
         }
         let item = message.cargo.first().unwrap_or_default();
         if self.settings.joins {
@@ -237,7 +238,7 @@ impl Worker {
                 Joined::No => {}
                 Joined::Waits => return,
                 Joined::Answered(status) => {
-                    cx.observe(item, What::Handled { call: message.call, how: Handling::Suppressed });
+                    handled(connection, item, message.call, Handling::Suppressed, cx);
                     return respond(connection, message, status, cx);
                 }
             }
@@ -366,6 +367,19 @@ impl Worker {
             _ => {}
         }
         matches!(self.attention, Attention::Attending | Attention::Leaving)
+    }
+}
+
+/// Books what became of a call; a message that is no call has no place in the books.
+pub(super) fn handled(
+    connection: ConnectionId,
+    item: Item,
+    call: CallId,
+    how: Handling,
+    cx: &mut Context<'_>,
+) {
+    if call != CallId(0) {
+        cx.observe_on(connection, item, What::Handled { call, how });
     }
 }
 

@@ -303,6 +303,22 @@ fn a_front_hands_the_answer_back_and_books_what_it_says() {
 }
 
 #[test]
+fn the_handshake_of_an_event_router_is_answered_and_booked() {
+    let plan = everything();
+    let mut rig = bench(&plan, "api#0");
+    let mut handshake = request(4, item(0));
+    if let Body::Request(request) = &mut handshake.body {
+        request.verb = crate::message::http::Verb::Validate;
+    }
+    handshake.cargo = Cargo::None;
+    let effects = rig.message(CLIENT, handshake);
+    assert_eq!(replies(&effects), [200]);
+    let stored = What::Handled { call: CallId(4), how: Handling::Stored };
+    assert!(observed(&effects).any(|what| *what == stored));
+    assert!(!rig.busy(), "no run is started");
+}
+
+#[test]
 fn a_replica_that_dies_costs_its_requests_and_gets_no_more() {
     let plan = everything();
     let mut rig = bench(&plan, "api");
