@@ -267,9 +267,9 @@ impl Worker {
             return respond(connection, message, 503, cx);
         }
         if request.verb == http::Verb::Validate {
-            // The handshake is a call like any other: it says that the app is there and willing.
+            // Its ingress counts it as a call; a handshake has no effect.
             let item = message.cargo.first().unwrap_or_default();
-            handled(connection, item, message.call, Handling::Stored, cx);
+            handled(connection, item, message.call, Handling::Suppressed, cx);
             return respond(connection, message, 200, cx);
         }
         let item = message.cargo.first().unwrap_or_default();

@@ -341,8 +341,8 @@ fn the_handshake_of_an_event_router_is_answered_and_booked() {
     handshake.cargo = Cargo::None;
     let effects = rig.message(CLIENT, handshake);
     assert_eq!(replies(&effects), [200]);
-    let stored = What::Handled { call: CallId(4), how: Handling::Stored };
-    assert!(observed(&effects).any(|what| *what == stored));
+    let booked = What::Handled { call: CallId(4), how: Handling::Suppressed };
+    assert!(observed(&effects).any(|what| *what == booked));
     assert!(!rig.busy(), "no run is started");
 }
 
