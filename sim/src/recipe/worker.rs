@@ -227,6 +227,9 @@ impl Worker {
             return respond(connection, message, 503, cx);
         }
         if request.verb == http::Verb::Validate {
+            // Its ingress counts it as a call; a handshake has no effect.
+            let how = Handling::Suppressed;
+            cx.observe(Item::default(), What::Handled { call: message.call, how });
             let body = Body::Response(http::Response::status(200));
             cx.answer(connection, message.answer(body));
             return;

@@ -1,11 +1,12 @@
 //! The validation handshake (facts 2.5): before the first push the endpoint must say that it wants the
-//! events: 200 within 30 s, and no other status. It is no call of the sends book: it has no effect.
+//! events: 200 within 30 s, and no other status.
 
+use crate::client::classify::classify;
 use crate::faults::Hook;
-use crate::ids::{Execution, Item};
+use crate::ids::{CallId, Execution, Item};
 use crate::message::{Body, Message, http};
 use crate::node::Context;
-use crate::observe::Symptom;
+use crate::observe::{Outcome, Symptom, What};
 use crate::services::event_grid::schedule::{HANDSHAKE_PAUSE, RESPONSE_WAIT};
 use crate::services::event_grid::topic::{HANDSHAKE, Topic, timer, token};
 
@@ -19,44 +20,49 @@ impl Topic {
         let to = subscription.setup.to;
         let verb = http::Verb::Validate;
         let request = http::Request { part: to.part, verb, key: None, execution: Execution::default() };
-        subscription.busy.handshakes = subscription.busy.handshakes.wrapping_add(1);
-        let attempt = subscription.busy.handshakes;
         let message = Message::new(Body::Request(request));
-        cx.tell(to.process, Message { tag: HANDSHAKE << 24 | index as u32, attempt, ..message });
+        let call = cx.call(to, Message { tag: HANDSHAKE << 24 | index as u32, attempt: 1, ..message });
         let timeout = cx.timeout(RESPONSE_WAIT, token(timer::HANDSHAKE_TIMEOUT, index, 0, 0), false);
-        subscription.busy.handshake = Some(timeout);
+        subscription.busy.handshake = Some((call, timeout));
     }
 
     pub(super) fn handshake_answered(
         &mut self,
         cx: &mut Context<'_>,
         index: usize,
-        attempt: u16,
+        call: CallId,
         response: http::Response,
     ) {
         let Some(subscription) = self.subscriptions.get_mut(index) else { return };
-        if subscription.busy.handshakes != attempt || subscription.busy.handshake.is_none() {
-            return;
+        if subscription.busy.handshake.is_none_or(|(open, _)| open != call) {
+            return; // it comes too late
         }
         let struck = cx.impaired(Hook::HandshakeFails, subscription.setup.part).is_some();
+        let outcome = classify(&Body::Response(response)).outcome;
         if response.status != 200 || struck {
-            return self.handshake_failed(cx, index);
+            return self.handshake_failed(cx, index, outcome);
         }
-        if let Some(timeout) = subscription.busy.handshake.take() {
-            cx.cancel(timeout);
+        self.handshake_over(cx, index, outcome);
+        if let Some(subscription) = self.subscriptions.get_mut(index) {
+            subscription.kept.validated = true;
+            subscription.kept.rejected = false;
         }
-        subscription.kept.validated = true;
-        subscription.kept.rejected = false;
         self.pump(cx, index);
     }
 
-    /// A handshake failed, or was not answered; it is tried again.
-    pub(super) fn handshake_failed(&mut self, cx: &mut Context<'_>, index: usize) {
-        let Some(subscription) = self.subscriptions.get_mut(index) else { return };
-        let Some(timeout) = subscription.busy.handshake.take() else { return };
+    fn handshake_over(&mut self, cx: &mut Context<'_>, index: usize, outcome: Outcome) -> Option<()> {
+        let (call, timeout) = self.subscriptions.get_mut(index)?.busy.handshake.take()?;
         cx.cancel(timeout);
-        cx.trouble(subscription.setup.to.process, Symptom::Error);
-        cx.timer(HANDSHAKE_PAUSE, token(timer::HANDSHAKE, index, 0, 0), false);
+        cx.observe(Item::default(), What::Answered { call, outcome });
+        Some(())
+    }
+
+    /// A handshake failed, or was not answered; it is tried again.
+    pub(super) fn handshake_failed(&mut self, cx: &mut Context<'_>, index: usize, outcome: Outcome) {
+        if self.handshake_over(cx, index, outcome).is_some() {
+            cx.trouble(self.subscriptions[index].setup.to.process, Symptom::Error);
+            cx.timer(HANDSHAKE_PAUSE, token(timer::HANDSHAKE, index, 0, 0), false);
+        }
     }
 
     /// A fault: the subscription is deployed anew and its handshake fails. Until one succeeds it gets

@@ -162,7 +162,7 @@ impl Topic {
                 self.no_answer(cx, index, slot, Symptom::Reset, Failure::Socket);
             }
             if self.subscriptions[index].busy.handshake.is_some() {
-                self.handshake_failed(cx, index);
+                self.handshake_failed(cx, index, Outcome::Unknown);
             }
             self.pump(cx, index);
         }

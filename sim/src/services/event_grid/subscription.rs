@@ -92,9 +92,7 @@ pub(super) struct Busy {
     pub(super) ready: VecDeque<(u32, u16)>,
     pub(super) outstanding: u32,
     /// The validation under way, and its timeout.
-    pub(super) handshake: Option<TimerId>,
-    /// How many validations were begun; tells their answers apart.
-    pub(super) handshakes: u16,
+    pub(super) handshake: Option<(CallId, TimerId)>,
 }
 
 /// A subscription.

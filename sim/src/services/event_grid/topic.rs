@@ -8,7 +8,7 @@ use crate::ids::{CallId, ConnectionId, Item, PlaceId, ProcessId};
 use crate::kernel::slab::Slab;
 use crate::message::{Body, Message, http};
 use crate::node::{Context, DiskError, Input, Process, TimerId};
-use crate::observe::{Birth, Discard, End, Handling, Held, What};
+use crate::observe::{Birth, Discard, End, Handling, Held, Outcome, What};
 use crate::random::{mix, name_hash};
 use crate::services::event_grid::dead_letter::DeadLetter;
 use crate::services::event_grid::subscription::{Busy, Subscription};
@@ -196,7 +196,7 @@ impl Topic {
         let Body::Response(response) = message.body else { return };
         let (group, slot) = (message.tag >> 24, message.tag & SLOT_MASK);
         match group {
-            HANDSHAKE => self.handshake_answered(cx, slot as usize, message.attempt, response),
+            HANDSHAKE => self.handshake_answered(cx, slot as usize, message.call, response),
             STRAY => self.stray_over(cx, slot, message.call, Some(response)),
             index => self.push_answered(cx, index as usize, slot, message.call, response),
         }
@@ -213,7 +213,7 @@ impl Topic {
             timer::DUE => self.due(cx, index, slot, number),
             timer::PROBATION => self.pump(cx, index),
             timer::HANDSHAKE => self.shake_hands(cx, index),
-            timer::HANDSHAKE_TIMEOUT => self.handshake_failed(cx, index),
+            timer::HANDSHAKE_TIMEOUT => self.handshake_failed(cx, index, Outcome::Unknown),
             timer::STRAY => self.stray_timed_out(cx, slot),
             _ => {}
         }

@@ -1,81 +1,27 @@
-//! A queue against a model that was written from the fact sheet and shares no code with the service:
-//! messages in a plain vector, every rule a scan. After each operation both must have delivered the
-//! same, answered the same and hold the same. And a crash must leave what a rebuilt namespace would be.
+//! The model: a queue as the fact sheet describes it (facts 1.3 to 1.8), messages in a plain vector and
+//! every rule a scan.
 
-use std::collections::BTreeSet;
-
-use beaufort_sim::blueprint::{Blueprint, Flow, Site};
-use beaufort_sim::ids::{CallId, Execution, Item, Once};
-use beaufort_sim::message::broker::{Command, Event, ReceiveMode, Settlement, Source};
-use beaufort_sim::message::{Body, Cargo, Message, control};
-use beaufort_sim::node::rig::{Rig, sent};
-use beaufort_sim::node::{CloseReason, Effect};
-use beaufort_sim::plan::Plan;
-use beaufort_sim::services::service_bus::{ServiceBus, ServiceBusQueue, Tier};
-use beaufort_sim::services::{NodeKind, Service as _};
-use beaufort_sim::time::Span;
-use proptest::prelude::*;
-use proptest::strategy::ValueTree as _;
+use beaufort_sim::message::broker::Settlement;
 
 // All times in microseconds. The odd parts keep two kinds of timers from being due at the same instant.
-const SYNC: u64 = 1_000;
-const STEP: u64 = 2_000;
-const LOCK: u64 = 10_000_000;
-const DELAY: u64 = 3_000_250;
-const TTL: u64 = 7_000_500;
-const WINDOW: u64 = 20_000_125;
-const WAIT: u64 = 15_000_062;
+pub(crate) const SYNC: u64 = 1_000;
+pub(crate) const STEP: u64 = 2_000;
+pub(crate) const LOCK: u64 = 10_000_000;
+pub(crate) const DELAY: u64 = 3_000_250;
+pub(crate) const TTL: u64 = 7_000_500;
+pub(crate) const WINDOW: u64 = 20_000_125;
+pub(crate) const WAIT: u64 = 15_000_062;
 
 #[derive(Clone, Copy, Debug)]
-struct Setup {
-    sessions: bool,
-    dedup: bool,
-    keep_expired: bool,
-    max_delivery: u32,
+pub(crate) struct Setup {
+    pub(crate) sessions: bool,
+    pub(crate) dedup: bool,
+    pub(crate) keep_expired: bool,
+    pub(crate) max_delivery: u32,
 }
-
-#[derive(Clone, Copy, Debug)]
-enum Op {
-    Send { item: u32, ttl: bool, delay: bool },
-    Attach { peer: u32, credit: u32, dead: bool },
-    Credit { peer: u32, more: u32 },
-    Detach { peer: u32 },
-    Settle { which: usize, how: Settlement },
-    Renew { which: usize },
-    Fetch { peer: u32, which: usize },
-    Wait { ms: u64 },
-    Lose { peer: u32 },
-    Enable { on: bool },
-    Crash,
-    SendAndCrash { item: u32 },
-}
-
-fn ops() -> impl Strategy<Value = Op> {
-    use Settlement::{Abandon, Complete, DeadLetter, Defer};
-    let how = prop_oneof![4 => Just(Complete), 3 => Just(Abandon), 1 => Just(DeadLetter), 1 => Just(Defer)];
-    prop_oneof![
-        8 => (0u32..12, any::<bool>(), prop::bool::weighted(0.3))
-            .prop_map(|(item, ttl, delay)| Op::Send { item, ttl, delay }),
-        4 => (0u32..3, 1u32..4, prop::bool::weighted(0.2))
-            .prop_map(|(peer, credit, dead)| Op::Attach { peer, credit, dead }),
-        3 => (0u32..3, 1u32..3).prop_map(|(peer, more)| Op::Credit { peer, more }),
-        1 => (0u32..3).prop_map(|peer| Op::Detach { peer }),
-        8 => (0usize..8, how).prop_map(|(which, how)| Op::Settle { which, how }),
-        2 => (0usize..8).prop_map(|which| Op::Renew { which }),
-        2 => (0u32..3, 0usize..4).prop_map(|(peer, which)| Op::Fetch { peer, which }),
-        5 => (1u64..6000).prop_map(|ms| Op::Wait { ms: ms * 2 }),
-        1 => (0u32..3).prop_map(|peer| Op::Lose { peer }),
-        1 => any::<bool>().prop_map(|on| Op::Enable { on }),
-        1 => Just(Op::Crash),
-        1 => (0u32..12).prop_map(|item| Op::SendAndCrash { item }),
-    ]
-}
-
-// ---------------------------------------------------------------------------------------------------
-// The model.
 
 #[derive(Clone, Copy, Debug, PartialEq)]
-enum St {
+pub(crate) enum St {
     Scheduled(u64),
     Ready,
     /// Grant number, receiver's serial, until (none under a session's lock), being settled, fetched by number.
@@ -90,42 +36,42 @@ enum St {
 }
 
 #[derive(Clone, Debug)]
-struct Msg {
-    item: u32,
-    session: u32,
-    seq: u64,
-    expires: Option<u64>,
-    failed: u32,
-    st: St,
+pub(crate) struct Msg {
+    pub(crate) item: u32,
+    pub(crate) session: u32,
+    pub(crate) seq: u64,
+    pub(crate) expires: Option<u64>,
+    pub(crate) failed: u32,
+    pub(crate) st: St,
     /// Ties are broken by what was armed first.
-    armed: u64,
-    dead: bool,
+    pub(crate) armed: u64,
+    pub(crate) dead: bool,
 }
 
 #[derive(Clone, Debug)]
-struct Rcv {
-    peer: u32,
-    serial: u64,
-    credit: u32,
-    dead: bool,
-    session: Option<u32>,
-    waits_until: Option<u64>,
-    armed: u64,
+pub(crate) struct Rcv {
+    pub(crate) peer: u32,
+    pub(crate) serial: u64,
+    pub(crate) credit: u32,
+    pub(crate) dead: bool,
+    pub(crate) session: Option<u32>,
+    pub(crate) waits_until: Option<u64>,
+    pub(crate) armed: u64,
 }
 
 /// The lock of a session: its holder's serial, or none if the holder is gone.
 #[derive(Clone, Debug)]
-struct Hold {
-    session: u32,
-    by: Option<u64>,
-    until: u64,
-    armed: u64,
+pub(crate) struct Hold {
+    pub(crate) session: u32,
+    pub(crate) by: Option<u64>,
+    pub(crate) until: u64,
+    pub(crate) armed: u64,
     /// Grants in order.
-    held: Vec<u64>,
+    pub(crate) held: Vec<u64>,
 }
 
 #[derive(Clone, Debug, PartialEq)]
-enum Out {
+pub(crate) enum Out {
     Delivered { peer: u32, item: u32, failed: u32, seq: u64 },
     Accepted { peer: u32, seq: u64 },
     Attached { peer: u32, session: bool },
@@ -137,7 +83,7 @@ enum Out {
 
 impl Out {
     /// Whose answers are compared in order; the deliveries to all are.
-    fn peer(&self) -> u32 {
+    pub(crate) fn peer(&self) -> u32 {
         match self {
             Out::Delivered { .. } => 0,
             Out::Accepted { peer, .. }
@@ -151,27 +97,27 @@ impl Out {
 }
 
 #[derive(Debug)]
-struct Model {
-    setup: Setup,
-    now: u64,
-    count: u64,
-    msgs: Vec<Msg>,
-    seq: [u64; 2],
-    seen: Vec<(u64, u32)>,
-    rcvs: Vec<Rcv>,
+pub(crate) struct Model {
+    pub(crate) setup: Setup,
+    pub(crate) now: u64,
+    pub(crate) count: u64,
+    pub(crate) msgs: Vec<Msg>,
+    pub(crate) seq: [u64; 2],
+    pub(crate) seen: Vec<(u64, u32)>,
+    pub(crate) rcvs: Vec<Rcv>,
     /// Serials of receivers with credit, in their turn: of the queue and of the dead-letter queue.
-    turn: [Vec<u64>; 2],
-    holds: Vec<Hold>,
+    pub(crate) turn: [Vec<u64>; 2],
+    pub(crate) holds: Vec<Hold>,
     /// Sessions that can be accepted, in the order in which they became so.
-    line: Vec<u32>,
-    enabled: bool,
-    out: Vec<Out>,
+    pub(crate) line: Vec<u32>,
+    pub(crate) enabled: bool,
+    pub(crate) out: Vec<Out>,
     /// Every grant: number, peer, receiver's serial.
-    grants: Vec<(u64, u32, u64)>,
+    pub(crate) grants: Vec<(u64, u32, u64)>,
 }
 
 impl Model {
-    fn new(setup: Setup) -> Model {
+    pub(crate) fn new(setup: Setup) -> Model {
         Model {
             setup,
             now: 0,
@@ -189,37 +135,37 @@ impl Model {
         }
     }
 
-    fn tick(&mut self) -> u64 {
+    pub(crate) fn tick(&mut self) -> u64 {
         self.count += 1;
         self.count
     }
 
-    fn next_seq(&mut self, dead: bool) -> u64 {
+    pub(crate) fn next_seq(&mut self, dead: bool) -> u64 {
         self.seq[usize::from(dead)] += 1;
         self.seq[usize::from(dead)]
     }
 
-    fn peer(&self, peer: u32) -> Option<usize> {
+    pub(crate) fn peer(&self, peer: u32) -> Option<usize> {
         self.rcvs.iter().position(|r| r.peer == peer)
     }
 
-    fn by_serial(&self, serial: u64) -> Option<usize> {
+    pub(crate) fn by_serial(&self, serial: u64) -> Option<usize> {
         self.rcvs.iter().position(|r| r.serial == serial)
     }
 
-    fn listens(&self, dead: bool) -> bool {
+    pub(crate) fn listens(&self, dead: bool) -> bool {
         self.rcvs.iter().any(|r| r.dead == dead)
     }
 
     /// Sessions matter in the queue, not in its dead-letter queue.
-    fn grouped(&self, dead: bool) -> bool {
+    pub(crate) fn grouped(&self, dead: bool) -> bool {
         self.setup.sessions && !dead
     }
 
     // -- Time. --
 
     /// Lets everything happen that is due by then, in order.
-    fn until(&mut self, then: u64) {
+    pub(crate) fn until(&mut self, then: u64) {
         while let Some((due, _, what)) = self.earliest().filter(|(due, ..)| *due <= then) {
             self.now = due;
             match what {
@@ -233,7 +179,7 @@ impl Model {
         self.now = then;
     }
 
-    fn earliest(&self) -> Option<(u64, u64, u8)> {
+    pub(crate) fn earliest(&self) -> Option<(u64, u64, u8)> {
         let mut all = Vec::new();
         for m in &self.msgs {
             match m.st {
@@ -251,7 +197,7 @@ impl Model {
         all.into_iter().min()
     }
 
-    fn release_scheduled(&mut self) {
+    pub(crate) fn release_scheduled(&mut self) {
         let due: Vec<usize> = (0..self.msgs.len())
             .filter(|i| matches!(self.msgs[*i].st, St::Scheduled(due) if due <= self.now))
             .collect();
@@ -266,7 +212,7 @@ impl Model {
         self.ready(false, session);
     }
 
-    fn lock_runs_out(&mut self) {
+    pub(crate) fn lock_runs_out(&mut self) {
         let first = (0..self.msgs.len())
             .filter_map(|i| match self.msgs[i].st {
                 St::Locked { until: Some(until), settling: false, .. } if until <= self.now => {
@@ -279,7 +225,7 @@ impl Model {
         self.give_back(index, true);
     }
 
-    fn session_runs_out(&mut self) {
+    pub(crate) fn session_runs_out(&mut self) {
         let first = (0..self.holds.len()).min_by_key(|i| (self.holds[*i].until, self.holds[*i].armed));
         let index = first.expect("one runs out");
         if let Some(serial) = self.holds[index].by {
@@ -291,14 +237,14 @@ impl Model {
         self.end_hold(index, true);
     }
 
-    fn wait_is_over(&mut self) {
+    pub(crate) fn wait_is_over(&mut self) {
         let first = self.rcvs.iter().position(|r| r.waits_until.is_some_and(|at| at <= self.now));
         let index = first.expect("one waits");
         let peer = self.rcvs.remove(index).peer;
         self.out.push(Out::Refused { peer });
     }
 
-    fn purge(&mut self) {
+    pub(crate) fn purge(&mut self) {
         for dead in [false, true] {
             if !self.listens(dead) {
                 continue;
@@ -317,7 +263,7 @@ impl Model {
         }
     }
 
-    fn expire(&mut self, index: usize) {
+    pub(crate) fn expire(&mut self, index: usize) {
         let session = self.msgs[index].session;
         if self.setup.keep_expired {
             self.bury(index);
@@ -328,7 +274,7 @@ impl Model {
     }
 
     /// A session without messages does not stand in line.
-    fn leave_line(&mut self, session: u32) {
+    pub(crate) fn leave_line(&mut self, session: u32) {
         if self.head(false, Some(session)).is_none() {
             self.line.retain(|s| *s != session);
         }
@@ -336,7 +282,7 @@ impl Model {
 
     // -- Messages. --
 
-    fn bury(&mut self, index: usize) {
+    pub(crate) fn bury(&mut self, index: usize) {
         let mut msg = self.msgs.remove(index);
         msg.dead = true;
         msg.expires = None;
@@ -346,12 +292,12 @@ impl Model {
         self.pump(true, None);
     }
 
-    fn head(&self, dead: bool, session: Option<u32>) -> Option<usize> {
+    pub(crate) fn head(&self, dead: bool, session: Option<u32>) -> Option<usize> {
         let fits = |m: &Msg| m.dead == dead && m.st == St::Ready && session.is_none_or(|s| m.session == s);
         (0..self.msgs.len()).filter(|i| fits(&self.msgs[*i])).min_by_key(|i| self.msgs[*i].seq)
     }
 
-    fn ready(&mut self, dead: bool, session: u32) {
+    pub(crate) fn ready(&mut self, dead: bool, session: u32) {
         if !self.grouped(dead) {
             return self.pump(dead, None);
         }
@@ -362,7 +308,7 @@ impl Model {
     }
 
     /// A session that nobody holds goes to who waits longest, else in line.
-    fn offer(&mut self, session: u32) {
+    pub(crate) fn offer(&mut self, session: u32) {
         if self.head(false, Some(session)).is_none() {
             return;
         }
@@ -374,7 +320,7 @@ impl Model {
         }
     }
 
-    fn take_session(&mut self, serial: u64, session: u32) {
+    pub(crate) fn take_session(&mut self, serial: u64, session: u32) {
         self.line.retain(|s| *s != session);
         let armed = self.tick();
         let rcv = self.by_serial(serial).expect("a receiver");
@@ -387,7 +333,7 @@ impl Model {
         self.pump(false, Some(session));
     }
 
-    fn pump(&mut self, dead: bool, session: Option<u32>) {
+    pub(crate) fn pump(&mut self, dead: bool, session: Option<u32>) {
         loop {
             let Some(index) = self.head(dead, session) else { return };
             let to = match session {
@@ -413,7 +359,7 @@ impl Model {
         }
     }
 
-    fn deliver(&mut self, index: usize, rcv: usize, fetched: bool) {
+    pub(crate) fn deliver(&mut self, index: usize, rcv: usize, fetched: bool) {
         let grant = self.tick();
         let receiver = &mut self.rcvs[rcv];
         receiver.credit -= u32::from(!fetched);
@@ -434,7 +380,7 @@ impl Model {
     }
 
     /// A delivered message is available again.
-    fn give_back(&mut self, index: usize, counted: bool) {
+    pub(crate) fn give_back(&mut self, index: usize, counted: bool) {
         let St::Locked { grant, fetched, .. } = self.msgs[index].st else { unreachable!() };
         self.holds.iter_mut().for_each(|h| h.held.retain(|held| *held != grant));
         self.msgs[index].failed += u32::from(counted);
@@ -454,7 +400,7 @@ impl Model {
         self.ready(dead, session);
     }
 
-    fn end_hold(&mut self, index: usize, counted: bool) {
+    pub(crate) fn end_hold(&mut self, index: usize, counted: bool) {
         let session = self.holds[index].session;
         self.holds[index].by = None;
         for grant in self.holds[index].held.clone() {
@@ -473,7 +419,7 @@ impl Model {
 
     // -- Operations. --
 
-    fn send(&mut self, item: u32, ttl: bool, delay: bool) {
+    pub(crate) fn send(&mut self, item: u32, ttl: bool, delay: bool) {
         if !self.enabled {
             self.out.push(Out::Refused { peer: 9 });
             return;
@@ -497,7 +443,7 @@ impl Model {
         }
     }
 
-    fn attach(&mut self, peer: u32, credit: u32, dead: bool) {
+    pub(crate) fn attach(&mut self, peer: u32, credit: u32, dead: bool) {
         self.lose(peer);
         if !self.enabled && !dead {
             self.out.push(Out::Refused { peer });
@@ -521,7 +467,7 @@ impl Model {
         (rcv.waits_until, rcv.armed) = (waits_until, armed);
     }
 
-    fn credit(&mut self, peer: u32, more: u32) {
+    pub(crate) fn credit(&mut self, peer: u32, more: u32) {
         let Some(rcv) = self.peer(peer) else { return };
         self.rcvs[rcv].credit += more;
         let Rcv { serial, dead, session, waits_until, .. } = self.rcvs[rcv].clone();
@@ -537,7 +483,7 @@ impl Model {
         self.pump(dead, None);
     }
 
-    fn detach(&mut self, peer: u32) {
+    pub(crate) fn detach(&mut self, peer: u32) {
         let Some(rcv) = self.peer(peer) else { return };
         let rcv = self.rcvs.remove(rcv);
         self.turn.iter_mut().for_each(|turn| turn.retain(|serial| *serial != rcv.serial));
@@ -547,7 +493,7 @@ impl Model {
     }
 
     /// A link is lost: its locks run on, nobody can settle them.
-    fn lose(&mut self, peer: u32) {
+    pub(crate) fn lose(&mut self, peer: u32) {
         let Some(rcv) = self.peer(peer) else { return };
         let rcv = self.rcvs.remove(rcv);
         self.turn.iter_mut().for_each(|turn| turn.retain(|serial| *serial != rcv.serial));
@@ -555,7 +501,7 @@ impl Model {
     }
 
     /// The message of this grant, if its receiver may still settle it.
-    fn valid(&self, grant: u64, by: u64) -> Option<usize> {
+    pub(crate) fn valid(&self, grant: u64, by: u64) -> Option<usize> {
         let rcv = self.by_serial(by)?;
         if !self.enabled && !self.rcvs[rcv].dead {
             return None;
@@ -565,7 +511,7 @@ impl Model {
             .position(|m| matches!(m.st, St::Locked { grant: g, settling: false, .. } if g == grant))
     }
 
-    fn settle(&mut self, (grant, peer, by): (u64, u32, u64), how: Settlement) {
+    pub(crate) fn settle(&mut self, (grant, peer, by): (u64, u32, u64), how: Settlement) {
         let found = self.valid(grant, by);
         let Some(index) = found.filter(|i| !(self.msgs[*i].dead && how == Settlement::DeadLetter)) else {
             self.out.push(Out::Refused { peer });
@@ -591,7 +537,7 @@ impl Model {
         }
     }
 
-    fn renew(&mut self, (grant, peer, by): (u64, u32, u64)) {
+    pub(crate) fn renew(&mut self, (grant, peer, by): (u64, u32, u64)) {
         let holder = self.holds.iter().position(|h| h.by == Some(by));
         if let Some(hold) = holder {
             let armed = self.tick();
@@ -612,7 +558,7 @@ impl Model {
         self.out.push(Out::Renewed { peer });
     }
 
-    fn fetch(&mut self, peer: u32, seq: u64) {
+    pub(crate) fn fetch(&mut self, peer: u32, seq: u64) {
         let Some(rcv) = self.peer(peer) else {
             self.out.push(Out::Refused { peer });
             return;
@@ -628,7 +574,7 @@ impl Model {
         }
     }
 
-    fn enable(&mut self, on: bool) {
+    pub(crate) fn enable(&mut self, on: bool) {
         self.enabled = on;
         if on {
             return;
@@ -642,7 +588,7 @@ impl Model {
         }
     }
 
-    fn crash(&mut self) {
+    pub(crate) fn crash(&mut self) {
         self.rcvs.clear();
         self.turn = [Vec::new(), Vec::new()];
         self.holds.clear();
@@ -676,285 +622,9 @@ impl Model {
         }
     }
 
-    fn held(&self) -> Vec<(bool, u32)> {
+    pub(crate) fn held(&self) -> Vec<(bool, u32)> {
         let mut held: Vec<(bool, u32)> = self.msgs.iter().map(|m| (m.dead, m.item)).collect();
         held.sort_unstable();
         held
     }
-}
-
-// ---------------------------------------------------------------------------------------------------
-// The service beside it.
-
-fn plan(setup: Setup) -> Plan {
-    let bus = ServiceBus { tier: Tier::Premium, session_wait: Span::micros(WAIT), ..ServiceBus::default() };
-    let queue = ServiceBusQueue {
-        of: "bus".to_owned(),
-        lock: Span::micros(LOCK),
-        max_delivery: setup.max_delivery,
-        dead_letter_on_expiration: setup.keep_expired,
-        dedup_window: setup.dedup.then(|| Span::micros(WINDOW)),
-        sessions: setup.sessions,
-        ..ServiceBusQueue::default()
-    };
-    Plan::new(Blueprint {
-        sites: [("here".to_owned(), Site::default())].into_iter().collect(),
-        flows: [("orders".to_owned(), Flow::default())].into_iter().collect(),
-        nodes: [
-            ("bus".to_owned(), NodeKind::ServiceBus(bus)),
-            ("q".to_owned(), NodeKind::ServiceBusQueue(queue)),
-        ]
-        .into_iter()
-        .collect(),
-        ..Blueprint::default()
-    })
-    .expect("a plan")
-}
-
-struct Both<'a> {
-    rig: Rig<'a>,
-    model: Model,
-    /// For each grant of the model, in order: the broker's lock.
-    locks: Vec<u64>,
-    calls: u64,
-}
-
-impl Both<'_> {
-    fn message(&mut self, peer: u32, command: Command, cargo: Cargo) -> Vec<Effect> {
-        self.calls += 1;
-        let mut message = Message::new(Body::Broker(command)).carrying(cargo);
-        message.call = CallId(self.calls);
-        self.rig.message(peer, message)
-    }
-
-    fn send(&mut self, item: u32, ttl: bool, delay: bool) -> Vec<Effect> {
-        let span = |on: bool, micros| if on { Span::micros(micros) } else { Span::ZERO };
-        let command = Command::Send {
-            part: 0,
-            once: Once::ITEM,
-            session: if self.model.setup.sessions { Once::KEY } else { Once::NONE },
-            execution: Execution::default(),
-            ttl: if ttl { Span::micros(TTL) } else { Span::FOREVER },
-            delay: span(delay, DELAY),
-        };
-        let item = Item { number: item, key: item % 3 + 1, ..Item::default() };
-        self.message(9, command, Cargo::One(item))
-    }
-
-    /// Does one thing on both sides; what the service did comes back.
-    fn apply(&mut self, op: Op) -> Vec<Effect> {
-        match op {
-            Op::Send { item, ttl, delay } => {
-                let effects = self.send(item, ttl, delay);
-                self.model.send(item, ttl, delay);
-                effects
-            }
-            Op::Attach { peer, credit, dead } => {
-                let session = self.model.setup.sessions && !dead;
-                let from = if session { Source::NextSession } else { Source::Any };
-                let (part, mode) = (u16::from(dead), ReceiveMode::PeekLock);
-                let command = Command::Attach { part, link: 0, from, mode, credit };
-                self.model.attach(peer, credit, dead);
-                self.message(peer, command, Cargo::None)
-            }
-            Op::Credit { peer, more } => {
-                self.model.credit(peer, more);
-                self.message(peer, Command::Credit { link: 0, more }, Cargo::None)
-            }
-            Op::Detach { peer } => {
-                self.model.detach(peer);
-                self.message(peer, Command::Detach { link: 0 }, Cargo::None)
-            }
-            Op::Settle { which, how } => {
-                let Some((grant, lock)) = self.grant(which) else { return Vec::new() };
-                self.model.settle(grant, how);
-                self.message(grant.1, Command::Settle { link: 0, lock, how, more: 0 }, Cargo::None)
-            }
-            Op::Renew { which } => {
-                let Some((grant, lock)) = self.grant(which) else { return Vec::new() };
-                // A client renews the session where it holds one.
-                let session = self.model.holds.iter().any(|h| h.by == Some(grant.2));
-                self.model.renew(grant);
-                let lock = if session { 0 } else { lock };
-                self.message(grant.1, Command::Renew { link: 0, lock }, Cargo::None)
-            }
-            Op::Fetch { peer, which } => {
-                let deferred = self.model.msgs.iter().filter(|m| m.st == St::Deferred).nth(which);
-                let seq = deferred.map_or(77, |m| m.seq);
-                self.model.fetch(peer, seq);
-                let part = 0;
-                self.message(peer, Command::ReceiveDeferred { part, link: 0, sequence: seq }, Cargo::None)
-            }
-            Op::Wait { ms } => {
-                self.model.until(self.model.now + ms * 1000);
-                self.rig.advance(Span::millis(ms))
-            }
-            Op::Lose { peer } => {
-                self.model.lose(peer);
-                self.rig.closed(peer, CloseReason::Reset)
-            }
-            Op::Enable { on } => {
-                self.model.enable(on);
-                let command = control::Command::Enable { part: 0, on };
-                self.rig.message(8, Message::new(Body::Control(command)))
-            }
-            Op::Crash => {
-                self.model.crash();
-                self.rig.crash()
-            }
-            Op::SendAndCrash { item } => {
-                // Not durable, not acknowledged: it never was.
-                let mut effects = self.send(item, false, false);
-                if !self.model.enabled {
-                    self.model.out.push(Out::Refused { peer: 9 });
-                }
-                self.model.crash();
-                effects.extend(self.rig.crash());
-                effects
-            }
-        }
-    }
-
-    fn grant(&self, which: usize) -> Option<((u64, u32, u64), u64)> {
-        // The latest first, so that most settlements are about locks that hold.
-        let index = self.model.grants.len().checked_sub(1 + which)?;
-        Some((self.model.grants[index], self.locks[index]))
-    }
-
-    fn step(&mut self, op: Op) -> Result<(), TestCaseError> {
-        let start = self.model.now;
-        let mut effects = self.apply(op);
-        // Time for the sync of what was sent or settled.
-        let rest = (start + STEP).max(self.model.now + STEP) - start;
-        let waited = if let Op::Wait { ms } = op { ms * 1000 } else { 0 };
-        effects.extend(self.rig.advance(Span::micros(rest - waited)));
-        self.model.until(start + rest);
-        let (service, locks) = outputs(&effects);
-        self.locks.extend(locks);
-        let model = std::mem::take(&mut self.model.out);
-        for kind in [true, false] {
-            let pick = |out: &[Out]| -> Vec<Out> {
-                let of = |o: &&Out| matches!(o, Out::Delivered { .. }) == kind;
-                out.iter().filter(of).cloned().collect()
-            };
-            let (mut service, mut model) = (pick(&service), pick(&model));
-            // Answers to different peers have no order among each other; deliveries have.
-            service.sort_by_key(Out::peer);
-            model.sort_by_key(Out::peer);
-            prop_assert_eq!(service, model, "after {:?}", op);
-        }
-        let mut held: Vec<(bool, u32)> =
-            self.rig.held().iter().map(|held| (held.rest, held.item.number)).collect();
-        held.sort_unstable();
-        prop_assert_eq!(held, self.model.held(), "held after {:?}", op);
-        Ok(())
-    }
-}
-
-fn outputs(effects: &[Effect]) -> (Vec<Out>, Vec<u64>) {
-    let (mut outs, mut locks) = (Vec::new(), Vec::new());
-    for effect in effects {
-        let Effect::Answer { connection, message } = effect else { continue };
-        let peer = connection.slot;
-        let Body::BrokerEvent(event) = &message.body else { continue };
-        outs.push(match event {
-            Event::Delivered { delivery_count, lock, sequence, .. } => {
-                locks.push(*lock);
-                let item = message.cargo.first().expect("an item").number;
-                Out::Delivered { peer, item, failed: *delivery_count, seq: *sequence }
-            }
-            Event::Accepted { sequence } => Out::Accepted { peer, seq: *sequence },
-            Event::Refused(_) => Out::Refused { peer },
-            Event::Attached { session, .. } => Out::Attached { peer, session: *session != 0 },
-            Event::Settled => Out::Settled { peer },
-            Event::Renewed { .. } => Out::Renewed { peer },
-            Event::Detached { .. } => Out::Detached { peer },
-            Event::Peeked => continue,
-        });
-    }
-    (outs, locks)
-}
-
-fn compare(setup: Setup, ops: &[Op]) -> Result<(), TestCaseError> {
-    let plan = plan(setup);
-    let mut built = plan.blueprint.nodes["bus"].build("bus", &plan).expect("a namespace");
-    let (id, process) = built.remove(0);
-    let rig = Rig::new(&plan, id, process).0;
-    let mut both = Both { rig, model: Model::new(setup), locks: Vec::new(), calls: 0 };
-    for op in ops {
-        both.step(*op)?;
-    }
-    Ok(())
-}
-
-fn setups(sessions: bool) -> impl Strategy<Value = Setup> {
-    (any::<bool>(), any::<bool>(), 1u32..4).prop_map(move |(dedup, keep_expired, max_delivery)| Setup {
-        sessions,
-        dedup,
-        keep_expired,
-        max_delivery,
-    })
-}
-
-proptest! {
-    #![proptest_config(ProptestConfig { cases: 400, max_shrink_iters: 20_000, failure_persistence: None, ..ProptestConfig::default() })]
-
-    #[test]
-    fn a_queue_does_what_the_facts_say(setup in setups(false), ops in prop::collection::vec(ops(), 1..80)) {
-        compare(setup, &ops)?;
-    }
-
-    #[test]
-    fn a_queue_with_sessions_does_what_the_facts_say(setup in setups(true), ops in prop::collection::vec(ops(), 1..80)) {
-        compare(setup, &ops)?;
-    }
-}
-
-#[test]
-fn the_operations_reach_every_state() {
-    // The strategies are of use only if redelivery, expiry and dead letters happen in them.
-    let mut runner = proptest::test_runner::TestRunner::deterministic();
-    let mut reached = BTreeSet::new();
-    for _ in 0..40 {
-        let ops = prop::collection::vec(ops(), 40..80).new_tree(&mut runner).expect("a value").current();
-        let setup = Setup { sessions: false, dedup: true, keep_expired: true, max_delivery: 2 };
-        let mut model = Both {
-            rig: {
-                let plan: &'static Plan = Box::leak(Box::new(plan(setup)));
-                let mut built = plan.blueprint.nodes["bus"].build("bus", plan).expect("a namespace");
-                let (id, process) = built.remove(0);
-                Rig::new(plan, id, process).0
-            },
-            model: Model::new(setup),
-            locks: Vec::new(),
-            calls: 0,
-        };
-        for op in ops {
-            let before = model.model.held();
-            let effects = model.apply(op);
-            for message in sent(&effects) {
-                if let Body::BrokerEvent(Event::Delivered { delivery_count: 1.., .. }) = message.body {
-                    reached.insert("redelivered");
-                }
-            }
-            let start = model.model.now;
-            let more = model.rig.advance(Span::micros(STEP));
-            model.model.until(start + STEP);
-            let (_, locks) = outputs(&[effects, more].concat());
-            model.locks.extend(locks);
-            if model.model.msgs.iter().any(|m| m.dead) {
-                reached.insert("dead-lettered");
-            }
-            if model.model.msgs.iter().any(|m| m.st == St::Deferred) {
-                reached.insert("deferred");
-            }
-            if model.model.held().len() < before.len() {
-                reached.insert("gone");
-            }
-            if model.model.out.drain(..).any(|out| out == Out::Accepted { peer: 9, seq: 0 }) {
-                reached.insert("absorbed");
-            }
-        }
-    }
-    assert_eq!(reached.len(), 5, "{reached:?}");
 }

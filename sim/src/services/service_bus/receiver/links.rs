@@ -1,0 +1,201 @@
+//! The links of a receiver: opened, lost, opened again after the pause of the client library.
+
+use super::{ATTACH_TIMEOUT, OPEN, Phase, RENEW, RENEW_SESSION, Received, Receiver};
+use crate::client::Verdict;
+use crate::client::retry::BUSY_BACK_OFF;
+use crate::message::broker::{Command, Error, Event, Source};
+use crate::message::{Body, Message};
+use crate::node::Context;
+use crate::observe::{Symptom, What};
+use crate::random::Purpose;
+use crate::time::Span;
+
+impl Receiver {
+    /// The number of the link in this place.
+    pub(super) fn number(&self, place: u32) -> u32 {
+        u32::from(self.space) << 24 | (place & 0xfff) << 12 | self.places[place as usize].generation & 0xfff
+    }
+
+    /// The place of a link, if the link is the current one there.
+    pub(super) fn place_of(&self, link: u32) -> Option<u32> {
+        let place = link >> 12 & 0xfff;
+        let known = (place as usize) < self.places.len();
+        (known && self.number(place) == link).then_some(place)
+    }
+
+    pub(super) fn token(&self, kind: u64, slot: u32) -> u64 {
+        u64::from(self.space) << 56 | kind << 48 | u64::from(slot)
+    }
+
+    pub(super) fn tag(&self, kind: u64, slot: u32) -> u32 {
+        u32::from(self.space) << 24 | (kind as u32) << 20 | slot & 0xf_ffff
+    }
+
+    pub(super) fn open(&mut self, place: u32, cx: &mut Context<'_>) {
+        let timer = cx.timeout(ATTACH_TIMEOUT, self.token(OPEN, place), false);
+        let entry = &mut self.places[place as usize];
+        entry.generation += 1;
+        entry.phase = Phase::Opening;
+        entry.opening = Some(timer);
+        entry.deadline = cx.now() + ATTACH_TIMEOUT;
+        let running = entry.running;
+        let own = if self.rules.sessions { 1 } else { self.rules.concurrency.max(1) };
+        let source = if self.rules.sessions { Source::NextSession } else { Source::Any };
+        let command = Command::Attach {
+            part: self.from.part,
+            link: self.number(place),
+            from: source,
+            mode: self.rules.mode,
+            // What is still worked on keeps its place.
+            credit: (own + self.rules.prefetch).saturating_sub(running),
+        };
+        let mut message = Message::new(Body::Broker(command));
+        message.tag = self.tag(OPEN, place);
+        message.attempt = self.places[place as usize].generation as u16;
+        cx.tell(self.from.process, message);
+    }
+
+    /// Closes a link in good order.
+    pub(super) fn close(&mut self, place: u32, cx: &mut Context<'_>) {
+        if self.places[place as usize].phase != Phase::Closed {
+            let command = Command::Detach { link: self.number(place) };
+            cx.tell(self.from.process, Message::new(Body::Broker(command)));
+        }
+        self.forget(place, cx);
+    }
+
+    /// The link is gone: what is handed out has lost its lock, what is fetched ahead is dropped.
+    pub(super) fn lose(&mut self, place: u32, cx: &mut Context<'_>) {
+        let link = self.number(place);
+        let slots: Vec<u32> =
+            self.runs.iter().filter(|(_, run)| run.link == link && !run.lost).map(|(slot, _)| slot).collect();
+        for slot in slots {
+            self.lock_lost(slot, cx);
+        }
+        self.forget(place, cx);
+    }
+
+    pub(super) fn forget(&mut self, place: u32, cx: &mut Context<'_>) {
+        let entry = &mut self.places[place as usize];
+        entry.phase = Phase::Closed;
+        entry.buffer.clear();
+        entry.session = 0;
+        // A later link in this place has another number.
+        entry.generation += 1;
+        for timer in [entry.opening.take(), entry.renewal.take(), entry.idle.take()].into_iter().flatten() {
+            cx.cancel(timer);
+        }
+    }
+
+    pub(super) fn lock_lost(&mut self, slot: u32, cx: &mut Context<'_>) {
+        let Some(run) = self.runs.get_mut(slot) else { return };
+        run.lost = true;
+        if let Some(timer) = run.timer.take() {
+            cx.cancel(timer);
+        }
+        let (item, handle, locked) = (run.delivery.item, run.delivery.handle, run.lock != 0);
+        if locked {
+            cx.observe(item, What::Symptom(Symptom::LockLost));
+            self.out.push_back(Received::LockLost { handle });
+        }
+    }
+
+    /// Opens the link again after the pause of the client library, and not before `least`.
+    pub(super) fn open_later(&mut self, place: u32, least: Span, cx: &mut Context<'_>) {
+        if self.stopped {
+            return;
+        }
+        let entry = &mut self.places[place as usize];
+        entry.failed = (entry.failed + 1).min(16);
+        let failed = entry.failed;
+        let draw = cx.draw(Purpose::Jitter, [u64::from(place), u64::from(failed)]);
+        let busy = self.caller.busy_until().since(cx.now());
+        let pause = self.retry.pause(failed, &Verdict::NO_ANSWER, draw).max(least).max(busy);
+        // Not a recurring duration, so that it is not worth a lane of its own.
+        cx.timer(pause, self.token(OPEN, place), false);
+    }
+
+    pub(super) fn open_due(&mut self, place: u32, cx: &mut Context<'_>) {
+        let Some(entry) = self.places.get_mut(place as usize) else { return };
+        match entry.phase {
+            Phase::Open => {}
+            // No answer to the last attempt.
+            Phase::Opening if entry.deadline <= cx.now() => {
+                entry.opening = None;
+                cx.trouble(self.from.process, Symptom::Timeout);
+                self.close(place, cx);
+                self.open_later(place, Span::ZERO, cx);
+            }
+            Phase::Opening => {}
+            Phase::Closed if !self.stopped => self.open(place, cx),
+            Phase::Closed => {}
+        }
+    }
+
+    /// The answer to an attach or a renewal.
+    pub(super) fn answered(&mut self, event: &Event, message: &Message, cx: &mut Context<'_>) -> bool {
+        if message.tag >> 24 != u32::from(self.space) {
+            return false;
+        }
+        let slot = message.tag & 0xf_ffff;
+        match u64::from(message.tag >> 20 & 0xf) {
+            OPEN => self.opened(slot, event, message, cx),
+            RENEW => self.renewed(slot, event, message.attempt, cx),
+            RENEW_SESSION => self.session_renewed(slot, event, message.attempt, cx),
+            _ => {}
+        }
+        true
+    }
+
+    pub(super) fn opened(&mut self, place: u32, event: &Event, message: &Message, cx: &mut Context<'_>) {
+        let Some(entry) = self.places.get_mut(place as usize) else { return };
+        if entry.phase != Phase::Opening || entry.generation as u16 != message.attempt {
+            return;
+        }
+        if let Some(timer) = entry.opening.take() {
+            cx.cancel(timer);
+        }
+        match event {
+            Event::Attached { session, locked_until, .. } => {
+                (entry.phase, entry.failed, entry.session) = (Phase::Open, 0, *session);
+                if *session != 0 {
+                    self.plan_session_renewal(place, *locked_until, cx);
+                    self.plan_idle(place, cx);
+                }
+            }
+            // No session has a message: ask again at once.
+            Event::Refused(Error::ServiceTimeout) if self.rules.sessions => {
+                self.forget(place, cx);
+                if !self.stopped {
+                    self.open(place, cx);
+                }
+            }
+            Event::Refused(why) => {
+                cx.trouble(self.from.process, Symptom::Error);
+                self.forget(place, cx);
+                self.refused(*why, cx);
+                self.open_later(place, Span::ZERO, cx);
+            }
+            _ => {}
+        }
+    }
+
+    pub(super) fn refused(&mut self, why: Error, cx: &mut Context<'_>) {
+        if why == Error::ServiceBusy {
+            self.caller.back_off(cx.now() + BUSY_BACK_OFF);
+        }
+    }
+
+    pub(super) fn detached(&mut self, link: u32, why: Error, cx: &mut Context<'_>) -> bool {
+        if link >> 24 != u32::from(self.space) {
+            return false;
+        }
+        if let Some(place) = self.place_of(link) {
+            cx.trouble(self.from.process, Symptom::Error);
+            self.lose(place, cx);
+            self.refused(why, cx);
+            self.open_later(place, Span::ZERO, cx);
+        }
+        true
+    }
+}
