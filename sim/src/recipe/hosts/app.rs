@@ -49,6 +49,8 @@ pub struct App<'a> {
     pub prefetch: u32,
     /// How long the lock of a message is renewed while its run lasts.
     pub renew_lock: Span,
+    /// How long a session is kept when no further message comes.
+    pub session_idle: Span,
     /// Which part of the source it reads, of a store that holds several.
     pub only: Option<&'a str>,
     /// The nodes without which an instance does not call itself ready.
@@ -281,6 +283,7 @@ impl App<'_> {
             prefetch: self.prefetch,
             mode: self.recipe.receive,
             renew_lock: self.renew_lock,
+            session_idle: self.session_idle,
             ..ReceiverRules::default()
         };
         Ok(Intake::new(Receiver::new(queue, rules, app, space::RECEIVE), app))
