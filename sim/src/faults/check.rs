@@ -142,3 +142,86 @@ pub fn warnings(plan: &Plan) -> Vec<PlanError> {
         })
         .collect()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::blueprint::{Blueprint, Flow, Site};
+    use crate::faults::{Condition, network, process, queue_broker, zone};
+    use crate::services::NodeKind;
+    use crate::services::endpoint::EndpointService;
+    use crate::time::Span;
+
+    fn plan(kind: FaultKind) -> Result<Plan, Vec<PlanError>> {
+        let mut blueprint = Blueprint::default();
+        blueprint.sites.insert("here".to_owned(), Site::default());
+        blueprint.flows.insert("orders".to_owned(), Flow::default());
+        let endpoint =
+            EndpointService { ops: vec!["charge".parse().expect("an op")], ..EndpointService::default() };
+        blueprint.nodes.insert("psp".to_owned(), NodeKind::Endpoint(endpoint));
+        blueprint.faults.insert("trouble".to_owned(), kind);
+        Plan::new(blueprint)
+    }
+
+    fn refusal(kind: FaultKind) -> (String, &'static str) {
+        let errors = plan(kind).expect_err("refused");
+        (errors[0].to_string(), errors[0].word)
+    }
+
+    fn crash(target: &str) -> process::Crash {
+        process::Crash { target: target.to_owned(), ..process::Crash::default() }
+    }
+
+    #[test]
+    fn an_unknown_target_step_or_place_is_dangling_and_the_error_says_where() {
+        let (text, word) = refusal(FaultKind::ProcCrash(crash("pps")));
+        assert_eq!((text.as_str(), word), ("faults.trouble.proc.crash: there is no `pps`", "dangling"));
+        assert_eq!(refusal(FaultKind::ProcCrash(crash("psp/7"))).1, "dangling");
+        let zone = zone::ZoneDown { target: "here/4".to_owned(), ..zone::ZoneDown::default() };
+        assert_eq!(refusal(FaultKind::ZoneDown(zone)).1, "dangling");
+        let arrow =
+            network::Partition { target: "psp <-> ghost".to_owned(), ..network::Partition::default() };
+        assert_eq!(refusal(FaultKind::NetPartition(arrow)).1, "dangling");
+        let when = Some(Condition { entity: "ghost".to_owned(), above: 1 });
+        assert_eq!(refusal(FaultKind::ProcCrash(process::Crash { when, ..crash("psp") })).1, "dangling");
+    }
+
+    #[test]
+    fn a_fault_that_cannot_apply_is_refused() {
+        let throttle =
+            queue_broker::Throttle { target: "psp".to_owned(), ..queue_broker::Throttle::default() };
+        let (text, word) = refusal(FaultKind::BrokerThrottle(throttle));
+        assert!(text.contains("cannot apply to a node of the kind `endpoint`"), "{text}");
+        assert_eq!(word, "inapplicable");
+        assert_eq!(refusal(FaultKind::ProcCrash(crash("psp.charge"))).1, "inapplicable");
+        let ramp = Some(Span::secs(1));
+        assert_eq!(refusal(FaultKind::ProcCrash(process::Crash { ramp, ..crash("psp") })).1, "inapplicable");
+    }
+
+    #[test]
+    fn a_point_needs_a_recipe_and_values_must_make_sense() {
+        let after = Some("charge".to_owned());
+        assert_eq!(refusal(FaultKind::ProcCrash(process::Crash { after, ..crash("psp") })).1, "point");
+        let at = Some(At::Instant(Span::hours(9)));
+        assert_eq!(refusal(FaultKind::ProcCrash(process::Crash { at, ..crash("psp") })).1, "value");
+        assert_eq!(refusal(FaultKind::ProcCrash(process::Crash { nth: Some(0), ..crash("psp") })).1, "value");
+    }
+
+    #[test]
+    fn a_datagram_fault_is_allowed_with_a_warning() {
+        let double = network::Duplicate { target: "psp".to_owned(), ..network::Duplicate::default() };
+        let plan = plan(FaultKind::NetDuplicate(double)).expect("a plan");
+        assert_eq!(warnings(&plan).len(), 1);
+    }
+
+    #[test]
+    fn the_catalogue_names_every_fault_once() {
+        let mut ids: Vec<&str> = FaultKind::catalogue().iter().map(|(id, ..)| *id).collect();
+        let count = ids.len();
+        ids.sort_unstable();
+        ids.dedup();
+        assert_eq!(ids.len(), count);
+        assert!(ids.iter().all(|id| id.chars().all(|c| c.is_ascii_lowercase() || ".-".contains(c))));
+        assert!(ids.contains(&"msg.poison") && ids.contains(&"zone.down") && ids.contains(&"load.spike"));
+    }
+}

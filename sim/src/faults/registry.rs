@@ -56,7 +56,8 @@ enum Due {
     Close,
     Ready,
     Begin(u64),
-    Strength(u64),
+    /// To this many thousandths, in this activation.
+    Strength(u64, u64),
     Blip(ProcessId),
     End(Option<ProcessId>),
 }
@@ -88,6 +89,8 @@ struct Scheduled {
     ready: u32,
     /// Whole activations in force.
     whole: u32,
+    /// At which strength it is, in thousandths.
+    strength: u64,
     /// All activations in force, those of single processes included.
     active: u32,
     count: FaultCount,
@@ -155,6 +158,7 @@ impl Registry {
             left: times,
             ready: 0,
             whole: 0,
+            strength: 1000,
             active: 0,
             count: FaultCount { fault, ..FaultCount::default() },
             placement: Arc::new(placement),
@@ -235,8 +239,10 @@ impl Registry {
                 }
                 self.begin(fault, None, now).then_some(Move::Begin(fault, None))
             }
-            Due::Strength(thousandths) => {
-                (self.faults[fault.index()].whole > 0).then_some(Move::Strength(fault, thousandths))
+            Due::Strength(thousandths, activation) => {
+                let scheduled = &self.faults[fault.index()];
+                let same = scheduled.whole > 0 && scheduled.count.started == activation;
+                same.then_some(Move::Strength(fault, thousandths))
             }
             Due::Blip(process) => Some(Move::BlipOver(fault, process)),
             Due::End(only) => self.end(fault, only),
@@ -263,6 +269,7 @@ impl Registry {
         let scheduled = &mut self.faults[fault.index()];
         scheduled.count.started += 1;
         scheduled.active += 1;
+        let activation = scheduled.count.started;
         let placement = Arc::clone(&scheduled.placement);
         // A blow at a hook waits for its item until the end of the run; several of them may wait at once.
         let blow = placement.is_repeated() && placement.lasts.is_none();
@@ -283,11 +290,8 @@ impl Registry {
             }
             if let Some(ramp) = placement.ramp {
                 for step in 2..=STEPS {
-                    self.schedule(
-                        now + ramp.scaled(step - 1, STEPS - 1),
-                        fault,
-                        Due::Strength(1000 * step / STEPS),
-                    );
+                    let at = now + ramp.scaled(step - 1, STEPS - 1);
+                    self.schedule(at, fault, Due::Strength(1000 * step / STEPS, activation));
                 }
             }
         }
@@ -308,10 +312,22 @@ impl Registry {
         Some(Move::End(fault, only, over))
     }
 
-    /// The strength at which a fault begins, in thousandths.
+    /// The strength at which a fault begins, in thousandths; it is that from now on.
+    pub fn first_strength(&mut self, fault: FaultId) -> u64 {
+        let scheduled = &mut self.faults[fault.index()];
+        scheduled.strength = if scheduled.placement.ramp.is_some() { 1000 / STEPS } else { 1000 };
+        scheduled.strength
+    }
+
+    /// The strength at which a fault is, in thousandths.
     #[must_use]
-    pub fn first_strength(&self, fault: FaultId) -> u64 {
-        if self.faults[fault.index()].placement.ramp.is_some() { 1000 / STEPS } else { 1000 }
+    pub fn strength(&self, fault: FaultId) -> u64 {
+        self.faults[fault.index()].strength
+    }
+
+    /// The fault has another strength from now on; returns the one before.
+    pub fn set_strength(&mut self, fault: FaultId, thousandths: u64) -> u64 {
+        std::mem::replace(&mut self.faults[fault.index()].strength, thousandths)
     }
 
     /// A process passes a point that a fault watches. If the fault strikes, its actions are to begin: for

@@ -16,11 +16,14 @@ impl World {
     pub(super) fn call(&mut self, from: ProcessId, to: ProcessId, message: Message, sink: &mut impl Sink) {
         let around = World::surroundings(&self.plan, &self.random, &self.locations);
         let speech = Speech::of(&message.body);
-        let (id, idle) = self.network.connect(around, self.now, from, to, speech);
-        if let Some(idle) = idle {
-            self.tell_both(idle, CloseReason::Idle);
+        match self.network.connect(around, self.now, from, to, speech) {
+            Ok(id) => self.send(from, id, message, sink),
+            Err(detached) => {
+                self.network.book.sent += 1;
+                self.network.book.dropped += 1;
+                self.tell_both(detached, CloseReason::Idle, FaultMask::NONE);
+            }
         }
-        self.send(from, id, message, sink);
     }
 
     /// Puts a message on a connection.
@@ -83,8 +86,9 @@ impl World {
             return;
         }
         if let Freight::Close(reason) = flight.freight {
+            let by = flight.by;
             self.flights.take(slot);
-            self.arrive_close(from, to, id, reason, sink);
+            self.arrive_close((from, to), id, reason, by, sink);
             return;
         }
         let Some(connection) = self.network.get(id) else {
@@ -355,10 +359,13 @@ impl World {
         let Some(connection) = self.network.get(id) else { return };
         let (client, server) = (connection.client, connection.server);
         self.trouble(client, server, by, Symptom::Reset, sink);
-        self.tell_both(id, CloseReason::Reset);
+        if let Some(connection) = self.network.get_mut(id) {
+            connection.refused = connection.refused.and(by);
+        }
+        self.tell_both(id, CloseReason::Reset, by);
     }
 
-    fn tell_both(&mut self, id: ConnectionId, reason: CloseReason) {
+    fn tell_both(&mut self, id: ConnectionId, reason: CloseReason, by: FaultMask) {
         for side in [0, 1] {
             let Some(connection) = self.network.get(id) else { return };
             if !connection.open[side] {
@@ -372,11 +379,9 @@ impl World {
             } else {
                 self.network.notice_latency(around, peer, me)
             };
-            let sending = Sending { to: me, at: self.now + latency, by: FaultMask::NONE, delayed: false };
+            let sending = Sending { to: me, at: self.now + latency, by, delayed: false };
             self.launch(peer, id, sending, Freight::Close(reason));
         }
-        // The client's next message goes on a new connection, and nothing more on this one.
-        self.network.retire(id);
     }
 
     /// The message finds nobody on the other side: its sender is told with a reset.
@@ -395,10 +400,10 @@ impl World {
     /// The news that a connection is gone arrives.
     fn arrive_close(
         &mut self,
-        from: ProcessId,
-        to: ProcessId,
+        (from, to): (ProcessId, ProcessId),
         id: ConnectionId,
         reason: CloseReason,
+        by: FaultMask,
         sink: &mut impl Sink,
     ) {
         let Some(connection) = self.network.get(id) else { return };
@@ -408,6 +413,7 @@ impl World {
         }
         let silence = connection.speech.manners().silence;
         let local = reason == CloseReason::Idle;
+        let by = by.and(self.shells[from.index()].held_by());
         let cut =
             if self.network.is_calm() { None } else { self.network.cut(from, to, true, false, self.now) };
         // A rule that refuses sends the reset itself.
@@ -416,10 +422,9 @@ impl World {
             return;
         }
         for slot in self.network.let_go(id, side) {
-            self.drop_flight(slot, FaultMask::NONE, sink);
+            self.drop_flight(slot, by, sink);
         }
         if reason == CloseReason::Reset {
-            let by = self.shells[from.index()].held_by();
             self.trouble(to, from, by, Symptom::Reset, sink);
         }
         let input = Input::Closed { connection: id, peer: from, reason };

@@ -21,7 +21,7 @@ impl World {
                 Move::Arm(fault) => self.phase(fault, FaultPhase::Armed, sink),
                 Move::Begin(fault, only) => self.begin(fault, only, sink),
                 Move::End(fault, only, over) => self.end(fault, only, over, sink),
-                Move::Strength(fault, thousandths) => self.set_strength(fault, thousandths, sink),
+                Move::Strength(fault, thousandths) => self.set_strength(fault, thousandths),
                 Move::Watch(fault) => self.watch(fault),
                 Move::Unwatch(fault) => self.unwatch(fault),
                 Move::BlipOver(_, process) => self.resume(process, sink),
@@ -51,8 +51,9 @@ impl World {
     }
 
     fn end(&mut self, fault: FaultId, only: Option<ProcessId>, over: bool, sink: &mut impl Sink) {
+        let strength = self.registry.strength(fault);
         for action in self.meant(fault, only) {
-            self.stop_action(fault, &action, sink);
+            self.stop_action(fault, &action.at_strength(strength), sink);
         }
         if over {
             self.phase(fault, FaultPhase::Healed, sink);
@@ -67,45 +68,36 @@ impl World {
     }
 
     /// A growing fault takes its next step.
-    fn set_strength(&mut self, fault: FaultId, thousandths: u64, sink: &mut impl Sink) {
+    fn set_strength(&mut self, fault: FaultId, thousandths: u64) {
+        let before = self.registry.set_strength(fault, thousandths);
         for action in self.meant(fault, None).iter().filter(|action| action.can_ramp()) {
-            let stronger = action.at_strength(thousandths);
-            match &stronger {
-                Action::Network(disturbance) => {
-                    self.network.calm(disturbance);
-                    self.network.disturb(disturbance.clone(), self.now);
+            match (action.at_strength(thousandths), action.at_strength(before)) {
+                (Action::Network(disturbance), _) => {
+                    self.network.calm(&disturbance);
+                    self.network.disturb(disturbance, self.now);
                 }
-                Action::Local(process, active) => {
+                (Action::Local(process, active), _) => {
                     let faults = &mut self.shells[process.index()].faults;
                     faults.end(fault);
-                    faults.begin(active.clone());
+                    faults.begin(active);
                 }
-                Action::Slow(process, factor) => {
+                (Action::Slow(process, factor), _) => {
                     self.shells[process.index()].unslow(fault);
-                    self.shells[process.index()].slow(fault, *factor);
+                    self.shells[process.index()].slow(fault, factor);
                 }
-                Action::Skew(process, by) => {
-                    let before = self.last_step(action, thousandths);
-                    self.shells[process.index()].clock.jump(by - before);
+                (Action::Skew(process, by), Action::Skew(_, was)) => {
+                    self.shells[process.index()].clock.jump(by - was);
                 }
-                Action::Drift(process, ppm) => {
-                    let before = self.last_step(action, thousandths);
-                    self.shells[process.index()].clock.drift(self.now, ppm - before);
-                    self.schedule_wake(*process);
-                }
+                (Action::Drift(process, ppm), Action::Drift(_, was)) => self.drift(process, ppm - was),
                 _ => {}
             }
         }
-        let _ = sink;
     }
 
-    /// How far a clock fault had gone before this step.
-    fn last_step(&self, action: &Action, thousandths: u64) -> i64 {
-        match action.at_strength(thousandths - thousandths.min(100)) {
-            Action::Skew(_, by) => by,
-            Action::Drift(_, ppm) => ppm,
-            _ => 0,
-        }
+    fn drift(&mut self, id: ProcessId, ppm: i64) {
+        self.shells[id.index()].clock.drift(self.now, ppm);
+        self.shells[id.index()].wake = Time::NEVER;
+        self.schedule_wake(id);
     }
 
     fn start_action(&mut self, fault: FaultId, action: &Action, sink: &mut impl Sink) {
@@ -140,11 +132,9 @@ impl World {
             }
             Action::Drift(id, ppm) => {
                 self.hold(*id, fault, sink);
-                self.shells[id.index()].clock.drift(self.now, *ppm);
-                self.shells[id.index()].wake = Time::NEVER;
-                self.schedule_wake(*id);
+                self.drift(*id, *ppm);
             }
-            Action::Network(disturbance) => self.disturb(disturbance, sink),
+            Action::Network(disturbance) => self.disturb(disturbance),
             Action::Reset(disturbance) => {
                 for id in self.network.within(&disturbance.scope) {
                     self.count_one(fault, 1, sink);
@@ -193,9 +183,7 @@ impl World {
             Action::Jump(id, _) => self.release(*id, fault),
             Action::Drift(id, ppm) => {
                 self.release(*id, fault);
-                self.shells[id.index()].clock.drift(self.now, -*ppm);
-                self.shells[id.index()].wake = Time::NEVER;
-                self.schedule_wake(*id);
+                self.drift(*id, -*ppm);
             }
             Action::Network(disturbance) => self.network.calm(disturbance),
             Action::Local(id, _) => self.shells[id.index()].faults.end(fault),
@@ -248,13 +236,12 @@ impl World {
 
     // -- Networks. --
 
-    fn disturb(&mut self, disturbance: &Disturbance, sink: &mut impl Sink) {
+    fn disturb(&mut self, disturbance: &Disturbance) {
         self.network.disturb(disturbance.clone(), self.now);
         if matches!(disturbance.what, crate::network::Wrong::Cut { .. }) {
             let ids = self.network.within(&disturbance.scope);
             self.listen_all(&ids);
         }
-        let _ = sink;
     }
 
     // -- Points. --

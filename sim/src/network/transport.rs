@@ -78,8 +78,10 @@ pub struct Connection {
     pub established: bool,
     /// What has stopped it, from the client's and from the server's side.
     pub stalls: [Option<Box<Stall>>; 2],
-    /// A limit that it is beyond: it will be refused.
+    /// What makes the path refuse its messages: a limit that it is beyond, a reset on its way.
     pub refused: FaultMask,
+    /// Whether links have been attached to it, over which a broker pushes.
+    linked: bool,
     generation: u32,
     pair: u32,
     ready: Time,
@@ -282,8 +284,12 @@ impl Network {
 
     // -- Connections. --
 
-    /// The connection from `client` to `server`, opened if there is none. If the one that was there had
-    /// been idle for too long, it comes back too: both of its sides are to be told.
+    /// The connection from `client` to `server`, opened if there is none. One that was idle for too long is
+    /// replaced without a word, at the price of a new set-up; but if a broker had links on it, these are
+    /// detached (facts 1.1), and what was to go over them is lost: `Err` with that connection.
+    ///
+    /// # Errors
+    /// With the connection whose links are detached; both of its sides are to be told.
     pub fn connect(
         &mut self,
         around: Surroundings<'_>,
@@ -291,17 +297,23 @@ impl Network {
         client: ProcessId,
         server: ProcessId,
         speech: Speech,
-    ) -> (ConnectionId, Option<ConnectionId>) {
+    ) -> Result<ConnectionId, ConnectionId> {
         let pair = self.pair(around, client, server);
-        let mut idle = None;
-        if let Some(id) = self.pairs[pair as usize].connection {
-            let known = self.get(id);
-            if known.is_some_and(|c| !is_idle(c, now)) {
-                return (id, None);
+        if let Some(id) = self.pairs[pair as usize].connection
+            && let Some(known) = self.get(id)
+        {
+            let (idle, linked) = (is_idle(known, now), known.linked);
+            if !idle {
+                return Ok(id);
             }
-            idle = known.map(|_| id);
+            if linked {
+                self.pairs[pair as usize].connection = None;
+                return Err(id);
+            }
+            self.let_go(id, 0);
+            self.let_go(id, 1);
         }
-        (self.open(around, now, pair, speech), idle)
+        Ok(self.open(around, now, pair, speech))
     }
 
     fn open(&mut self, around: Surroundings<'_>, now: Time, pair: u32, speech: Speech) -> ConnectionId {
@@ -317,6 +329,7 @@ impl Network {
             established: false,
             stalls: [None, None],
             refused,
+            linked: false,
             generation: 0,
             pair,
             ready: now + round_trip.times(speech.manners().set_up),
@@ -385,16 +398,6 @@ impl Network {
         stalled
     }
 
-    /// The client will not use the connection any more.
-    pub fn retire(&mut self, id: ConnectionId) {
-        if let Some(pair) = self.get(id).map(|connection| connection.pair) {
-            let pair = &mut self.pairs[pair as usize];
-            if pair.connection == Some(id) {
-                pair.connection = None;
-            }
-        }
-    }
-
     /// The connections that a process holds a side of, by slot.
     #[must_use]
     pub fn of(&self, process: ProcessId) -> Vec<ConnectionId> {
@@ -434,6 +437,7 @@ impl Network {
                 if side == 0 { connection.calls + 1 } else { connection.calls.saturating_sub(1) };
         }
         connection.used = now;
+        connection.linked |= matches!(message.body, Body::Broker(broker::Command::Attach { .. }));
         let (pair, to, start) = (connection.pair, connection.at(1 - side), connection.ready.max(now));
         let (names, identity) = self.identify(pair, side, message);
         let base = self.base_latency(around.random, pair, names, identity);

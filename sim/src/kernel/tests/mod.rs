@@ -2,6 +2,7 @@
 
 mod bench_world;
 mod engine_faults;
+mod life;
 mod runs_on;
 
 pub(super) use bench_world::{Bench, Seen};

@@ -6,7 +6,7 @@ use crate::client::feed::{ChangeFeedProcessor, FeedRules};
 use crate::ids::{Address, NodeId, ProcessId};
 use crate::node::Process;
 use crate::plan::{Endpoint, Location, PlaceRole, Plan, PlanError, Protocol};
-use crate::random::{mix, name_hash};
+use crate::random::name_hash;
 use crate::recipe::compile::{self, Recipe};
 use crate::recipe::feeder::Feeder;
 use crate::recipe::hosts::front::{Front, Fronting, Measure, Scaling};
@@ -234,7 +234,7 @@ impl App<'_> {
                 health: health.clone(),
             };
             let interpreter = Interpreter::new(Arc::clone(&program), journal, self.run_timeout);
-            let trigger = self.trigger(source, index, plan)?;
+            let trigger = self.trigger(source, *slot, plan)?;
             built.push((*slot, Box::new(Worker::new(Arc::new(settings), trigger, interpreter))));
         }
         if let Some(front) = front {
@@ -243,7 +243,7 @@ impl App<'_> {
         Ok(built)
     }
 
-    fn trigger(&self, source: Source, index: usize, plan: &Plan) -> Result<Trigger, PlanError> {
+    fn trigger(&self, source: Source, slot: ProcessId, plan: &Plan) -> Result<Trigger, PlanError> {
         Ok(match source {
             Source::Http => Trigger::Requests(Requests::new(false)),
             Source::Push => Trigger::Requests(Requests::new(true)),
@@ -254,12 +254,12 @@ impl App<'_> {
                 batch: self.recipe.batch,
                 app: name_hash(self.recipe.node),
             })),
-            Source::Feed(store) => Trigger::Feeder(self.feeder(store, index, plan)?),
+            Source::Feed(store) => Trigger::Feeder(self.feeder(store, slot, plan)?),
             Source::Queue(queue) => Trigger::Intake(Box::new(self.intake(queue, plan)?)),
         })
     }
 
-    fn feeder(&self, store: Address, index: usize, plan: &Plan) -> Result<Feeder, PlanError> {
+    fn feeder(&self, store: Address, slot: ProcessId, plan: &Plan) -> Result<Feeder, PlanError> {
         let node = self.recipe.node;
         let part = match (self.only, self.recipe.trigger.strip_suffix(".change-feed")) {
             (Some(only), Some(name)) => plan.resolve(node, "only", &format!("{name}.{only}"))?.address.part,
@@ -268,7 +268,7 @@ impl App<'_> {
         let rules = FeedRules { poll: self.every, max: self.recipe.batch, ..FeedRules::default() };
         let app = name_hash(node);
         let processor = plan.node(node).unwrap_or_default().0;
-        let owner = mix(app, index as u64);
+        let owner = plan.process(slot).hash;
         let processor = ChangeFeedProcessor::new(store, part, processor, owner, space::FEED, rules);
         Ok(Feeder::new(processor, app))
     }
