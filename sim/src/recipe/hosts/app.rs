@@ -26,6 +26,9 @@ use crate::units::{Count, Distribution};
 /// How long a managed part of the platform is not there when a zone is lost; "a few seconds" (facts 1.9).
 pub const BLIP: Span = Span::secs(5);
 
+/// The processes of an app.
+pub type Built = Vec<(ProcessId, Box<dyn Process>)>;
+
 /// An app, as its host describes it.
 #[derive(Clone, Debug)]
 pub struct App<'a> {
@@ -49,6 +52,8 @@ pub struct App<'a> {
     pub prefetch: u32,
     /// How long the lock of a message is renewed while its run lasts.
     pub renew_lock: Span,
+    /// How long a session is kept when no further message comes.
+    pub session_idle: Span,
     /// Which part of the source it reads, of a store that holds several.
     pub only: Option<&'a str>,
     /// The nodes without which an instance does not call itself ready.
@@ -210,7 +215,7 @@ impl App<'_> {
     ///
     /// # Errors
     /// If its recipe cannot work.
-    pub fn build(&self, plan: &Plan) -> Result<Vec<(ProcessId, Box<dyn Process>)>, PlanError> {
+    pub fn build(&self, plan: &Plan) -> Result<Built, PlanError> {
         let node = self.recipe.node;
         let source = Source::resolve(node, self.recipe.trigger, plan)?;
         let program = Arc::new(compile::compile(&self.recipe, &source, plan)?);
@@ -218,7 +223,7 @@ impl App<'_> {
         let (slots, fronts) = split(id, plan);
         let front = fronts.first().copied();
         let health = self.health_nodes(plan)?;
-        let mut built: Vec<(ProcessId, Box<dyn Process>)> = Vec::new();
+        let mut built = Built::new();
         for (index, slot) in slots.iter().enumerate() {
             let journal = match self.spread {
                 Spread::Durable => plan.place_named(node).map(Journal::new),
@@ -281,6 +286,7 @@ impl App<'_> {
             prefetch: self.prefetch,
             mode: self.recipe.receive,
             renew_lock: self.renew_lock,
+            session_idle: self.session_idle,
             ..ReceiverRules::default()
         };
         Ok(Intake::new(Receiver::new(queue, rules, app, space::RECEIVE), app))
