@@ -102,7 +102,7 @@ fn drive(world: &mut World, judges: &mut Judges, options: &Options<'_>) -> Resul
             Some(_) => world.step(judges),
         };
         steps += 1;
-        if steps % LOOK == 0 && options.cancelled() {
+        if steps.is_multiple_of(LOOK) && options.cancelled() {
             return Err(RunError::Cancelled);
         }
         let now = world.now();
@@ -171,9 +171,63 @@ pub fn replay(
     while world.next_at().is_some_and(|next| next <= until) {
         world.step(sink);
         steps += 1;
-        if steps % LOOK == 0 && options.cancelled() {
+        if steps.is_multiple_of(LOOK) && options.cancelled() {
             return Err(RunError::Cancelled);
         }
     }
     Ok(world)
+}
+
+#[cfg(test)]
+mod tests {
+    use beaufort_reports::{Results, text};
+
+    use super::*;
+    use crate::scenario::load::load;
+    use crate::sweep::{Plural, Subject, document, sweep};
+
+    /// The shipped order flow, cut to two minutes and to the faults that fit into them.
+    fn short() -> (Arc<Plan>, Arc<Rules>) {
+        let sets = [
+            "time.warmup=0s",
+            "time.run=2m",
+            "time.drain=30m",
+            "faults.zone-lost=null",
+            "faults.bus-throttled=null",
+            "faults.psp-slow=null",
+            "objectives.zone-recovery=null",
+            "objectives.backlog=null",
+        ];
+        let sets: Vec<String> = sets.iter().map(|set| (*set).to_owned()).collect();
+        let resolved = load("order-flow", &sets).map(|loaded| loaded.resolve(None).expect("resolves"));
+        let resolved = resolved.unwrap_or_else(|refused| panic!("{refused:?}"));
+        (resolved.plan, resolved.rules)
+    }
+
+    #[test]
+    fn a_shipped_scenario_is_judged_the_same_alone_and_in_a_sweep() {
+        let (plan, rules) = short();
+        let alone = run(&plan, &rules, 1, &Options { stories: 0, listed: 5, cancel: None }).expect("runs");
+        let cancel = AtomicBool::new(false);
+        let how = Plural { seeds: 0..3, jobs: 2, stories: 0, progress: &|_| {}, cancel: &cancel };
+        let all = sweep(&plan, &rules, &how).expect("runs");
+        assert_eq!(all.iter().map(|result| result.seed).collect::<Vec<_>>(), [0, 1, 2]);
+        let bare =
+            |result: &SeedResult| Results { seeds: vec![result.clone()], ..Results::default() }.comparable();
+        assert_eq!(bare(&all[1]), bare(&alone));
+        assert_ne!(all[0].digest, all[1].digest);
+        let page = text::render(&document(&Subject::default(), vec![alone.clone()]), text::Style::default());
+        assert!(alone.offered() > 1000, "{page}");
+        if std::env::var_os("SHOW").is_some() {
+            panic!("{page}");
+        }
+    }
+
+    #[test]
+    fn a_cancelled_run_says_so() {
+        let (plan, rules) = short();
+        let cancel = AtomicBool::new(true);
+        let options = Options { cancel: Some(&cancel), ..Options::default() };
+        assert!(matches!(run(&plan, &rules, 1, &options), Err(RunError::Cancelled)));
+    }
 }

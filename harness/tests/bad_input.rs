@@ -205,7 +205,7 @@ fn a_dangling_node_name() {
 
 #[test]
 fn a_step_that_leads_nowhere() {
-    small_with("call: psp,", "call: pps,", "pps", &["`pps`", "did you mean `psp`?"]);
+    small_with("call: psp,", "call: pps,", "pps", &["`pps.charge`", "did you mean `psp.charge`?"]);
 }
 
 #[test]

@@ -150,7 +150,7 @@ impl Page {
             ]
         });
         let rows: Vec<Vec<Cell>> = rows.collect();
-        self.table(&rows, &[3], 2);
+        self.table(&rows, &[3], 2, Some(2));
     }
 
     fn objectives(&mut self, seed: &SeedResult) {
@@ -160,7 +160,7 @@ impl Page {
         self.heading("Objectives", "target / achieved / margin");
         let rows = seed.objectives.iter().map(|objective| {
             let ink = ink(objective.verdict);
-            let margin = objective.margin.map_or(String::new(), |margin| format!("{:+.0}%", margin * 100.0));
+            let margin = objective.margin.map_or(String::new(), room);
             vec![
                 (mark(objective.verdict).to_owned(), Some(ink)),
                 plain(objective.name.clone()),
@@ -171,7 +171,7 @@ impl Page {
             ]
         });
         let rows: Vec<Vec<Cell>> = rows.collect();
-        self.table(&rows, &[5], 2);
+        self.table(&rows, &[5], 2, Some(2));
     }
 
     fn faults(&mut self, seed: &SeedResult) {
@@ -194,7 +194,7 @@ impl Page {
             ]
         });
         let rows: Vec<Vec<Cell>> = rows.collect();
-        self.table(&rows, &[2, 3, 4], 2);
+        self.table(&rows, &[2, 3, 4], 2, None);
     }
 
     fn ledger(&mut self, seed: &SeedResult) {
@@ -234,7 +234,7 @@ impl Page {
             ]
         });
         let rows: Vec<Vec<Cell>> = rows.collect();
-        self.table(&rows, &[1, 2, 3], 2);
+        self.table(&rows, &[1, 2, 3], 2, None);
     }
 
     fn errors(&mut self, seed: &SeedResult) {
@@ -290,7 +290,7 @@ impl Page {
             vec![(time, Some(Ink::Faint)), plain(step.node.clone()), plain(format!("{}{faults}", step.what))]
         });
         let rows: Vec<Vec<Cell>> = rows.collect();
-        self.table(&rows, &[0], 2);
+        self.table(&rows, &[0], 2, None);
     }
 
     fn footer(&mut self, results: &Results, seed: &SeedResult) {
@@ -384,7 +384,7 @@ impl Page {
             ]
         });
         let rows: Vec<Vec<Cell>> = rows.collect();
-        self.table(&rows, &[3], 2);
+        self.table(&rows, &[3], 2, Some(2));
     }
 
     fn sweep_objectives(&mut self, seeds: &[SeedResult]) {
@@ -408,7 +408,7 @@ impl Page {
             ]
         });
         let rows: Vec<Vec<Cell>> = rows.collect();
-        self.table(&rows, &[5], 2);
+        self.table(&rows, &[5], 2, Some(2));
     }
 
     fn sweep_faults(&mut self, seeds: &[SeedResult]) {
@@ -427,12 +427,13 @@ impl Page {
             ]
         });
         let rows: Vec<Vec<Cell>> = rows.collect();
-        self.table(&rows, &[2, 3, 4], 2);
+        self.table(&rows, &[2, 3, 4], 2, None);
     }
 
     /// Columns as wide as their widest cell; where that is too wide, a row's last words go to a line of
-    /// their own. `right`: the columns that are numbers.
-    fn table(&mut self, rows: &[Vec<Cell>], right: &[usize], indent: usize) {
+    /// their own. `right`: the columns that are numbers. `spare`: the column that is left out if then every
+    /// row fits.
+    fn table(&mut self, rows: &[Vec<Cell>], right: &[usize], indent: usize, spare: Option<usize>) {
         let columns = rows.iter().map(Vec::len).max().unwrap_or(0);
         let width_of = |column: usize| {
             rows.iter()
@@ -441,7 +442,11 @@ impl Page {
                 .max()
                 .unwrap_or(0)
         };
-        let widths: Vec<usize> = (0..columns).map(|column| width_of(column).min(34)).collect();
+        let mut widths: Vec<usize> = (0..columns).map(|column| width_of(column).min(34)).collect();
+        let total: usize = indent + widths.iter().map(|width| width + 2).sum::<usize>();
+        if let Some(spare) = spare.filter(|spare| *spare < columns && total > self.style.width + 2) {
+            widths[spare] = 0;
+        }
         for row in rows {
             let mut line = String::new();
             let mut used = 0;
@@ -514,7 +519,7 @@ pub fn grouped(number: u64) -> String {
     let digits = number.to_string();
     let mut text = String::new();
     for (index, digit) in digits.chars().enumerate() {
-        if index > 0 && (digits.len() - index) % 3 == 0 {
+        if index > 0 && (digits.len() - index).is_multiple_of(3) {
             text.push(',');
         }
         text.push(digit);
@@ -535,6 +540,14 @@ pub fn clock(seconds: f64) -> String {
         format!("{sign}{minutes}m{:02}.{:03}s", rest / 1000, rest % 1000)
     } else {
         format!("{sign}{}.{:03}s", rest / 1000, rest % 1000)
+    }
+}
+
+/// A margin, in per cent of the bound.
+fn room(margin: f64) -> String {
+    match margin * 100.0 {
+        percent if percent < -999.0 => "< -999%".to_owned(),
+        percent => format!("{percent:+.0}%"),
     }
 }
 

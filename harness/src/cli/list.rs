@@ -58,11 +58,19 @@ impl What {
         match self {
             What::Scenarios => shipped().into_iter().map(|s| (s.name.to_owned(), why(s.text))).collect(),
             What::Services => owned(NodeKind::catalogue()),
-            What::Faults => catalogue::<FaultKind>(),
+            What::Faults => faults(),
             What::Contracts => catalogue::<Contract>(),
             What::Objectives => catalogue::<Objective>(),
         }
     }
+}
+
+/// The faults, by layer.
+fn faults() -> Vec<(String, String)> {
+    let line = |(id, layer, about): (&str, &str, &str)| {
+        (id.to_owned(), format!("{layer}: {}", about.trim_end_matches('.')))
+    };
+    FaultKind::catalogue().into_iter().map(line).collect()
 }
 
 /// The variants of an enum, each with its description: the schema knows both.

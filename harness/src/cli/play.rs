@@ -3,10 +3,10 @@
 use std::ops::Range;
 use std::sync::Arc;
 
-use beaufort_reports::Results;
+use beaufort_reports::{Results, text};
 
 use super::progress::Progress;
-use super::terminal::Terminal;
+use super::terminal::{Terminal, WIDTH};
 use super::verdict_lines::Subject;
 use crate::run::RunError;
 use crate::scenario::resolve::Resolved;
@@ -21,6 +21,12 @@ pub(super) struct Seeds {
     pub(super) jobs: Option<u16>,
     /// For so many violations their story is told.
     pub(super) stories: usize,
+}
+
+/// Draws the report for people.
+pub(super) fn report(results: &Results, terminal: &mut Terminal<'_>) {
+    let style = text::Style { colour: terminal.colour_err, width: WIDTH, speed: true };
+    terminal.say(&text::render(results, style));
 }
 
 /// Runs the seeds. If the user wants to stop, the document holds those that have finished.
@@ -54,7 +60,7 @@ pub(super) fn play(
         scenario: resolved.scenario.scenario.clone(),
         variant: resolved.variant_name().to_owned(),
         hash: resolved.hash(),
-        path: subject.scenario.clone(),
+        path: subject.named(),
         seeds: asked,
     };
     Ok(document(&about, results))

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use clap::Args;
 
 use super::documents::{self, Written};
-use super::play::{Seeds, play};
+use super::play::{Seeds, play, report};
 use super::prepare::prepare;
 use super::verdict_lines::{Subject, lines};
 use super::{Exit, Terminal};
@@ -84,6 +84,7 @@ impl Run {
             terminal.say("interrupted\n");
             return Exit::Interrupted;
         }
+        report(&results, terminal);
         let documents = Written { json: self.json, output: self.output.as_deref() };
         if let Err(exit) = documents::write(std::slice::from_ref(&results), documents, terminal) {
             return exit;

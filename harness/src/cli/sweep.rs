@@ -6,7 +6,7 @@ use beaufort_reports::{Results, Verdict};
 use clap::Args;
 
 use super::documents::{self, Written};
-use super::play::{Seeds, play};
+use super::play::{Seeds, play, report};
 use super::prepare::{Prepared, prepare};
 use super::terminal::wrapped;
 use super::verdict_lines::{Subject, lines};
@@ -174,6 +174,7 @@ impl Sweep {
             _ if results.seeds.is_empty() => {}
             Some(expect) if self.expect => compare(expect, &results, &subject, tally),
             _ => {
+                report(&results, terminal);
                 tally.lines.push_str(&lines(&results, &subject));
             }
         }

@@ -22,17 +22,19 @@ impl Subject {
         }
     }
 
+    /// The scenario with its changes, as arguments of a command.
+    pub(super) fn named(&self) -> String {
+        let mut words = quoted(&self.scenario);
+        for set in &self.sets {
+            words.push_str(&format!(" --set {}", quoted(set)));
+        }
+        words
+    }
+
     /// The command that gives the same run again.
     pub(super) fn replay(&self, seed: u64) -> String {
-        let mut command = format!("beaufort run {}", quoted(&self.scenario));
-        if let Some(variant) = &self.variant {
-            command.push_str(&format!(" --variant {variant}"));
-        }
-        for set in &self.sets {
-            command.push_str(&format!(" --set {}", quoted(set)));
-        }
-        command.push_str(&format!(" --seed {seed}"));
-        command
+        let variant = self.variant.as_ref().map_or(String::new(), |variant| format!(" --variant {variant}"));
+        format!("beaufort run {}{variant} --seed {seed}", self.named())
     }
 }
 
@@ -168,7 +170,7 @@ fail: my design.yaml/ack-first, 3 seeds: 2 fail, 1 pass
   charged-once is violated
   charged-once: 3 lost of 100, first orders 12 at 1.500 s (seed 2)
   quick: wanted p99 800ms, got p99 900ms (seed 3)
-  replay: beaufort run 'my design.yaml' --variant ack-first --set nodes.a.lock=5s --set 'nodes.a.types=[x, y]' --seed 2
+  replay: beaufort run 'my design.yaml' --set nodes.a.lock=5s --set 'nodes.a.types=[x, y]' --variant ack-first --seed 2
 ";
         assert_eq!(lines(&results, &subject()), expected);
     }

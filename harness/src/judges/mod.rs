@@ -93,6 +93,12 @@ impl Judges {
         self.items.offered()
     }
 
+    /// Roughly what the items and calls take, in bytes.
+    #[cfg(test)]
+    fn bytes(&self) -> usize {
+        self.items.tables.iter().map(table::ItemTable::bytes).sum::<usize>() + self.sends.remembered() * 24
+    }
+
     fn sample(&mut self, now: Time) {
         let queues = self.queues.iter().filter(|place| self.copies.flows_off(**place));
         let backlog = queues.map(|place| self.copies.depth(*place)).sum();
@@ -124,12 +130,12 @@ impl Sink for Judges {
         match seen.what {
             What::Sent { call, to } => self.sends.sent(call, to),
             What::Answered { call, outcome } => {
-                self.sends.answered(call, outcome);
+                self.sends.answered(call, outcome, seen.process);
                 if outcome != Outcome::Ok {
                     self.faults.observe(seen);
                 }
             }
-            What::Handled { call, how } => self.sends.handled(call, how),
+            What::Handled { call, how } => self.sends.handled(call, how, seen.process),
             What::Born { place, cause } => {
                 self.last_booking = now;
                 self.copies.born(place, seen.item, cause);

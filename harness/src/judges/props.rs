@@ -196,3 +196,52 @@ proptest! {
         prop_assert_eq!(before, reasons(&judged(&more)));
     }
 }
+
+/// One order through door, database, queue and ledger, as the world would report it.
+fn order(number: u32, call: &mut u64, sink: &mut impl beaufort_sim::observe::Sink) {
+    use super::golden::observation;
+    use beaufort_sim::ids::{Address, CallId, Item as Thing};
+    use beaufort_sim::observe::{Birth, End, Handling};
+    *call += 1;
+    let call = CallId(*call);
+    let item = Thing { number, key: number % 1000, ..Thing::default() };
+    let door = Default::default();
+    let at = u64::from(number);
+    let stored = |place| What::Born { place, cause: Birth::Stored };
+    let offered = beaufort_sim::time::Time::ZERO + beaufort_sim::time::Span::secs(at);
+    for what in [
+        What::Offered { door },
+        What::Sent { call, to: Address::default() },
+        stored(DB),
+        What::Handled { call, how: Handling::Stored },
+        What::Answered { call, outcome: Outcome::Ok },
+        What::Concluded { door, outcome: Outcome::Ok, offered },
+        stored(QUEUE),
+        What::Ended { place: QUEUE, cause: End::Completed },
+    ] {
+        sink.observe(&observation(at, item, what));
+    }
+    // The effect comes 300 orders later.
+    if let Some(number) = number.checked_sub(300) {
+        let item = Thing { number, key: number % 1000, ..Thing::default() };
+        sink.observe(&observation(at, item, stored(LEDGER)));
+    }
+}
+
+#[test]
+fn a_million_orders_under_six_contracts_are_remembered_in_a_few_megabytes() {
+    let plan = plan();
+    let delay = r#"{"delay":{"target":"orders","accepted-at":"db.order","effect-at":"ledger","p99":"30s"}}"#;
+    let rules = std::sync::Arc::new(rules(&plan, &CONTRACTS, &[("soon", delay)]));
+    let mut judges = super::Judges::new(&plan, &rules);
+    let mut call = 0;
+    let watch = crate::stopwatch::Stopwatch::start();
+    for number in 0..1_000_000 {
+        order(number, &mut call, &mut judges);
+    }
+    let seconds = watch.seconds();
+    assert!(judges.bytes() < 4_000_000, "{} bytes", judges.bytes());
+    if std::env::var_os("SHOW").is_some() {
+        panic!("{:.0} ns an observation, {} bytes", seconds * 1e9 / 9e6, judges.bytes());
+    }
+}

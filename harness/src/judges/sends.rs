@@ -4,7 +4,7 @@
 use std::collections::VecDeque;
 
 use beaufort_reports::{BookError, SendRow};
-use beaufort_sim::ids::{Address, CallId};
+use beaufort_sim::ids::{Address, CallId, ProcessId};
 use beaufort_sim::observe::{Handling, Outcome};
 use beaufort_sim::plan::Plan;
 use rustc_hash::FxHashMap;
@@ -70,8 +70,8 @@ impl Sends {
     }
 
     /// The caller is done with an attempt.
-    pub(crate) fn answered(&mut self, call: CallId, outcome: Outcome) {
-        self.change(call, |known| {
+    pub(crate) fn answered(&mut self, call: CallId, outcome: Outcome, by: ProcessId) {
+        self.change(call, by, |known| {
             if known.belief != NO_BELIEF {
                 return Err("was answered twice");
             }
@@ -92,8 +92,8 @@ impl Sends {
     }
 
     /// The callee did something about an attempt.
-    pub(crate) fn handled(&mut self, call: CallId, how: Handling) {
-        self.change(call, |known| {
+    pub(crate) fn handled(&mut self, call: CallId, how: Handling, by: ProcessId) {
+        self.change(call, by, |known| {
             if known.handling != NO_HANDLING {
                 return Err("was handled twice");
             }
@@ -108,14 +108,19 @@ impl Sends {
         });
     }
 
-    fn change(&mut self, call: CallId, change: impl FnOnce(&mut Call) -> Result<(), &'static str>) {
+    fn change(
+        &mut self,
+        call: CallId,
+        by: ProcessId,
+        change: impl FnOnce(&mut Call) -> Result<(), &'static str>,
+    ) {
         let slot = match call.0.checked_sub(self.from) {
             Some(offset) => self.window.get_mut(offset as usize).and_then(Option::as_mut),
             None => self.sparse.get_mut(&call.0),
         };
         let Some(known) = slot.filter(|known| !known.closed) else {
-            let why = format!("call {} is answered or handled, but it was never sent or was over", call.0);
-            self.error(why, Address::default());
+            let why = format!("it answers or handles call {}, which was never sent or is over", call.0);
+            self.error(why, Address { process: by, part: 0 });
             return;
         };
         let problem = change(known).err();
@@ -247,13 +252,13 @@ mod tests {
             let call = CallId(id);
             match what {
                 "sent" => book.sent(call, Address::default()),
-                "ok" => book.answered(call, Outcome::Ok),
-                "refused" => book.answered(call, Outcome::Refused),
-                "failed" => book.answered(call, Outcome::Failed),
-                "unknown" => book.answered(call, Outcome::Unknown),
-                "stored" => book.handled(call, Handling::Stored),
-                "suppressed" => book.handled(call, Handling::Suppressed),
-                _ => book.handled(call, Handling::Rejected),
+                "ok" => book.answered(call, Outcome::Ok, ProcessId(0)),
+                "refused" => book.answered(call, Outcome::Refused, ProcessId(0)),
+                "failed" => book.answered(call, Outcome::Failed, ProcessId(0)),
+                "unknown" => book.answered(call, Outcome::Unknown, ProcessId(0)),
+                "stored" => book.handled(call, Handling::Stored, ProcessId(0)),
+                "suppressed" => book.handled(call, Handling::Suppressed, ProcessId(0)),
+                _ => book.handled(call, Handling::Rejected, ProcessId(0)),
             }
         }
         book
@@ -299,13 +304,13 @@ mod tests {
         for id in 1..=100_000u64 {
             book.sent(CallId(id), Address::default());
             if id % 1000 != 0 {
-                book.handled(CallId(id), Handling::Stored);
-                book.answered(CallId(id), Outcome::Ok);
+                book.handled(CallId(id), Handling::Stored, ProcessId(0));
+                book.answered(CallId(id), Outcome::Ok, ProcessId(0));
             }
         }
         assert!(book.remembered() <= WINDOW + 101, "{}", book.remembered());
-        book.handled(CallId(1000), Handling::Rejected);
-        book.answered(CallId(1000), Outcome::Ok);
+        book.handled(CallId(1000), Handling::Rejected, ProcessId(0));
+        book.answered(CallId(1000), Outcome::Ok, ProcessId(0));
         assert_eq!(book.wrong, 1);
     }
 }

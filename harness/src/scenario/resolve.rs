@@ -3,13 +3,14 @@
 
 use std::sync::Arc;
 
+use beaufort_sim::faults;
 use beaufort_sim::kernel::World;
 use beaufort_sim::plan::{Plan, PlanError};
 use beaufort_sim::random::name_hash;
 use beaufort_sim::services::load::anchor;
 
 use super::de::from_tree;
-use super::diagnostics::{Diagnostic, Span, did_you_mean, listed};
+use super::diagnostics::{Diagnostic, Severity, Span, did_you_mean, listed, sort};
 use super::load::Loaded;
 use super::locate;
 use super::model::{Scenario, VariantHeader, read_header};
@@ -168,12 +169,16 @@ pub fn check(loaded: &Loaded) -> Checked {
         Ok(base) => checked.base = Some(base),
         Err(refused) => checked.diagnostics = refused.diagnostics,
     }
-    checked.diagnostics.extend(checked.base.as_ref().and_then(nothing_judged));
+    if let Some(base) = &checked.base {
+        checked.diagnostics.extend(nothing_judged(base));
+        checked.diagnostics.extend(pointless_faults(base));
+    }
     let names: Vec<String> = loaded.variants().into_iter().map(str::to_owned).collect();
     checked.variants = names.len();
     for name in &names {
         check_variant(loaded, name, &mut checked);
     }
+    sort(&mut checked.diagnostics);
     checked
 }
 
@@ -253,6 +258,14 @@ fn nothing_judged(base: &Resolved) -> Option<Diagnostic> {
     let warning =
         Diagnostic::warning("nothing is judged: there is no `always` and no `objectives`", Span::NONE);
     empty.then(|| warning.help("`beaufort list contracts` and `beaufort list objectives` show what there is"))
+}
+
+/// Faults that can be armed and never felt.
+fn pointless_faults(base: &Resolved) -> Vec<Diagnostic> {
+    let warnings = faults::warnings(&base.plan);
+    let warn =
+        |warning| Diagnostic { severity: Severity::Warning, ..locate::diagnostic(&base.tree, warning, &[]) };
+    warnings.iter().map(warn).collect()
 }
 
 /// Adds what is wrong with a variant, unless it was wrong before it.

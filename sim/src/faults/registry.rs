@@ -3,7 +3,7 @@
 //! and end alike.
 
 use std::cmp::Reverse;
-use std::collections::BinaryHeap;
+use std::collections::{BTreeMap, BinaryHeap};
 use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
@@ -12,7 +12,7 @@ use crate::faults::{Action, At, Placement, check};
 use crate::ids::{FaultId, FaultMask, Item, PlaceId, ProcessId};
 use crate::node::Point;
 use crate::plan::{Location, Plan, PlanError};
-use crate::random::{Purpose, Random};
+use crate::random::{Purpose, Random, mix};
 use crate::time::{Span, Time};
 
 /// How often a fault was planned, began, altered something and healed.
@@ -87,6 +87,8 @@ struct Scheduled {
     left: Option<u32>,
     /// With drawn instants: how many strikes are due at the next pass.
     ready: u32,
+    /// How often each item was struck at a point; only those that were.
+    struck: BTreeMap<u64, u32>,
     /// Whole activations in force.
     whole: u32,
     /// At which strength it is, in thousandths.
@@ -157,6 +159,7 @@ impl Registry {
             watched: watched.map(Arc::new),
             left: times,
             ready: 0,
+            struck: BTreeMap::new(),
             whole: 0,
             strength: 1000,
             active: 0,
@@ -331,7 +334,8 @@ impl Registry {
     }
 
     /// A process passes a point that a fault watches. If the fault strikes, its actions are to begin: for
-    /// this process, or (`None`) for all. A redelivery is another run and may survive.
+    /// this process, or (`None`) for all. A redelivery is another run and may survive; so may a request
+    /// that is tried again, although neither the item nor the run tell it from the one that was struck.
     pub fn pass(
         &mut self,
         fault: FaultId,
@@ -346,11 +350,13 @@ impl Registry {
         let random = self.random;
         let scheduled = &mut self.faults[fault.index()];
         let placement = Arc::clone(&scheduled.placement);
+        let struck = scheduled.struck.get(&item.identity()).copied().unwrap_or(0);
         let chosen = match (placement.chance, placement.nth) {
             (Some(chance), _) => {
-                random.chance(chance.0, Purpose::FaultChance, scheduled.label, [item.identity(), run])
+                let identity = [item.identity(), mix(run, u64::from(struck))];
+                random.chance(chance.0, Purpose::FaultChance, scheduled.label, identity)
             }
-            (None, Some(nth)) => item.number % nth.max(1) == nth.max(1) - 1,
+            (None, Some(nth)) => struck == 0 && item.number % nth.max(1) == nth.max(1) - 1,
             (None, None) => true,
         };
         if !chosen {
@@ -361,6 +367,7 @@ impl Registry {
         } else if let Some(left) = &mut scheduled.left {
             *left = left.checked_sub(1)?;
         }
+        *scheduled.struck.entry(item.identity()).or_insert(0) += 1;
         let only = (!placement.all).then_some(process);
         self.begin(fault, only, now).then_some(only)
     }

@@ -9,7 +9,7 @@ use crate::message::broker::{ReceiveMode, Settlement};
 use crate::message::control;
 use crate::message::store::{Operation, WriteVerb};
 use crate::plan::{Endpoint, Plan, PlanError, Protocol};
-use crate::random::name_hash;
+use crate::random::{mix, name_hash};
 use crate::recipe::program::{Block, Op, Program, Route, TransactedSend, Verb};
 use crate::recipe::step::{Call, Send, State, Step};
 use crate::recipe::trigger::Source;
@@ -342,7 +342,9 @@ impl Compiler<'_> {
             _ => Sdk::of(self.plan, to),
         };
         // A breaker belongs to the callee, so another part does not make another route.
-        let route = Route { to: Address { part: 0, ..to.address }, sdk, policy };
+        let callee = self.plan.process(to.address.process).hash;
+        let hash = mix(name_hash(self.recipe.node), callee);
+        let route = Route { to: Address { part: 0, ..to.address }, sdk, policy, hash };
         if let Some(index) = self.routes.iter().position(|known| *known == route) {
             return Ok(index as u8);
         }

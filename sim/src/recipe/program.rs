@@ -52,6 +52,8 @@ pub struct Route {
     pub sdk: Sdk,
     /// How.
     pub policy: Policy,
+    /// The hash of the names of the app and the callee; enters the draws of its jitter.
+    pub hash: u64,
 }
 
 /// One operation.

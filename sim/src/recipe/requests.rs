@@ -4,9 +4,10 @@ use crate::ids::{CallId, ConnectionId, Item};
 use crate::kernel::slab::Slab;
 use crate::message::{Body, Cargo, Message, http};
 use crate::node::Context;
-use crate::observe::{Handling, Outcome, What};
+use crate::observe::{Handling, Outcome};
 use crate::recipe::run::Ending;
 use crate::recipe::trigger::Ticket;
+use crate::recipe::worker::handled;
 
 #[derive(Clone, Debug)]
 struct Pending {
@@ -63,7 +64,7 @@ impl Requests {
             _ => None,
         };
         if let Some(how) = how {
-            cx.observe_on(pending.connection, pending.item, What::Handled { call: pending.call, how });
+            handled(pending.connection, pending.item, pending.call, how, cx);
         }
         let answer = Message {
             call: pending.call,

@@ -137,9 +137,8 @@ impl Interpreter {
     #[must_use]
     pub fn new(program: Arc<Program>, journal: Option<Journal>, timeout: Option<Span>) -> Interpreter {
         let callers = program.routes.iter().enumerate();
-        let callers = callers.map(|(index, route)| {
-            Caller::new(&route.policy, route.sdk, program.app ^ index as u64, index as u8 + 1)
-        });
+        let callers =
+            callers.map(|(index, route)| Caller::new(&route.policy, route.sdk, route.hash, index as u8 + 1));
         Interpreter {
             runs: Slab::default(),
             generations: Vec::new(),

@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use crate::faults::Hook;
 use crate::faults::local::Value;
-use crate::ids::{Address, ConnectionId, Execution, Item, ProcessId};
+use crate::ids::{Address, CallId, ConnectionId, Execution, Item, ProcessId};
 use crate::message::broker::Settlement;
 use crate::message::{Body, Message, control, http};
 use crate::node::{Context, Input, Process};
@@ -82,6 +82,15 @@ enum Life {
     Drained,
 }
 
+/// What is known of a node on which the readiness depends.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+struct Dependency {
+    /// Whether a probe is under way.
+    asked: bool,
+    /// Whether it did not answer, or said no.
+    down: bool,
+}
+
 /// What a person does about the work; machines attend from the start.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Attention {
@@ -120,15 +129,15 @@ pub struct Worker {
     /// Runs that wait for one of the `concurrency` places.
     waiting: VecDeque<Start>,
     attention: Attention,
-    /// Which of the `health` nodes answered the last probe.
-    healthy: Vec<bool>,
+    /// What is known of the `health` nodes, in their order.
+    dependencies: Vec<Dependency>,
 }
 
 impl Worker {
     /// A new instance.
     #[must_use]
     pub fn new(settings: Arc<Settings>, trigger: Trigger, interpreter: Interpreter) -> Worker {
-        let healthy = vec![true; settings.health.len()];
+        let dependencies = vec![Dependency::default(); settings.health.len()];
         Worker {
             settings,
             trigger,
@@ -136,12 +145,12 @@ impl Worker {
             life: Life::default(),
             waiting: VecDeque::new(),
             attention: Attention::Away,
-            healthy,
+            dependencies,
         }
     }
 
     fn start(&mut self, cx: &mut Context<'_>) {
-        let identity = [u64::from(self.settings.index), cx.now().0];
+        let identity = [0, cx.now().0];
         let mut after = self.settings.start_up.at(cx.draw(Purpose::ColdStart, identity));
         for hook in [Hook::ColdStart, Hook::SlowStart] {
             if let Some(strike) = cx.strike(hook, 0, Item::default(), cx.now().0) {
@@ -173,13 +182,15 @@ impl Worker {
             Body::Probe => {
                 // A hung process does not answer at all.
                 if cx.visible(Hook::Hang, 0).is_none() {
-                    let ready = self.life == Life::Serving && self.healthy.iter().all(|up| *up);
+                    self.ask_dependencies(cx);
+                    let healthy = self.dependencies.iter().all(|node| !node.down);
+                    let ready = self.life == Life::Serving && healthy;
                     cx.datagram(from, message.answer(Body::ProbeAnswer { ready }));
                 }
             }
             Body::ProbeAnswer { ready } => {
                 if let Some(known) = self.settings.health.iter().position(|node| *node == from) {
-                    self.healthy[known] = *ready;
+                    self.dependencies[known] = Dependency { asked: false, down: !*ready };
                 }
             }
             Body::Control(control::Command::Drain) => {
@@ -191,6 +202,7 @@ impl Worker {
                 }
             }
             Body::Request(request) => self.request(connection, &message, *request, cx),
+            Body::Control(command) => self.control(connection, &message, *command, cx),
             _ => {
                 if self.interpreter.on_message(&message, &mut self.trigger, cx) {
                     return;
@@ -213,6 +225,34 @@ impl Worker {
         }
     }
 
+    /// Probes the nodes on which its own readiness depends. One that did not answer since the last time
+    /// is down.
+    fn ask_dependencies(&mut self, cx: &mut Context<'_>) {
+        for (node, known) in self.settings.health.iter().zip(&mut self.dependencies) {
+            known.down |= known.asked;
+            known.asked = true;
+            cx.datagram(*node, Message::new(Body::Probe));
+        }
+    }
+
+    /// Where there is no front, an instance says itself how it is; it cannot switch itself off.
+    fn control(
+        &mut self,
+        connection: ConnectionId,
+        message: &Message,
+        command: control::Command,
+        cx: &mut Context<'_>,
+    ) {
+        let answer = match command {
+            control::Command::Verify { .. } => {
+                handled(connection, Item::default(), message.call, Handling::Stored, cx);
+                control::Answer::State { up: self.life == Life::Serving }
+            }
+            _ => control::Answer::Refused,
+        };
+        cx.answer(connection, message.answer(Body::ControlAnswer(answer)));
+    }
+
     fn request(
         &mut self,
         connection: ConnectionId,
@@ -228,11 +268,9 @@ impl Worker {
         }
         if request.verb == http::Verb::Validate {
             // Its ingress counts it as a call; a handshake has no effect.
-            let how = Handling::Suppressed;
-            cx.observe(Item::default(), What::Handled { call: message.call, how });
-            let body = Body::Response(http::Response::status(200));
-            cx.answer(connection, message.answer(body));
-            return;
+            let item = message.cargo.first().unwrap_or_default();
+            handled(connection, item, message.call, Handling::Suppressed, cx);
+            return respond(connection, message, 200, cx);
         }
         let item = message.cargo.first().unwrap_or_default();
         if self.settings.joins {
@@ -240,7 +278,7 @@ impl Worker {
                 Joined::No => {}
                 Joined::Waits => return,
                 Joined::Answered(status) => {
-                    cx.observe(item, What::Handled { call: message.call, how: Handling::Suppressed });
+                    handled(connection, item, message.call, Handling::Suppressed, cx);
                     return respond(connection, message, status, cx);
                 }
             }
@@ -372,6 +410,19 @@ impl Worker {
     }
 }
 
+/// Books what became of a call; a message that is no call has no place in the books.
+pub(super) fn handled(
+    connection: ConnectionId,
+    item: Item,
+    call: CallId,
+    how: Handling,
+    cx: &mut Context<'_>,
+) {
+    if call != CallId(0) {
+        cx.observe_on(connection, item, What::Handled { call, how });
+    }
+}
+
 /// What becomes of a further request for an item.
 enum Joined {
     /// It is the first.
@@ -450,7 +501,7 @@ impl Process for Worker {
         self.life = Life::default();
         self.waiting.clear();
         self.attention = Attention::Away;
-        self.healthy.iter_mut().for_each(|up| *up = true);
+        self.dependencies.fill(Dependency::default());
     }
 
     fn inventory(&self, out: &mut dyn FnMut(Held)) {

@@ -6,7 +6,7 @@ use crate::client::feed::{ChangeFeedProcessor, FeedRules};
 use crate::ids::{Address, NodeId, ProcessId};
 use crate::node::Process;
 use crate::plan::{Endpoint, Location, PlaceRole, Plan, PlanError, Protocol};
-use crate::random::{mix, name_hash};
+use crate::random::name_hash;
 use crate::recipe::compile::{self, Recipe};
 use crate::recipe::feeder::Feeder;
 use crate::recipe::hosts::front::{Front, Fronting, Measure, Scaling};
@@ -25,6 +25,9 @@ use crate::units::{Count, Distribution};
 
 /// How long a managed part of the platform is not there when a zone is lost; "a few seconds" (facts 1.9).
 pub const BLIP: Span = Span::secs(5);
+
+/// The processes of an app.
+pub type Built = Vec<(ProcessId, Box<dyn Process>)>;
 
 /// An app, as its host describes it.
 #[derive(Clone, Debug)]
@@ -49,6 +52,8 @@ pub struct App<'a> {
     pub prefetch: u32,
     /// How long the lock of a message is renewed while its run lasts.
     pub renew_lock: Span,
+    /// How long a session is kept when no further message comes.
+    pub session_idle: Span,
     /// Which part of the source it reads, of a store that holds several.
     pub only: Option<&'a str>,
     /// The nodes without which an instance does not call itself ready.
@@ -210,7 +215,7 @@ impl App<'_> {
     ///
     /// # Errors
     /// If its recipe cannot work.
-    pub fn build(&self, plan: &Plan) -> Result<Vec<(ProcessId, Box<dyn Process>)>, PlanError> {
+    pub fn build(&self, plan: &Plan) -> Result<Built, PlanError> {
         let node = self.recipe.node;
         let source = Source::resolve(node, self.recipe.trigger, plan)?;
         let program = Arc::new(compile::compile(&self.recipe, &source, plan)?);
@@ -218,7 +223,7 @@ impl App<'_> {
         let (slots, fronts) = split(id, plan);
         let front = fronts.first().copied();
         let health = self.health_nodes(plan)?;
-        let mut built: Vec<(ProcessId, Box<dyn Process>)> = Vec::new();
+        let mut built = Built::new();
         for (index, slot) in slots.iter().enumerate() {
             let journal = match self.spread {
                 Spread::Durable => plan.place_named(node).map(Journal::new),
@@ -234,7 +239,7 @@ impl App<'_> {
                 health: health.clone(),
             };
             let interpreter = Interpreter::new(Arc::clone(&program), journal, self.run_timeout);
-            let trigger = self.trigger(source, index, plan)?;
+            let trigger = self.trigger(source, *slot, plan)?;
             built.push((*slot, Box::new(Worker::new(Arc::new(settings), trigger, interpreter))));
         }
         if let Some(front) = front {
@@ -243,7 +248,7 @@ impl App<'_> {
         Ok(built)
     }
 
-    fn trigger(&self, source: Source, index: usize, plan: &Plan) -> Result<Trigger, PlanError> {
+    fn trigger(&self, source: Source, slot: ProcessId, plan: &Plan) -> Result<Trigger, PlanError> {
         Ok(match source {
             Source::Http => Trigger::Requests(Requests::new(false)),
             Source::Push => Trigger::Requests(Requests::new(true)),
@@ -254,12 +259,12 @@ impl App<'_> {
                 batch: self.recipe.batch,
                 app: name_hash(self.recipe.node),
             })),
-            Source::Feed(store) => Trigger::Feeder(self.feeder(store, index, plan)?),
+            Source::Feed(store) => Trigger::Feeder(self.feeder(store, slot, plan)?),
             Source::Queue(queue) => Trigger::Intake(Box::new(self.intake(queue, plan)?)),
         })
     }
 
-    fn feeder(&self, store: Address, index: usize, plan: &Plan) -> Result<Feeder, PlanError> {
+    fn feeder(&self, store: Address, slot: ProcessId, plan: &Plan) -> Result<Feeder, PlanError> {
         let node = self.recipe.node;
         let part = match (self.only, self.recipe.trigger.strip_suffix(".change-feed")) {
             (Some(only), Some(name)) => plan.resolve(node, "only", &format!("{name}.{only}"))?.address.part,
@@ -268,7 +273,7 @@ impl App<'_> {
         let rules = FeedRules { poll: self.every, max: self.recipe.batch, ..FeedRules::default() };
         let app = name_hash(node);
         let processor = plan.node(node).unwrap_or_default().0;
-        let owner = mix(app, index as u64);
+        let owner = plan.process(slot).hash;
         let processor = ChangeFeedProcessor::new(store, part, processor, owner, space::FEED, rules);
         Ok(Feeder::new(processor, app))
     }
@@ -281,6 +286,7 @@ impl App<'_> {
             prefetch: self.prefetch,
             mode: self.recipe.receive,
             renew_lock: self.renew_lock,
+            session_idle: self.session_idle,
             ..ReceiverRules::default()
         };
         Ok(Intake::new(Receiver::new(queue, rules, app, space::RECEIVE), app))

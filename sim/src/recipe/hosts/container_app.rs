@@ -59,6 +59,9 @@ pub struct ContainerApp {
     /// How long the lock of a message is renewed while its run lasts. Default: 5m, as the processor of the
     /// client library \[K\].
     pub renew_lock: Span,
+    /// How long a session is kept when no further message comes. Default: 1s; the client library waits
+    /// its try time-out of 60s \[K\], which with many short sessions leaves most places idle.
+    pub session_idle: Span,
     /// How messages are taken. Default: peek-lock.
     pub receive: ReceiveMode,
     /// Which part of the source it reads, of a store that holds several. Default: all.
@@ -100,6 +103,7 @@ impl Default for ContainerApp {
             batch: None,
             prefetch: 0,
             renew_lock: Span::mins(5),
+            session_idle: Span::secs(1),
             receive: ReceiveMode::PeekLock,
             only: None,
             health: Vec::new(),
@@ -149,6 +153,7 @@ impl ContainerApp {
             every: self.every.unwrap_or(defaults.every),
             prefetch: self.prefetch,
             renew_lock: self.renew_lock,
+            session_idle: self.session_idle,
             only: self.only.as_deref(),
             health: &self.health,
             run_timeout: None,

@@ -9,6 +9,7 @@ use crate::message::{Body, Cargo, Message, control, http};
 use crate::node::{CloseReason, Context, Input, Process, TimerId};
 use crate::observe::{Belief, Handling, Held, Outcome, Symptom, What};
 use crate::random::{Purpose, mix};
+use crate::recipe::worker::handled;
 use crate::time::{Span, Time};
 
 /// What a front is told.
@@ -282,7 +283,7 @@ impl Front {
             Outcome::Failed | Outcome::Unknown => None,
         };
         if let Some(how) = how {
-            cx.observe_on(client.connection, client.item, What::Handled { call: client.call, how });
+            handled(client.connection, client.item, client.call, how, cx);
         }
         let answer = Message {
             call: client.call,
@@ -423,8 +424,8 @@ impl Front {
             }
             _ => control::Answer::Refused,
         };
-        if message.call != CallId(0) && answer != control::Answer::Refused {
-            cx.observe(Item::default(), What::Handled { call: message.call, how: Handling::Stored });
+        if answer != control::Answer::Refused {
+            handled(connection, Item::default(), message.call, Handling::Stored, cx);
         }
         cx.answer(connection, message.answer(Body::ControlAnswer(answer)));
     }
@@ -467,7 +468,7 @@ impl Front {
 fn respond(connection: ConnectionId, message: &Message, status: u16, cx: &mut Context<'_>) {
     if status == 403 {
         let item = message.cargo.first().unwrap_or_default();
-        cx.observe_on(connection, item, What::Handled { call: message.call, how: Handling::Rejected });
+        handled(connection, item, message.call, Handling::Rejected, cx);
     }
     cx.answer(connection, message.answer(Body::Response(http::Response::status(status))));
 }

@@ -117,6 +117,7 @@ impl LogicApp {
             every: self.every.unwrap_or(Span::secs(1)),
             prefetch: 0,
             renew_lock: self.renew_lock,
+            session_idle: Span::secs(1),
             only: None,
             health: &[],
             run_timeout: None,

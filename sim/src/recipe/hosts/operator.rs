@@ -88,6 +88,7 @@ impl Operator {
             every: self.every,
             prefetch: 0,
             renew_lock: Span::FOREVER,
+            session_idle: Span::secs(1),
             only: None,
             health: &[],
             run_timeout: None,

@@ -303,6 +303,50 @@ fn a_front_hands_the_answer_back_and_books_what_it_says() {
 }
 
 #[test]
+fn an_instance_is_ready_only_with_the_nodes_of_its_health() {
+    let api = ContainerApp {
+        trigger: "http".to_owned(),
+        steps: vec![reply(200)],
+        health: vec!["stock".to_owned()],
+        ..ContainerApp::default()
+    };
+    let nodes = vec![("stock", database(&[])), ("api", NodeKind::ContainerApp(api))];
+    let plan = plan(nodes).expect("a plan");
+    let stock = process(&plan, "stock");
+    let mut rig = bench(&plan, "api#0");
+    let mut is_ready = |answered: Option<bool>| {
+        let effects = rig.message(CLIENT, Message::new(Body::Probe));
+        if let Some(ready) = answered {
+            rig.message(stock, Message::new(Body::ProbeAnswer { ready }));
+        }
+        bodies(&effects)
+            .find_map(|body| if let Body::ProbeAnswer { ready } = body { Some(*ready) } else { None })
+    };
+    assert_eq!(is_ready(Some(true)), Some(true));
+    assert_eq!(is_ready(Some(false)), Some(true), "it does not know yet");
+    assert_eq!(is_ready(Some(true)), Some(false), "the store had said no");
+    assert_eq!(is_ready(None), Some(true));
+    assert_eq!(is_ready(Some(true)), Some(false), "the store had said nothing");
+    assert_eq!(is_ready(Some(true)), Some(true));
+}
+
+#[test]
+fn the_handshake_of_an_event_router_is_answered_and_booked() {
+    let plan = everything();
+    let mut rig = bench(&plan, "api#0");
+    let mut handshake = request(4, item(0));
+    if let Body::Request(request) = &mut handshake.body {
+        request.verb = crate::message::http::Verb::Validate;
+    }
+    handshake.cargo = Cargo::None;
+    let effects = rig.message(CLIENT, handshake);
+    assert_eq!(replies(&effects), [200]);
+    let booked = What::Handled { call: CallId(4), how: Handling::Suppressed };
+    assert!(observed(&effects).any(|what| *what == booked));
+    assert!(!rig.busy(), "no run is started");
+}
+
+#[test]
 fn a_replica_that_dies_costs_its_requests_and_gets_no_more() {
     let plan = everything();
     let mut rig = bench(&plan, "api");
