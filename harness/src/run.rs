@@ -102,7 +102,7 @@ fn drive(world: &mut World, judges: &mut Judges, options: &Options<'_>) -> Resul
             Some(_) => world.step(judges),
         };
         steps += 1;
-        if steps % LOOK == 0 && options.cancelled() {
+        if steps.is_multiple_of(LOOK) && options.cancelled() {
             return Err(RunError::Cancelled);
         }
         let now = world.now();
@@ -171,7 +171,7 @@ pub fn replay(
     while world.next_at().is_some_and(|next| next <= until) {
         world.step(sink);
         steps += 1;
-        if steps % LOOK == 0 && options.cancelled() {
+        if steps.is_multiple_of(LOOK) && options.cancelled() {
             return Err(RunError::Cancelled);
         }
     }

@@ -1,5 +1,5 @@
 //! The bare engine: pairs of processes that throw an item back and forth, no judges, no faults. The figure
-//! is kernel events a second; see the note at the end of the file.
+//! is kernel events a second.
 
 use std::hint::black_box;
 use std::sync::Arc;

@@ -194,7 +194,6 @@ impl Items {
     }
 
     /// A copy moves; at its new place that counts as an arrival.
-    #[expect(clippy::too_many_arguments, reason = "an observation, and what it may change")]
     pub(crate) fn moved(
         &mut self,
         rules: &Rules,
@@ -244,7 +243,6 @@ impl Items {
     }
 
     /// Counts on the lanes of an item, and runs the hooks of a lane that counts for the first time.
-    #[expect(clippy::too_many_arguments, reason = "the one place through which every booking goes")]
     fn hit(
         &mut self,
         rules: &Rules,

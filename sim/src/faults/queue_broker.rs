@@ -132,7 +132,8 @@ hook_fault! {
     } on BROKER, at Hook::ScheduleLate, |it| Value::Latency(it.delay)
 }
 hook_fault! {
-    /// Messages that the app cannot handle, however often they come.
+    /// Messages that the app cannot handle, however often they come. They stay poison beyond the end of
+    /// the run; with `for`, the app is repaired after that long.
     Poison {} on HOST, at Hook::Poison
 }
 hook_fault! {

@@ -1,7 +1,7 @@
 //! How the world carries a fault out and takes it back. Beginning and end are exhaustive over the
 //! actions: nothing is healed anywhere else.
 
-use crate::faults::Action;
+use crate::faults::{Action, Hook};
 use crate::faults::registry::Move;
 use crate::ids::{FaultId, FaultMask, Item, ProcessId};
 use crate::kernel::world::World;
@@ -186,6 +186,8 @@ impl World {
                 self.drift(*id, -*ppm);
             }
             Action::Network(disturbance) => self.network.calm(disturbance),
+            // The run is over, but what is poison stays poison; only an end that the scenario names is a repair.
+            Action::Local(_, active) if active.hook == Hook::Poison && self.now >= self.plan.ends() => {}
             Action::Local(id, _) => self.shells[id.index()].faults.end(fault),
             Action::Reset(_) | Action::Surge => {}
         }

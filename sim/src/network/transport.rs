@@ -502,7 +502,6 @@ impl Network {
     }
 
     /// What the active disturbances do to one message.
-    #[expect(clippy::too_many_arguments, reason = "who, what and by which names: one call, one place")]
     fn weather(
         &mut self,
         random: &Random,
