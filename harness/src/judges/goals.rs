@@ -112,12 +112,25 @@ struct Backlog {
 /// What is measured for one objective.
 #[derive(Clone, Debug)]
 enum Meter {
-    Share { offered: u64, concluded: u64, good: u64, counted: u64 },
+    Share {
+        offered: u64,
+        concluded: u64,
+        good: u64,
+        counted: u64,
+    },
     Durations(Durations),
     Episodes(Vec<Episode>),
     /// `open`: items that are accepted and have not had their effect. `peak`: the highest backlog ever seen.
-    Backlogs { open: i64, peak: i64, level: Level, backlogs: Vec<Backlog> },
-    Runs { under_way: FxHashMap<u64, Time>, durations: Durations },
+    Backlogs {
+        open: i64,
+        peak: i64,
+        level: Level,
+        backlogs: Vec<Backlog>,
+    },
+    Runs {
+        under_way: FxHashMap<u64, Time>,
+        durations: Durations,
+    },
     Nothing,
 }
 

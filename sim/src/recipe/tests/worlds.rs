@@ -215,7 +215,8 @@ fn the_reader_of_a_feed_scales_with_what_waits_in_the_part_that_it_reads() {
         steps: vec![work(Span::secs(2)), Step::Checkpoint(step::Checkpoint::default())],
         ..FunctionApp::default()
     };
-    let steps = vec![transaction(vec![insert("orders.order", None), insert("orders.event", None)]), reply(202)];
+    let steps =
+        vec![transaction(vec![insert("orders.order", None), insert("orders.event", None)]), reply(202)];
     let nodes = vec![
         ("shoppers", load("orders-api")),
         ("orders", NodeKind::CosmosDb(orders)),
