@@ -60,7 +60,8 @@ const GRACE: Span = Span::secs(3);
 const BASE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/faults/base.yaml");
 
 fn scenario(changes: &[String]) -> Result<(Arc<Plan>, Arc<Rules>), String> {
-    let loaded = load(BASE, changes).map_err(|bad| render(&bad.diagnostics, &bad.sources, Look::default()))?;
+    let loaded =
+        load(BASE, changes).map_err(|bad| render(&bad.diagnostics, &bad.sources, Look::default()))?;
     let resolved = loaded.resolve(None);
     let resolved = resolved.map_err(|no| render(&no.diagnostics, &loaded.sources, Look::default()))?;
     Ok((resolved.plan, resolved.rules))
@@ -145,8 +146,15 @@ impl Played {
     /// The places at which every item has its effect.
     fn effects(&self) -> Vec<PlaceId> {
         let names = [
-            "db.order", "docs.order", "db.closed", "db.slept", "db.pushed", "db.followed", "partner.charge",
-            "partner.tell", "partner.book",
+            "db.order",
+            "docs.order",
+            "db.closed",
+            "db.slept",
+            "db.pushed",
+            "db.followed",
+            "partner.charge",
+            "partner.tell",
+            "partner.book",
         ];
         names.iter().filter_map(|name| self.plan.place_named(name)).collect()
     }
@@ -292,7 +300,8 @@ fn a_hidden_fault_is_felt_and_never_seen_by_probes() {
     let mut report = String::new();
     for row in HIDDEN {
         let open = play(&row.changes("")).unwrap_or_else(|refused| panic!("{}: {refused}", row.id));
-        let hidden = play(&row.changes("hidden: true")).unwrap_or_else(|refused| panic!("{}: {refused}", row.id));
+        let hidden =
+            play(&row.changes("hidden: true")).unwrap_or_else(|refused| panic!("{}: {refused}", row.id));
         if open.watch.unready.is_empty() {
             report.push_str(&format!("{} on {}: probes do not see it at all\n", row.id, row.target));
         }

@@ -1,6 +1,8 @@
 //! A snapshot runs on as the original does; and what does not concern a thing changes nothing for it: a
 //! node that nobody calls, a fault that never fires.
 
+#![expect(clippy::expect_used, clippy::panic, reason = "the helpers of a test may fail it")]
+
 use std::sync::Arc;
 
 use beaufort_harness::judges::Judges;
@@ -60,7 +62,7 @@ fn a_crash_takes_everything_volatile_at_once() {
         while world.next_at().is_some_and(|next| next.0 < ends.0 / 50 * moment) {
             world.step(&mut Nobody);
         }
-        for index in 0..resolved.plan.processes.len() {
+        for (index, in_use) in in_use.iter_mut().enumerate() {
             let process = world.process(ProcessId(index as u32));
             let mut once = process.clone_box();
             once.crash();
@@ -68,7 +70,7 @@ fn a_crash_takes_everything_volatile_at_once() {
             twice.crash();
             let name = &resolved.plan.processes[index].name;
             assert_eq!(format!("{twice:?}"), format!("{once:?}"), "{name}");
-            in_use[index] |= format!("{process:?}") != format!("{once:?}");
+            *in_use |= format!("{process:?}") != format!("{once:?}");
         }
     }
     let idle = in_use.iter().zip(&resolved.plan.processes).filter(|(used, _)| !**used);

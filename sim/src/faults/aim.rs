@@ -35,8 +35,7 @@ pub mod kinds {
         "logic-app",
     ];
     /// Hosts of the user's own code.
-    pub const HOST: &[&str] =
-        &["container-app", "function-app", "logic-app", "operator"];
+    pub const HOST: &[&str] = &["container-app", "function-app", "logic-app", "operator"];
     /// Generators.
     pub const LOAD: &[&str] = &["load"];
     /// Everything.

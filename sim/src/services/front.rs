@@ -158,14 +158,7 @@ impl Front {
         slowed
     }
 
-    fn longer(
-        &mut self,
-        cx: &Context<'_>,
-        usual: Span,
-        strike: Strike,
-        item: Item,
-        occurrence: u64,
-    ) -> Span {
+    fn longer(&mut self, cx: &Context<'_>, usual: Span, strike: Strike, item: Item, occurrence: u64) -> Span {
         match strike.value {
             Value::Span(extra) => usual + extra,
             Value::Number(factor) => usual.scaled(factor, 1000),

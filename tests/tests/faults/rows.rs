@@ -32,7 +32,8 @@ pub(crate) const ROWS: &[Row] = &[
     row("proc.cold-start", "app", "").with(RESTART),
     row("proc.slow-start", "app", "delay: 5s").with(RESTART),
     row("proc.exception", "worker", "chance: 20%"),
-    row("cpu.pressure", "app", "load: 99%").with(&["nodes.app.steps.think.work=40ms", "nodes.app.request-timeout=1s"]),
+    row("cpu.pressure", "app", "load: 99%")
+        .with(&["nodes.app.steps.think.work=40ms", "nodes.app.request-timeout=1s"]),
     row("vm.stop", "worker", ""),
     row("vm.redeploy", "worker", ""),
     row("spot.eviction", "app/2", ""),
@@ -59,13 +60,15 @@ pub(crate) const ROWS: &[Row] = &[
     row("ack.lost", "archive", ""),
     row("send.ack-lost", "jobs", "chance: 50%"),
     row("msg.duplicate", "jobs", ""),
-    row("dedup.window-miss", "jobs", "").with(&["faults.helper={ send.ack-lost: jobs, at: 15s, for: 15s, chance: 50% }"]),
+    row("dedup.window-miss", "jobs", "")
+        .with(&["faults.helper={ send.ack-lost: jobs, at: 15s, for: 15s, chance: 50% }"]),
     row("msg.reorder", "jobs", "").with(&["faults.helper={ proc.pause: worker, at: 16s, for: 4s }"]),
     row("msg.delay-visibility", "jobs", ""),
     row("sched.late", "later", ""),
     row("msg.poison", "worker", "nth: 5").with(&["nodes.jobs.max-delivery=2"]),
     row("msg.ttl-expire", "jobs", "chance: 30%"),
-    row("dlq.overflow", "jobs", "").with(&["nodes.jobs.max-delivery=1", "faults.helper={ proc.exception: worker, at: 15s, for: 10s }"]),
+    row("dlq.overflow", "jobs", "")
+        .with(&["nodes.jobs.max-delivery=1", "faults.helper={ proc.exception: worker, at: 15s, for: 10s }"]),
     row("dlq.forward-broken", "done", ""),
     row("topic.filter-misroute", "readers", ""),
     row("subscription.missing", "readers", ""),
@@ -76,7 +79,9 @@ pub(crate) const ROWS: &[Row] = &[
     row("push.http-fail", "to-pushed", "chance: 50%"),
     row("handshake.fail", "to-pushed", ""),
     row("deadletter.missing", "to-pushed", "at: 10s, for: 7m").with(&[
-        "time.run=9m", "nodes.shop.rate=1/s", "nodes.to-pushed.max-attempts=1",
+        "time.run=9m",
+        "nodes.shop.rate=1/s",
+        "nodes.to-pushed.max-attempts=1",
         "faults.helper={ push.http-fail: to-pushed, at: 15s, for: 15s, chance: 50% }",
     ]),
     row("push.out-of-order", "to-pushed", "nth: 3"),
@@ -104,7 +109,11 @@ pub(crate) const ROWS: &[Row] = &[
     //
     row("clock.skew", "bus", "").with(&["nodes.worker.steps.think.work=2s", "nodes.worker.concurrency=40"]),
     row("clock.jump", "bus", "").with(&["nodes.worker.steps.think.work=2s", "nodes.worker.concurrency=40"]),
-    row("clock.drift", "bus", "ppm: 900000").with(&["nodes.worker.steps.think.work=4s", "nodes.worker.concurrency=40", "nodes.worker.renew-lock=0s"]),
+    row("clock.drift", "bus", "ppm: 900000").with(&[
+        "nodes.worker.steps.think.work=4s",
+        "nodes.worker.concurrency=40",
+        "nodes.worker.renew-lock=0s",
+    ]),
     //
     row("dep.slow", "partner", "latency: 5s"),
     row("dep.down", "partner", ""),

@@ -42,11 +42,8 @@ pub(super) fn request(message: &Message, cx: &mut Context<'_>) -> Struck {
         let status = if let Value::Number(status) = strike.value { status as u16 } else { 503 };
         return Struck::Refused(status.clamp(400, 599));
     }
-    let down = [
-        (Hook::DependencyDown, 0),
-        (Hook::DependencyPartial, 0),
-        (Hook::DependencyIntermittent, occurrence),
-    ];
+    let down =
+        [(Hook::DependencyDown, 0), (Hook::DependencyPartial, 0), (Hook::DependencyIntermittent, occurrence)];
     if down.into_iter().any(|(hook, occurrence)| cx.strike(hook, 0, item, occurrence).is_some()) {
         return Struck::Refused(503);
     }

@@ -101,7 +101,7 @@ impl Namespace {
         match source {
             Source::Any => {
                 self.attached(slot, cx);
-                self.into_ring(slot);
+                self.enter_ring(slot);
                 self.pump(part, cx);
             }
             Source::NextSession => self.next_session(part, slot, cx),
@@ -193,7 +193,7 @@ impl Namespace {
         cx.answer(link.connection, message);
     }
 
-    pub(super) fn into_ring(&mut self, slot: u32) {
+    pub(super) fn enter_ring(&mut self, slot: u32) {
         let Some(link) = self.live.links.get_mut(slot) else { return };
         if link.credit > 0 && !link.in_ring && link.source == Source::Any {
             link.in_ring = true;
@@ -330,7 +330,7 @@ impl Namespace {
         match session {
             Some(session) => self.pump_session(part, session, cx),
             None => {
-                self.into_ring(slot);
+                self.enter_ring(slot);
                 self.pump(part, cx);
             }
         }

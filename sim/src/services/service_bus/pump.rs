@@ -41,7 +41,7 @@ impl Namespace {
             }
             self.deliver(part, slot, None, cx);
             if self.link(slot, serial).is_some() {
-                self.into_ring(slot);
+                self.enter_ring(slot);
             }
         }
     }
