@@ -243,7 +243,7 @@ impl App<'_> {
             built.push((*slot, Box::new(Worker::new(Arc::new(settings), trigger, interpreter))));
         }
         if let Some(front) = front {
-            built.push((front, Box::new(Front::new(Arc::new(self.fronting(slots, source))))));
+            built.push((front, Box::new(Front::new(Arc::new(self.fronting(slots, source, plan)?)))));
         }
         Ok(built)
     }
@@ -266,16 +266,21 @@ impl App<'_> {
 
     fn feeder(&self, store: Address, slot: ProcessId, plan: &Plan) -> Result<Feeder, PlanError> {
         let node = self.recipe.node;
-        let part = match (self.only, self.recipe.trigger.strip_suffix(".change-feed")) {
-            (Some(only), Some(name)) => plan.resolve(node, "only", &format!("{name}.{only}"))?.address.part,
-            _ => u16::MAX,
-        };
+        let part = self.read_part(plan)?;
         let rules = FeedRules { poll: self.every, max: self.recipe.batch, ..FeedRules::default() };
         let app = name_hash(node);
         let processor = plan.node(node).unwrap_or_default().0;
         let owner = plan.process(slot).hash;
         let processor = ChangeFeedProcessor::new(store, part, processor, owner, space::FEED, rules);
         Ok(Feeder::new(processor, app))
+    }
+
+    /// Which part of the store its feed is read for; `u16::MAX`: all of them.
+    fn read_part(&self, plan: &Plan) -> Result<u16, PlanError> {
+        let (Some(only), Some(store)) = (self.only, self.recipe.trigger.strip_suffix(".change-feed")) else {
+            return Ok(u16::MAX);
+        };
+        Ok(plan.resolve(self.recipe.node, "only", &format!("{store}.{only}"))?.address.part)
     }
 
     fn intake(&self, queue: Address, plan: &Plan) -> Result<Intake, PlanError> {
@@ -297,15 +302,18 @@ impl App<'_> {
         nodes.map(|name| Ok(plan.resolve(self.recipe.node, "health", name)?.address.process)).collect()
     }
 
-    fn fronting(&self, slots: Vec<ProcessId>, source: Source) -> Fronting {
+    fn fronting(&self, slots: Vec<ProcessId>, source: Source, plan: &Plan) -> Result<Fronting, PlanError> {
         let Spread::Instances(count) = self.spread else {
-            return fixed(slots, self.front, 1);
+            return Ok(fixed(slots, self.front, 1));
         };
+        let read = self.read_part(plan)?;
         let scaling = (count.min != count.max).then(|| {
             let (by, rule) = match source {
-                Source::Queue(at) | Source::Table(at) | Source::Feed(at) => {
+                Source::Queue(at) | Source::Table(at) => {
                     (Measure::Depth(at.process, at.part), self.front.by_depth)
                 }
+                // What waits in the parts that it reads, not in the store's first one.
+                Source::Feed(at) => (Measure::Depth(at.process, read), self.front.by_depth),
                 _ => (Measure::Requests, self.front.by_requests),
             };
             Scaling {
@@ -317,7 +325,7 @@ impl App<'_> {
                 cool_down: rule.cool_down,
             }
         });
-        Fronting { scaling, ..fixed(slots, self.front, count.min as u16) }
+        Ok(Fronting { scaling, ..fixed(slots, self.front, count.min as u16) })
     }
 }
 
