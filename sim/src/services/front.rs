@@ -7,6 +7,7 @@ use crate::ids::{ConnectionId, Item};
 use crate::kernel::slab::Slab;
 use crate::message::Message;
 use crate::node::Context;
+use crate::observe::{Symptom, What};
 use crate::random::{Purpose, mix};
 use crate::time::{Span, Time};
 use crate::units::{Distribution, Rate, Sampler};
@@ -141,7 +142,23 @@ impl Front {
     }
 
     /// A duration under a fault: a span or a drawn latency is added, a number is a factor in thousandths.
+    /// What takes at least twice as long is delayed, as on the network.
     pub fn slowed(
+        &mut self,
+        cx: &mut Context<'_>,
+        usual: Span,
+        strike: Strike,
+        item: Item,
+        occurrence: u64,
+    ) -> Span {
+        let slowed = self.longer(cx, usual, strike, item, occurrence);
+        if slowed >= usual.times(2) {
+            cx.observe(item, What::Symptom(Symptom::Delayed));
+        }
+        slowed
+    }
+
+    fn longer(
         &mut self,
         cx: &Context<'_>,
         usual: Span,

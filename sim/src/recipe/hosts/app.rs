@@ -243,7 +243,8 @@ impl App<'_> {
             built.push((*slot, Box::new(Worker::new(Arc::new(settings), trigger, interpreter))));
         }
         if let Some(front) = front {
-            built.push((front, Box::new(Front::new(Arc::new(self.fronting(slots, source, plan)?)))));
+            let fronting = self.fronting(slots, source, self.feed_part(plan)?);
+            built.push((front, Box::new(Front::new(Arc::new(fronting)))));
         }
         Ok(built)
     }
@@ -266,7 +267,7 @@ impl App<'_> {
 
     fn feeder(&self, store: Address, slot: ProcessId, plan: &Plan) -> Result<Feeder, PlanError> {
         let node = self.recipe.node;
-        let part = self.read_part(plan)?;
+        let part = self.feed_part(plan)?;
         let rules = FeedRules { poll: self.every, max: self.recipe.batch, ..FeedRules::default() };
         let app = name_hash(node);
         let processor = plan.node(node).unwrap_or_default().0;
@@ -275,12 +276,14 @@ impl App<'_> {
         Ok(Feeder::new(processor, app))
     }
 
-    /// Which part of the store its feed is read for; `u16::MAX`: all of them.
-    fn read_part(&self, plan: &Plan) -> Result<u16, PlanError> {
-        let (Some(only), Some(store)) = (self.only, self.recipe.trigger.strip_suffix(".change-feed")) else {
-            return Ok(u16::MAX);
-        };
-        Ok(plan.resolve(self.recipe.node, "only", &format!("{store}.{only}"))?.address.part)
+    /// Which part of the feed it reads; all of them where it does not say.
+    fn feed_part(&self, plan: &Plan) -> Result<u16, PlanError> {
+        match (self.only, self.recipe.trigger.strip_suffix(".change-feed")) {
+            (Some(only), Some(name)) => {
+                Ok(plan.resolve(self.recipe.node, "only", &format!("{name}.{only}"))?.address.part)
+            }
+            _ => Ok(u16::MAX),
+        }
     }
 
     fn intake(&self, queue: Address, plan: &Plan) -> Result<Intake, PlanError> {
@@ -302,18 +305,17 @@ impl App<'_> {
         nodes.map(|name| Ok(plan.resolve(self.recipe.node, "health", name)?.address.process)).collect()
     }
 
-    fn fronting(&self, slots: Vec<ProcessId>, source: Source, plan: &Plan) -> Result<Fronting, PlanError> {
+    /// `feed`: which part of a change feed it reads.
+    fn fronting(&self, slots: Vec<ProcessId>, source: Source, feed: u16) -> Fronting {
         let Spread::Instances(count) = self.spread else {
-            return Ok(fixed(slots, self.front, 1));
+            return fixed(slots, self.front, 1);
         };
-        let read = self.read_part(plan)?;
         let scaling = (count.min != count.max).then(|| {
             let (by, rule) = match source {
                 Source::Queue(at) | Source::Table(at) => {
                     (Measure::Depth(at.process, at.part), self.front.by_depth)
                 }
-                // What waits in the parts that it reads, not in the store's first one.
-                Source::Feed(at) => (Measure::Depth(at.process, read), self.front.by_depth),
+                Source::Feed(at) => (Measure::Depth(at.process, feed), self.front.by_depth),
                 _ => (Measure::Requests, self.front.by_requests),
             };
             Scaling {
@@ -325,7 +327,7 @@ impl App<'_> {
                 cool_down: rule.cool_down,
             }
         });
-        Ok(Fronting { scaling, ..fixed(slots, self.front, count.min as u16) })
+        Fronting { scaling, ..fixed(slots, self.front, count.min as u16) }
     }
 }
 
