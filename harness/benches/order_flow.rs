@@ -31,9 +31,10 @@ fn order_flow(criterion: &mut Criterion) {
     let mut group = criterion.benchmark_group("order-flow");
     group.sample_size(10);
     // The first is the load as shipped; the second is what polls and probes alone cost.
-    for (name, sets) in
-        [("5 minutes", ["time.run=5m"].as_slice()), ("24 idle hours", &["time.run=24h", "nodes.shoppers.rate=0/s"])]
-    {
+    for (name, sets) in [
+        ("5 minutes", ["time.run=5m"].as_slice()),
+        ("24 idle hours", &["time.run=24h", "nodes.shoppers.rate=0/s"]),
+    ] {
         let (plan, rules) = scenario(sets);
         let options = Options { stories: 0, ..Options::default() };
         let once = || run(&plan, &rules, 1, &options).unwrap_or_else(|error| unreachable!("{error}"));

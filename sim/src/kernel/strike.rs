@@ -1,8 +1,8 @@
 //! How the world carries a fault out and takes it back. Beginning and end are exhaustive over the
 //! actions: nothing is healed anywhere else.
 
-use crate::faults::{Action, Hook};
 use crate::faults::registry::Move;
+use crate::faults::{Action, Hook};
 use crate::ids::{FaultId, FaultMask, Item, ProcessId};
 use crate::kernel::world::World;
 use crate::network::Disturbance;
