@@ -175,6 +175,11 @@ impl World {
         if flight.delayed {
             self.symptom(&flight, &message, Symptom::Delayed, sink);
         }
+        let shell = &self.shells[flight.to.index()];
+        // Whoever stands still takes it up only later.
+        if !shell.runs() && !shell.held_by().is_empty() && !message.cargo.is_empty() {
+            self.touch(flight.to, &message, shell.held_by(), sink);
+        }
         let input = Input::Message { from: flight.from, connection: flight.connection, message };
         self.give(flight.to, input, flight.parent, sink);
     }
