@@ -127,7 +127,7 @@ pub(crate) const ROWS: &[Row] = &[
     row("load.step", "shop", "factor: 5").with(NARROW),
     row("load.ramp", "shop", "").with(NARROW),
     row("load.spike", "shop", "").with(NARROW),
-    row("load.hot-key", "shop", "share: 400%").with(NARROW),
+    row("load.hot-key", "shop", "share: 90%").with(NARROW),
     row("load.tenant-flood", "shop", "").with(NARROW),
     row("load.large-payload", "shop", "size: 300KB, share: 50%"),
 ];
