@@ -266,7 +266,7 @@ layers! {
 fn without_a_fault_nothing_is_unwell() {
     let played = play(&[]).unwrap_or_else(|refused| panic!("{refused}"));
     assert_eq!(played.result.verdict, Verdict::Pass, "{}", played.result.cause);
-    assert_eq!(played.unwell(Time::ZERO), Vec::<String>::new());
+    assert_eq!(played.unwell(played.plan.begins()), Vec::<String>::new());
     assert_eq!((played.watch.symptoms, played.watch.unready.len()), (0, 0));
 }
 
@@ -278,7 +278,7 @@ fn duplication_and_reordering_are_not_felt_on_streams() {
         let played = play(&changes).unwrap_or_else(|refused| panic!("{refused}"));
         assert_eq!(played.result.faults[0].felt, 0, "{id}");
         assert_eq!(played.result.verdict, Verdict::Inconclusive, "{}", played.result.cause);
-        assert_eq!(played.unwell(Time::ZERO), Vec::<String>::new(), "{id}");
+        assert_eq!(played.unwell(played.plan.begins()), Vec::<String>::new(), "{id}");
         let loaded = load(BASE, &changes).unwrap_or_else(|bad| panic!("{bad:?}"));
         let checked = check(&loaded);
         let warned = checked.diagnostics.iter().any(|one| one.message.contains("on a stream"));
