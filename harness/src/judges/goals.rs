@@ -112,11 +112,25 @@ struct Backlog {
 /// What is measured for one objective.
 #[derive(Clone, Debug)]
 enum Meter {
-    Share { offered: u64, concluded: u64, good: u64, counted: u64 },
+    Share {
+        offered: u64,
+        concluded: u64,
+        good: u64,
+        counted: u64,
+    },
     Durations(Durations),
     Episodes(Vec<Episode>),
-    Backlogs { level: Level, backlogs: Vec<Backlog> },
-    Runs { under_way: FxHashMap<u64, Time>, durations: Durations },
+    /// `open`: items that are accepted and have not had their effect. `peak`: the highest backlog ever seen.
+    Backlogs {
+        open: i64,
+        peak: i64,
+        level: Level,
+        backlogs: Vec<Backlog>,
+    },
+    Runs {
+        under_way: FxHashMap<u64, Time>,
+        durations: Durations,
+    },
     Nothing,
 }
 
@@ -133,7 +147,9 @@ impl Meters {
             Measure::Availability(_) => Meter::Share { offered: 0, concluded: 0, good: 0, counted: 0 },
             Measure::Latency(_) | Measure::Delay => Meter::Durations(Durations::new()),
             Measure::Recovery { .. } => Meter::Episodes(Vec::new()),
-            Measure::Drain { .. } => Meter::Backlogs { level: Level::default(), backlogs: Vec::new() },
+            Measure::Drain { .. } => {
+                Meter::Backlogs { open: 0, peak: 0, level: Level::default(), backlogs: Vec::new() }
+            }
             Measure::Duration(_) => {
                 Meter::Runs { under_way: FxHashMap::default(), durations: Durations::new() }
             }
@@ -217,14 +233,23 @@ impl Meters {
         }
     }
 
+    /// An item joins the backlog between two points, or leaves it.
+    pub(crate) fn waits(&mut self, objective: usize, more: i64) {
+        if let Some(Meter::Backlogs { open, .. }) = self.meters.get_mut(objective) {
+            *open += more;
+        }
+    }
+
     /// A timed sample of the backlogs.
     pub(crate) fn sample(&mut self, goals: &[Goal], copies: &Copies, now: Time) {
         for (meter, goal) in self.meters.iter_mut().zip(goals) {
-            let (Meter::Backlogs { level, backlogs }, Measure::Drain { places, .. }) = (meter, &goal.measure)
+            let (Meter::Backlogs { open, peak, level, backlogs }, Measure::Drain { places, .. }) =
+                (meter, &goal.measure)
             else {
                 continue;
             };
-            let depth: i64 = places.iter().map(|place| copies.depth(*place)).sum();
+            let depth = *open + places.iter().map(|place| copies.depth(*place)).sum::<i64>();
+            *peak = (*peak).max(depth);
             level.sample(depth);
             for backlog in backlogs.iter_mut().filter(|backlog| !backlog.over) {
                 backlog.above = depth > backlog.normal;
@@ -240,7 +265,7 @@ impl Meters {
     /// A fault begins or is healed.
     pub(crate) fn fault(&mut self, goals: &[Goal], fault: FaultId, starts: bool, now: Time) {
         for (meter, goal) in self.meters.iter_mut().zip(goals) {
-            let (Meter::Backlogs { level, backlogs }, Measure::Drain { fault: of, .. }) =
+            let (Meter::Backlogs { level, backlogs, .. }, Measure::Drain { fault: of, .. }) =
                 (meter, &goal.measure)
             else {
                 continue;
@@ -382,6 +407,10 @@ fn result(meter: &Meter, goal: &Goal, end: &Facts<'_>) -> ObjectiveResult {
                 words = Some("not impacted".to_owned());
             }
             (vec![Compared::span("recovered", Some(worst.unwrap_or_default()), o.below)], samples)
+        }
+        // Where nothing ever waits, no backlog proves nothing.
+        (Objective::DrainTime(o), Meter::Backlogs { peak: 0, .. }, _) => {
+            (vec![Compared::span("drained", None, o.below)], 0)
         }
         (Objective::DrainTime(o), Meter::Backlogs { backlogs, .. }, _) => {
             let spans: Vec<Option<Span>> = backlogs.iter().map(|b| drained(b, end.end)).collect();

@@ -253,10 +253,15 @@ impl<'a> Context<'a> {
     /// `occurrence` tells repetitions about the same item apart (attempt, delivery); pass 0 where the
     /// fault must strike the same item every time. Without an item repetitions are told apart by their
     /// instant. A strike is counted and observed as *fired*.
+    #[inline]
     pub fn strike(&mut self, hook: Hook, part: u16, item: Item, occurrence: u64) -> Option<Strike> {
         if self.parts.faults.is_quiet() {
             return None;
         }
+        self.strike_here(hook, part, item, occurrence)
+    }
+
+    fn strike_here(&mut self, hook: Hook, part: u16, item: Item, occurrence: u64) -> Option<Strike> {
         let occurrence = if item.is_none() { mix(occurrence, self.parts.now.0) } else { occurrence };
         let strike = self.parts.faults.strike(self.parts.random, hook, part, item, occurrence)?;
         self.touched(item, strike);

@@ -132,7 +132,8 @@ impl Front {
         item: Item,
         occurrence: u64,
     ) -> Span {
-        let draw = cx.draw(Purpose::Work, [item.identity(), mix(occurrence, u64::from(part))]);
+        let about = mix(occurrence, cx.plan().part_hash(cx.me(), part));
+        let draw = cx.draw(Purpose::Work, [item.identity(), about]);
         let usual = cx.busy(usual.at(draw));
         match cx.strike(Hook::DependencySlow, part, item, occurrence) {
             Some(strike) => self.slowed(cx, usual, strike, item, occurrence),
