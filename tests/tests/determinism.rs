@@ -13,7 +13,7 @@ use beaufort_sim::services::NodeKind;
 use beaufort_tests::{EVERYTHING, resolve};
 
 fn everything() -> Resolved {
-    resolve(EVERYTHING, None, &[]).unwrap_or_else(|wrong| panic!("{wrong}"))
+    resolve(EVERYTHING, None, &[]).expect("resolves")
 }
 
 #[test]

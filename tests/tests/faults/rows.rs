@@ -15,7 +15,7 @@ pub(crate) const ROWS: &[Row] = &[
     row("net.corrupt", "app", "rate: 20%"),
     row("net.duplicate", "app", "rate: 50%"),
     row("net.reorder", "app", "rate: 50%"),
-    row("net.bandwidth", "app", "limit: 20kbps"),
+    row("net.bandwidth", "app", "limit: 300kbps"),
     row("net.partition", "app <-> db", ""),
     row("net.cross-region-cut", "west <-> east", ""),
     row("net.flap", "app <-> db", "period: 4s"),
@@ -35,7 +35,7 @@ pub(crate) const ROWS: &[Row] = &[
     row("cpu.pressure", "app", "load: 99%")
         .with(&["nodes.app.steps.think.work=40ms", "nodes.app.request-timeout=1s"]),
     row("vm.stop", "worker", ""),
-    row("vm.redeploy", "worker", ""),
+    row("vm.redeploy", "app", ""),
     row("spot.eviction", "app/2", ""),
     //
     row("zone.down", "west/1", ""),
@@ -50,13 +50,14 @@ pub(crate) const ROWS: &[Row] = &[
     row("broker.throttle", "bus", "limit: 5/s"),
     row("broker.server-busy", "bus", ""),
     row("quota.entity-full", "jobs", ""),
-    row("quota.connections", "bus", "limit: 0"),
+    row("quota.connections", "bus", "limit: 0")
+        .with(&["faults.helper={ net.reset-peer: app <-> bus, at: 18s, for: 1s }"]),
     row("quota.receives", "jobs", "limit: 0").with(REATTACH),
     row("msg.too-large", "jobs", ""),
     row("lock.lost", "jobs", "chance: 30%"),
     row("session.lock-lost", "readers", "chance: 30%"),
     row("link.detach", "jobs", "chance: 30%"),
-    row("renew.fail", "jobs", "").with(&["nodes.worker.steps.think.work=4s", "nodes.worker.concurrency=40"]),
+    row("renew.fail", "jobs", "").with(&["nodes.worker.steps.think.work=8s", "nodes.worker.concurrency=40"]),
     row("ack.lost", "archive", ""),
     row("send.ack-lost", "jobs", "chance: 50%"),
     row("msg.duplicate", "jobs", ""),
@@ -72,7 +73,7 @@ pub(crate) const ROWS: &[Row] = &[
     row("dlq.forward-broken", "done", ""),
     row("topic.filter-misroute", "readers", ""),
     row("subscription.missing", "readers", ""),
-    row("txn.abort", "jobs", "chance: 50%"),
+    row("txn.abort", "done", "chance: 50%"),
     row("partition.store-down", "jobs", ""),
     row("slow-consumer", "worker", "delay: 8s").with(&["nodes.worker.renew-lock=0s"]),
     //
@@ -127,7 +128,7 @@ pub(crate) const ROWS: &[Row] = &[
     row("load.step", "shop", "factor: 5").with(NARROW),
     row("load.ramp", "shop", "").with(NARROW),
     row("load.spike", "shop", "").with(NARROW),
-    row("load.hot-key", "shop", "share: 90%").with(NARROW),
+    row("load.hot-key", "shop", "rate: 20/s").with(NARROW),
     row("load.tenant-flood", "shop", "").with(NARROW),
     row("load.large-payload", "shop", "size: 300KB, share: 50%"),
 ];

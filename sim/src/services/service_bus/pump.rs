@@ -116,6 +116,7 @@ impl Namespace {
             return self.expire(part, slot, cx);
         }
         if cx.strike(Hook::LinkDetach, part, item, occurrence).is_some() {
+            cx.observe(item, What::Symptom(Symptom::Reset));
             self.drop_link(to, Some(Error::ServiceCommunicationProblem), cx);
             return self.line_up(part, slot, cx);
         }
