@@ -9,6 +9,7 @@ mod felt;
 mod goals;
 mod items;
 mod order;
+mod recovery;
 pub mod rules;
 mod sends;
 pub mod story;
@@ -17,6 +18,8 @@ mod weather;
 
 #[cfg(test)]
 mod golden;
+#[cfg(test)]
+mod golden_goals;
 #[cfg(test)]
 mod props;
 
@@ -103,7 +106,7 @@ impl Judges {
         let queues = self.queues.iter().filter(|place| self.copies.flows_off(**place));
         let backlog = queues.map(|place| self.copies.depth(*place)).sum();
         self.weather.sample(now, backlog);
-        self.meters.sample(&self.rules.objectives, &self.copies, now);
+        self.meters.sample(&self.rules.objectives, &self.copies, backlog, now);
     }
 
     fn fault(&mut self, fault: beaufort_sim::ids::FaultId, phase: FaultPhase, now: Time) {
