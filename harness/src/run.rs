@@ -67,23 +67,36 @@ pub fn run(
     options: &Options<'_>,
 ) -> Result<SeedResult, RunError> {
     let watch = Stopwatch::start();
-    let mut world = World::new(Arc::clone(plan), seed).map_err(RunError::Build)?;
-    let mut judges = Judges::new(plan, rules);
+    let world = World::new(Arc::clone(plan), seed).map_err(RunError::Build)?;
+    let (mut result, until) = conclude(world, Judges::new(plan, rules), options)?;
+    result.seed = seed;
+    result.wall_seconds = watch.seconds();
+    if options.stories > 0 && result.verdict == Verdict::Fail {
+        explain(plan, seed, until, options, &mut result)?;
+    }
+    Ok(result)
+}
+
+/// Runs a world with its judges on to its end, from wherever it is, and judges it; also returns when it
+/// ended. The result names no seed, tells no stories and took no time.
+///
+/// # Errors
+/// If it was cancelled.
+pub fn conclude(
+    mut world: World,
+    mut judges: Judges,
+    options: &Options<'_>,
+) -> Result<(SeedResult, Time), RunError> {
     let end = drive(&mut world, &mut judges, options)?;
     let mut result = judges.finish(&end, |out| world.inventory(out));
-    result.seed = seed;
     result.digest = world.digest().to_string();
     result.events = world.events();
     let offered = result.offered();
     result.events_per_item = if offered > 0 { world.events() as f64 / offered as f64 } else { 0.0 };
-    result.wall_seconds = watch.seconds();
     for contract in &mut result.contracts {
         contract.violations.truncate(options.listed);
     }
-    if options.stories > 0 && result.verdict == Verdict::Fail {
-        explain(plan, seed, end.at, options, &mut result)?;
-    }
-    Ok(result)
+    Ok((result, end.at))
 }
 
 /// Steps the world to its end.

@@ -38,7 +38,7 @@ index!(/// One attempt of one call, unique in a run. A label only: it never ente
     CallId(u64));
 
 /// A thing that travels: the `number`-th item of its generator, and what this copy of it is called.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct Item {
     /// Dense within the stream, from 0.
     pub number: u32,
@@ -50,7 +50,23 @@ pub struct Item {
     pub kind: TypeId,
 }
 
+impl Default for Item {
+    fn default() -> Self {
+        Item::NONE
+    }
+}
+
 impl Item {
+    /// No item: what a request is about that carries none (a poll, a handshake, an attach). Unlike the
+    /// first item of the first stream it bears no number that an item can have.
+    pub const NONE: Item = Item { number: u32::MAX, key: 0, stream: StreamId(0), kind: TypeId(0) };
+
+    /// Whether it is no item.
+    #[must_use]
+    pub const fn is_none(self) -> bool {
+        self.number == u32::MAX
+    }
+
     /// The identity of the item in a draw or a set: stream and number, not the type of the copy.
     #[must_use]
     pub const fn identity(self) -> u64 {

@@ -148,7 +148,7 @@ pub enum Symptom {
     LeaseLost,
     /// A connection was reset or given up.
     Reset,
-    /// A message took longer because of retransmissions or a stalled connection.
+    /// A message or a request took longer: retransmissions, a stalled connection, somebody who is slow.
     Delayed,
     /// A datagram was lost, doubled or overtaken.
     Datagram,
@@ -156,6 +156,10 @@ pub enum Symptom {
     RunFailed,
     /// Work waits because there is no free slot, credit or token.
     Throttled,
+    /// A message goes where it should not, or does not go where it should. Nobody in the world notices.
+    Misrouted,
+    /// A caller is told that something was done, and it was not. Nobody in the world notices.
+    Misled,
 }
 
 /// The phases of a fault.

@@ -182,6 +182,8 @@ pub struct Plan {
     /// Message types; the first is "none".
     pub types: IndexSet<String>,
     endpoints: IndexMap<String, Endpoint>,
+    /// The hashes of the names of the parts of every process, by process and part.
+    parts: Vec<Vec<u64>>,
     consumers: IndexMap<String, Vec<Consumer>>,
 }
 
@@ -207,6 +209,7 @@ impl Plan {
             streams: Vec::new(),
             types: std::iter::once(String::new()).collect(),
             endpoints: IndexMap::new(),
+            parts: Vec::new(),
             consumers: IndexMap::new(),
             blueprint,
         };
@@ -313,6 +316,14 @@ impl Plan {
     #[must_use]
     pub fn process(&self, id: ProcessId) -> &ProcessInfo {
         &self.processes[id.index()]
+    }
+
+    /// The hash of the name of a part of a process: what keys a draw about that part. Its number does not,
+    /// because one more part before it would change it.
+    #[must_use]
+    pub fn part_hash(&self, process: ProcessId, part: u16) -> u64 {
+        let named = self.parts.get(process.index()).and_then(|parts| parts.get(usize::from(part)));
+        named.copied().unwrap_or(u64::from(part))
     }
 
     /// The step of this name in the recipe of a node; `None` too where two steps have that name.
@@ -423,7 +434,28 @@ impl Plan {
 
     /// Lets a name resolve.
     pub fn add_endpoint(&mut self, name: &str, endpoint: Endpoint) {
+        if endpoint.protocol != Protocol::None {
+            self.name_part(endpoint.address, name);
+        }
         self.endpoints.insert(name.to_owned(), endpoint);
+    }
+
+    /// A part is known by its first name: a store with parts may be called by its own name as well.
+    fn name_part(&mut self, address: Address, name: &str) {
+        let (process, part) = (address.process.index(), usize::from(address.part));
+        if address.part == u16::MAX {
+            return; // the whole, not a part of it
+        }
+        if self.parts.len() <= process {
+            self.parts.resize_with(process + 1, Vec::new);
+        }
+        let parts = &mut self.parts[process];
+        if parts.len() <= part {
+            parts.resize(part + 1, 0);
+        }
+        if parts[part] == 0 {
+            parts[part] = name_hash(name);
+        }
     }
 
     /// Registers that `node` has `source` as its trigger, and that a push to it goes to `address`.

@@ -234,8 +234,15 @@ pub struct RecoveryTime {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 pub struct DrainTime {
-    /// The queue, subscription or table whose backlog it is.
+    /// The queue, topic, subscription or table whose backlog it is; or, with `accepted-at` and
+    /// `effect-at`, the flow: then the backlog is what was accepted and has not had its effect.
     pub target: String,
+    /// Where an item of the flow joins the backlog.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub accepted_at: Option<String>,
+    /// Where it leaves the backlog: when it has had the last of these effects.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub effect_at: Option<OneOrMany>,
     /// The fault.
     pub after: String,
     /// The bound.

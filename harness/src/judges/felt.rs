@@ -2,7 +2,7 @@
 //! the same connection, or somebody who deals with the same process shows a symptom.
 
 use beaufort_sim::ids::{ConnectionId, FaultId, FaultMask, ProcessId};
-use beaufort_sim::observe::{Belief, FaultPhase, Observation, Outcome, What};
+use beaufort_sim::observe::{Belief, End, FaultPhase, Observation, Outcome, What};
 use beaufort_sim::plan::Plan;
 use beaufort_sim::time::{Span, Time};
 use rustc_hash::FxHashMap;
@@ -26,6 +26,8 @@ pub(crate) struct Record {
     pub(crate) felt: u64,
     /// Whether it is in force.
     open: bool,
+    /// Whether the processes that it strikes go on running, and notice trouble themselves.
+    alters_running: bool,
     /// From start to healing; `None` while it lasts.
     pub(crate) windows: Vec<(Time, Option<Time>)>,
     /// The first change of a belief about a process that it touched.
@@ -56,7 +58,12 @@ impl Faults {
     /// For a plan; nothing happened yet.
     pub(crate) fn new(plan: &Plan) -> Faults {
         Faults {
-            records: vec![Record::default(); plan.blueprint.faults.len()],
+            records: plan
+                .blueprint
+                .faults
+                .values()
+                .map(|kind| Record { alters_running: kind.alters_running(), ..Record::default() })
+                .collect(),
             items: FxHashMap::default(),
             connections: FxHashMap::default(),
             processes: vec![Vec::new(); plan.processes.len()],
@@ -102,8 +109,8 @@ impl Faults {
         false
     }
 
-    /// Takes note of marks and joins symptoms with them.
-    pub(crate) fn observe(&mut self, seen: &Observation) {
+    /// Takes note of marks and joins symptoms with them. `callee`: whose answer it is about.
+    pub(crate) fn observe(&mut self, seen: &Observation, callee: Option<ProcessId>) {
         match seen.what {
             What::Touched => self.touch(seen),
             What::TouchedProcess { subject } => {
@@ -112,13 +119,18 @@ impl Faults {
                     self.mark_process(subject, fault, seen.at);
                 }
             }
+            What::Ended { cause: End::Expired | End::Discarded(_) | End::Destroyed, .. }
+            | What::Moved { reason: Some(_), .. } => self.feel(seen.by.and(self.by_item(seen))),
             What::Symptom(_) => {
+                // A run without an item shows it in the process that runs it.
+                let alone = seen.item.is_none().then(|| self.by_process(seen.process, seen.at));
                 let mask = seen.by.and(self.by_item(seen)).and(self.by_connection(seen));
-                self.feel(mask);
+                self.feel(mask.and(alone.unwrap_or_default()).and(self.by_reporter(seen.process)));
             }
             What::Answered { outcome, .. } if outcome != Outcome::Ok => {
+                let subject = callee.map(|callee| self.by_process(callee, seen.at));
                 let mask = seen.by.and(self.by_item(seen)).and(self.by_connection(seen));
-                self.feel(mask);
+                self.feel(mask.and(subject.unwrap_or_default()).and(self.by_reporter(seen.process)));
             }
             What::Trouble { subject, .. } => {
                 let mask = seen.by.and(self.by_connection(seen)).and(self.by_process(subject, seen.at));
@@ -152,7 +164,7 @@ impl Faults {
         if !wanted {
             return;
         }
-        if self.items.len() < MOST_MARKS {
+        if self.items.len() < MOST_MARKS && !seen.item.is_none() {
             let mask = self.items.entry(seen.item.identity()).or_insert(FaultMask::NONE);
             *mask = mask.and(seen.by);
         }
@@ -179,7 +191,7 @@ impl Faults {
     }
 
     fn by_item(&self, seen: &Observation) -> FaultMask {
-        if self.items.is_empty() {
+        if self.items.is_empty() || seen.item.is_none() {
             return FaultMask::NONE;
         }
         self.items.get(&seen.item.identity()).copied().unwrap_or_default()
@@ -204,6 +216,16 @@ impl Faults {
             now <= until + MEMORY
         });
         fresh.fold(FaultMask::NONE, |mask, (fault, _)| mask.and(FaultMask::of(*fault)))
+    }
+
+    /// The faults under which the reporter itself goes on running: slow, or by a wrong clock.
+    fn by_reporter(&self, reporter: ProcessId) -> FaultMask {
+        let Some(marks) = self.processes.get(reporter.index()) else { return FaultMask::NONE };
+        let inside = |fault: &FaultId| {
+            self.records.get(fault.index()).is_some_and(|record| record.open && record.alters_running)
+        };
+        let faults = marks.iter().map(|(fault, _)| fault).filter(|fault| inside(fault));
+        faults.fold(FaultMask::NONE, |mask, fault| mask.and(FaultMask::of(*fault)))
     }
 
     fn feel(&mut self, mask: FaultMask) {

@@ -73,11 +73,25 @@ impl Durations {
 /// What is measured for one objective.
 #[derive(Clone, Debug)]
 enum Meter {
-    Share { offered: u64, concluded: u64, good: u64, counted: u64 },
+    Share {
+        offered: u64,
+        concluded: u64,
+        good: u64,
+        counted: u64,
+    },
     Durations(Durations),
     Suffering(Suffering),
-    Backlogs { level: Level, backlogs: Vec<Backlog> },
-    Runs { under_way: FxHashMap<u64, Time>, durations: Durations },
+    /// `open`: items that are accepted and have not had their effect. `peak`: the highest backlog ever seen.
+    Backlogs {
+        open: i64,
+        peak: i64,
+        level: Level,
+        backlogs: Vec<Backlog>,
+    },
+    Runs {
+        under_way: FxHashMap<u64, Time>,
+        durations: Durations,
+    },
     Nothing,
 }
 
@@ -96,13 +110,16 @@ impl Meters {
             Measure::Availability(_) => Meter::Share { offered: 0, concluded: 0, good: 0, counted: 0 },
             Measure::Latency(_) | Measure::Delay => Meter::Durations(Durations::new()),
             Measure::Recovery { .. } => Meter::Suffering(Suffering::default()),
-            Measure::Drain { .. } => Meter::Backlogs { level: Level::default(), backlogs: Vec::new() },
+            Measure::Drain { .. } => {
+                Meter::Backlogs { open: 0, peak: 0, level: Level::default(), backlogs: Vec::new() }
+            }
             Measure::Duration(_) => {
                 Meter::Runs { under_way: FxHashMap::default(), durations: Durations::new() }
             }
             Measure::DeadLetters(_) => Meter::Nothing,
         };
-        let late = |goal: &Goal| matches!(&goal.measure, Measure::Recovery { delays, .. } if !delays.is_empty());
+        let late =
+            |goal: &Goal| matches!(&goal.measure, Measure::Recovery { delays, .. } if !delays.is_empty());
         let delays = goals.iter().any(late);
         Meters { meters: goals.iter().map(meter).collect(), begins: plan.begins(), delays }
     }
@@ -201,13 +218,21 @@ impl Meters {
         }
     }
 
+    /// An item joins the backlog between two points, or leaves it.
+    pub(crate) fn waits(&mut self, objective: usize, more: i64) {
+        if let Some(Meter::Backlogs { open, .. }) = self.meters.get_mut(objective) {
+            *open += more;
+        }
+    }
+
     /// A timed sample of the backlogs; `all` is that of every queue.
     pub(crate) fn sample(&mut self, goals: &[Goal], copies: &Copies, all: i64, now: Time) {
         for (meter, goal) in self.meters.iter_mut().zip(goals) {
             match (meter, &goal.measure) {
                 (Meter::Suffering(suffering), _) => suffering.sample(all, now),
-                (Meter::Backlogs { level, backlogs }, Measure::Drain { places, .. }) => {
-                    let depth: i64 = places.iter().map(|place| copies.depth(*place)).sum();
+                (Meter::Backlogs { open, peak, level, backlogs }, Measure::Drain { places, .. }) => {
+                    let depth = *open + places.iter().map(|place| copies.depth(*place)).sum::<i64>();
+                    *peak = (*peak).max(depth);
                     level.sample(depth);
                     backlogs.iter_mut().for_each(|backlog| backlog.sample(depth, now));
                 }
@@ -221,9 +246,15 @@ impl Meters {
         for (meter, goal) in self.meters.iter_mut().zip(goals) {
             match (meter, &goal.measure) {
                 (Meter::Suffering(suffering), Measure::Recovery { fault: of, .. }) if *of == fault => {
-                    if starts { suffering.begin(now) } else { suffering.heal(now) }
+                    if starts {
+                        suffering.begin(now)
+                    } else {
+                        suffering.heal(now)
+                    }
                 }
-                (Meter::Backlogs { level, backlogs }, Measure::Drain { fault: of, .. }) if *of == fault => {
+                (Meter::Backlogs { level, backlogs, .. }, Measure::Drain { fault: of, .. })
+                    if *of == fault =>
+                {
                     if starts {
                         backlogs.push(Backlog::new(level.normal()));
                     } else if let Some(backlog) = backlogs.last_mut() {
@@ -387,6 +418,13 @@ fn result(meter: &Meter, goal: &Goal, end: &Facts<'_>) -> ObjectiveResult {
         (Objective::RecoveryTime(o), Meter::Suffering(suffering), Measure::Recovery { fault, .. }) => {
             recovery(o, suffering, *fault, end)
         }
+        // Where nothing ever waits, no backlog proves nothing.
+        (Objective::DrainTime(o), Meter::Backlogs { peak: 0, .. }, _) => Found {
+            compared: vec![Compared::span("drained", None, o.below)],
+            words: Some("nothing ever waited there".to_owned()),
+            verdict: Some(Verdict::Inconclusive),
+            ..Found::default()
+        },
         (Objective::DrainTime(o), Meter::Backlogs { backlogs, .. }, Measure::Drain { fault, .. }) => {
             drain(o, backlogs, *fault, end)
         }
@@ -411,7 +449,8 @@ fn result(meter: &Meter, goal: &Goal, end: &Facts<'_>) -> ObjectiveResult {
 fn recovery(o: &RecoveryTime, suffering: &Suffering, fault: FaultId, end: &Facts<'_>) -> Found {
     let detections = end.faults.records.get(fault.index()).map_or(&[][..], |record| &record.detections);
     let all = suffering.occurrences(detections, end.end);
-    let spans = |of: fn(&Recovered) -> Option<Span>| all.iter().filter_map(move |one| of(&one.recovered)).max();
+    let spans =
+        |of: fn(&Recovered) -> Option<Span>| all.iter().filter_map(move |one| of(&one.recovered)).max();
     let worst = spans(|r| if let Recovered::After(span) = r { Some(*span) } else { None });
     let still = spans(|r| if let Recovered::Still(span) = r { Some(*span) } else { None });
     let mut found = Found {

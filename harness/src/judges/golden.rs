@@ -3,14 +3,19 @@
 use std::sync::Arc;
 
 use beaufort_reports::{SeedResult, Verdict};
-use beaufort_sim::blueprint::{Blueprint, Flow, Timetable};
-use beaufort_sim::ids::{Address, ConnectionId, FaultMask, FlowId, Item, NodeId, PlaceId, ProcessId};
-use beaufort_sim::observe::{Birth, DeadLetterReason, End as Ending, Held, Observation, Outcome, Sink, What};
+use beaufort_sim::blueprint::{Blueprint, Flow, Site, Timetable};
+use beaufort_sim::ids::{
+    Address, ConnectionId, FaultId, FaultMask, FlowId, Item, NodeId, PlaceId, ProcessId,
+};
+use beaufort_sim::observe::{
+    Birth, DeadLetterReason, End as Ending, FaultPhase, Held, Observation, Outcome, Sink, What,
+};
 use beaufort_sim::plan::{Endpoint, NodeInfo, PlaceRole, Plan, Protocol};
 use beaufort_sim::time::{Span, Time};
 use indexmap::IndexMap;
 
 use super::config::{Contract, Objective};
+use super::rules::Measure;
 use super::{End, Judges, Rules};
 
 pub(super) const DB: PlaceId = PlaceId(0);
@@ -352,4 +357,82 @@ fn nothing_checked_and_no_traffic_are_inconclusive() {
     let result = judge(rules(&plan(), &[("c", EXACTLY)], &[]), &[], true);
     assert_eq!(result.verdict, Verdict::Inconclusive);
     assert_eq!(result.doubts.len(), 2, "{:?}", result.doubts);
+}
+
+/// For a minute every item has its effect at once; then, for 40 s of a fault, none has; then two a second.
+fn outage() -> Vec<Observation> {
+    let mut seen = Vec::new();
+    let fault = |phase| What::Fault { fault: FaultId(0), phase };
+    let mut shipped = 0;
+    for second in 0..200u32 {
+        let mut push =
+            |number: u32, what: What| seen.push(observation(u64::from(second), item(number), what));
+        match second {
+            60 => push(0, fault(FaultPhase::Started)),
+            100 => push(0, fault(FaultPhase::Healed)),
+            _ => {}
+        }
+        push(second, What::Offered { door: DOOR });
+        push(second, What::Born { place: DB, cause: Birth::Stored });
+        let effects = if (60..100).contains(&second) { 0 } else { 2.min(second + 1 - shipped) };
+        for _ in 0..effects {
+            push(shipped, What::Born { place: LEDGER, cause: Birth::Stored });
+            shipped += 1;
+        }
+    }
+    seen
+}
+
+#[test]
+fn a_backlog_lies_in_places_or_between_two_points_and_where_nothing_waits_nothing_is_proved() {
+    let mut plan = (*plan()).clone();
+    let fault = r#"{"entity.disable":{"target":"payments","at":"1m","for":"40s"}}"#;
+    plan.blueprint.faults.insert("outage".to_owned(), serde_json::from_str(fault).expect("a fault"));
+    let plan = Arc::new(plan);
+    let flow = r#"{"drain-time":{"target":"orders","accepted-at":"db.order","effect-at":"ledger","after":"outage","below":"25s"}}"#;
+    let place = r#"{"drain-time":{"target":"payments","after":"outage","below":"25s"}}"#;
+    let rules = rules(&plan, &[("c", AT_LEAST)], &[("between", flow), ("queue", place)]);
+    let mut judges = Judges::new(&plan, &Arc::new(rules));
+    let history = outage();
+    history.iter().for_each(|seen| judges.observe(seen));
+    let held = holdings(&history);
+    let end = End { at: Time::ZERO + Span::secs(200), quiescent: true, ..End::default() };
+    let result = judges.finish(&end, |out| held.iter().for_each(|one| out(*one)));
+    let [between, queue] = &result.objectives[..] else { panic!("{:?}", result.objectives) };
+    // 40 wait when the fault is healed, and one less each second after; 10 are no backlog.
+    assert_eq!((between.verdict, between.achieved.as_str()), (Verdict::Fail, "29.0s"), "{between:?}");
+    assert_eq!(queue.verdict, Verdict::Inconclusive, "{queue:?}");
+}
+
+#[test]
+fn the_backlog_of_a_flow_needs_both_points() {
+    let mut plan = (*plan()).clone();
+    let fault = r#"{"entity.disable":{"target":"payments"}}"#;
+    plan.blueprint.faults.insert("outage".to_owned(), serde_json::from_str(fault).expect("a fault"));
+    let half =
+        r#"{"drain-time":{"target":"orders","accepted-at":"db.order","after":"outage","below":"25s"}}"#;
+    let half = IndexMap::from([("half".to_owned(), serde_json::from_str(half).expect("an objective"))]);
+    let errors = Rules::resolve(&plan, &IndexMap::new(), &half).expect_err("refused");
+    assert!(errors[0].message.contains("between two points"), "{errors:?}");
+}
+
+#[test]
+fn the_backlog_of_a_topic_is_in_its_subscriptions() {
+    let nodes = r#"{
+        "bus": {"service-bus": {}},
+        "events": {"service-bus-topic": {"of": "bus"}},
+        "shipping": {"service-bus-subscription": {"of": "events"}},
+        "billing": {"service-bus-subscription": {"of": "events"}}
+    }"#;
+    let mut blueprint =
+        Blueprint { nodes: serde_json::from_str(nodes).expect("nodes"), ..Blueprint::default() };
+    blueprint.sites.insert("here".to_owned(), Site::default());
+    let fault = r#"{"entity.disable":{"target":"events"}}"#;
+    blueprint.faults.insert("outage".to_owned(), serde_json::from_str(fault).expect("a fault"));
+    let plan = Plan::new(blueprint).expect("a plan");
+    let drain = r#"{"drain-time":{"target":"events","after":"outage","below":"25s"}}"#;
+    let rules = rules(&plan, &[], &[("drain", drain)]);
+    let Measure::Drain { places, .. } = &rules.objectives[0].measure else { panic!("{rules:?}") };
+    let names: Vec<&str> = places.iter().map(|place| plan.place(*place).name.as_str()).collect();
+    assert_eq!(names, ["shipping", "billing"]);
 }

@@ -84,7 +84,7 @@ pub(crate) struct Items {
 impl Items {
     pub(crate) fn new(plan: &Plan, rules: &Rules) -> Items {
         let memory = |hook: &Hook| match hook {
-            Hook::Delay { .. } => Memory::None,
+            Hook::Delay { .. } | Hook::Backlog { .. } => Memory::None,
             Hook::RealTime { .. } => Memory::RealTime(RealTime::default()),
             Hook::Sequence { .. } => Memory::Sequence(Box::default()),
             Hook::Latest { .. } => Memory::Latest(Vec::new()),
@@ -339,6 +339,14 @@ impl Scene<'_> {
                 } else {
                     self.words[*register] = since.0.max(1);
                 }
+            }
+            (Hook::Backlog { objective, start, end }, _) => {
+                let more = match (all(self.words, start), all(self.words, end)) {
+                    (true, false) if start.contains(&self.lane) => 1,
+                    (true, true) if !start.contains(&self.lane) => -1,
+                    _ => return,
+                };
+                self.meters.waits(*objective, more);
             }
             (Hook::RealTime { contract, effect }, Memory::RealTime(order)) => {
                 let Some(clock) = laws.clock else { return };

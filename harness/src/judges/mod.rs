@@ -19,8 +19,6 @@ mod weather;
 #[cfg(test)]
 mod golden;
 #[cfg(test)]
-mod golden_goals;
-#[cfg(test)]
 mod props;
 
 use std::sync::Arc;
@@ -133,10 +131,10 @@ impl Sink for Judges {
         match seen.what {
             What::Sent { call, to } => self.sends.sent(call, to),
             What::Answered { call, outcome } => {
-                self.sends.answered(call, outcome, seen.process);
                 if outcome != Outcome::Ok {
-                    self.faults.observe(seen);
+                    self.faults.observe(seen, self.sends.callee(call));
                 }
+                self.sends.answered(call, outcome, seen.process);
             }
             What::Handled { call, how } => self.sends.handled(call, how, seen.process),
             What::Born { place, cause } => {
@@ -148,11 +146,13 @@ impl Sink for Judges {
                 self.last_booking = now;
                 self.copies.ended(place, seen.item, cause);
                 self.items.ended(seen.item, cause, now);
+                self.faults.observe(seen, None);
             }
             What::Moved { from, to, reason } => {
                 self.last_booking = now;
                 self.copies.moved(from, to, seen.item);
                 let dead = reason.is_some();
+                self.faults.observe(seen, None);
                 self.items.moved(&self.rules, &mut self.meters, &self.weather, to, dead, seen.item, now);
             }
             What::Absorbed { place } => self.copies.absorbed(place),
@@ -181,7 +181,7 @@ impl Sink for Judges {
             | What::Trouble { .. }
             | What::Believes { .. }
             | What::Touched
-            | What::TouchedProcess { .. } => self.faults.observe(seen),
+            | What::TouchedProcess { .. } => self.faults.observe(seen, None),
             What::StepDone { .. } | What::Life(_) => {}
         }
     }

@@ -3,6 +3,7 @@
 use beaufort_sim::faults::{At, FaultKind};
 use beaufort_sim::ids::{FaultId, FlowId, NodeId, PlaceId, StreamId};
 use beaufort_sim::plan::{PlaceRole, Plan, PlanError, Protocol};
+use beaufort_sim::services::{NodeKind, Service as _};
 use beaufort_sim::time::Span;
 use indexmap::IndexMap;
 use smallvec::SmallVec;
@@ -115,6 +116,8 @@ pub(crate) struct Rule {
 pub(crate) enum Hook {
     /// Measures from start to the last effect; one register.
     Delay { objective: usize, start: Lanes, end: Lanes, register: usize },
+    /// The backlog between start and the last effect.
+    Backlog { objective: usize, start: Lanes, end: Lanes },
     /// Order relative to real time at the door; the flow's two registers.
     RealTime { contract: usize, effect: Lane },
     /// Order relative to the sequence at places; one register.
@@ -180,7 +183,7 @@ pub(crate) enum Measure {
         bound: Option<Span>,
         delays: Vec<(usize, Span)>,
     },
-    /// The backlog of places after a fault.
+    /// The backlog after a fault: of places, or fed by its hook.
     Drain { fault: FaultId, places: Vec<PlaceId> },
     /// Arrivals at places.
     DeadLetters(Vec<PlaceId>),
@@ -288,6 +291,7 @@ impl<'a> Resolver<'a> {
                         next += 2;
                         start.iter().chain(end.iter()).copied().collect()
                     }
+                    Hook::Backlog { start, end, .. } => start.iter().chain(end.iter()).copied().collect(),
                     Hook::RealTime { effect, .. } => SmallVec::from_slice(&[*effect]),
                 };
                 for lane in lanes {
@@ -423,7 +427,19 @@ impl<'a> Resolver<'a> {
             }
             Objective::DrainTime(o) => {
                 let fault = self.fault(section, "after", &o.after);
-                let places = self.queues(section, "target", &o.target, false);
+                let places = match (&o.accepted_at, &o.effect_at) {
+                    (None, None) => self.queues(section, "target", &o.target, false),
+                    (Some(from), Some(to)) => {
+                        self.backlog(section, index, &o.target, from, to.names());
+                        Vec::new()
+                    }
+                    _ => {
+                        let message = "the backlog of a flow lies between two points".to_owned();
+                        let help = Some("write `accepted-at` and `effect-at`, or neither".to_owned());
+                        self.error(section, "target", message, help, "unbounded");
+                        Vec::new()
+                    }
+                };
                 (&o.target, fault.map(|fault| Measure::Drain { fault, places }))
             }
             Objective::DeadLetters(o) => {
@@ -442,6 +458,13 @@ impl<'a> Resolver<'a> {
             let (name, objective) = (name.to_owned(), objective.clone());
             self.rules.objectives.push(Goal { name, objective, text, measure, during });
         }
+    }
+
+    fn backlog(&mut self, section: [&str; 2], objective: usize, flow: &str, from: &str, to: &[String]) {
+        let Some(flow) = self.flow(section, flow) else { return };
+        let start = self.start(section, "accepted-at", flow, from).lanes;
+        let end = self.effects(section, "effect-at", flow, to);
+        self.hook(flow, Hook::Backlog { objective, start, end });
     }
 
     // -- Names --
@@ -641,6 +664,11 @@ impl<'a> Resolver<'a> {
     fn queues(&mut self, section: [&str; 2], field: &str, name: &str, dead: bool) -> Vec<PlaceId> {
         let wanted = |role| (role == PlaceRole::DeadLetter) == dead;
         let mut places: Vec<PlaceId> = self.places(name, wanted);
+        if !dead && matches!(self.plan.blueprint.nodes.get(name), Some(NodeKind::ServiceBusTopic(_))) {
+            // A topic keeps nothing: what was published waits in its subscriptions.
+            let nodes = self.plan.blueprint.nodes.iter().filter(|(_, kind)| kind.of() == Some(name));
+            places = nodes.flat_map(|(subscription, _)| self.places(subscription, wanted)).collect();
+        }
         let dead_name = format!("{name}.dead-letter");
         if dead && !places.iter().all(|place| self.plan.place(*place).role == PlaceRole::DeadLetter) {
             let by_name = self.plan.place_named(&dead_name).or_else(|| self.plan.endpoint(&dead_name)?.place);

@@ -69,6 +69,15 @@ impl Sends {
         }
     }
 
+    /// To whom an attempt under way goes.
+    pub(crate) fn callee(&self, call: CallId) -> Option<ProcessId> {
+        let known = match call.0.checked_sub(self.from) {
+            Some(offset) => self.window.get(offset as usize)?.as_ref(),
+            None => self.sparse.get(&call.0),
+        };
+        known.map(|known| self.names[known.target as usize].process)
+    }
+
     /// The caller is done with an attempt.
     pub(crate) fn answered(&mut self, call: CallId, outcome: Outcome, by: ProcessId) {
         self.change(call, by, |known| {

@@ -236,5 +236,7 @@ fn symptom_words(symptom: Symptom) -> &'static str {
         Symptom::Datagram => "a datagram was lost, doubled or overtaken",
         Symptom::RunFailed => "the run failed",
         Symptom::Throttled => "waits: throttled",
+        Symptom::Misrouted => "went where it should not, or did not go where it should",
+        Symptom::Misled => "its caller was told that it was done, and it was not",
     }
 }

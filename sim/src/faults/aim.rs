@@ -17,44 +17,25 @@ pub mod kinds {
     /// Event routers.
     pub const ROUTER: &[&str] = &["event-grid-topic", "event-grid-subscription"];
     /// API gateways.
-    pub const GATEWAY: &[&str] = &["api-management", "front-door"];
-    /// What answers HTTP requests.
-    pub const HTTP: &[&str] = &[
-        "api-management",
-        "front-door",
-        "endpoint",
-        "container-app",
-        "function-app",
-        "logic-app",
-        "vm-app",
-        "event-grid-topic",
-    ];
+    pub const GATEWAY: &[&str] = &["api-management"];
+    /// What answers HTTP requests: of an app, its ingress.
+    pub const HTTP: &[&str] = &["api-management", "endpoint", "container-app", "function-app", "logic-app"];
     /// Databases and blob storage.
-    pub const STORE: &[&str] = &["sql-database", "sql-server", "cosmos-db", "storage-container", "dataverse"];
-    /// What is called and can be slow, wrong or away.
+    pub const STORE: &[&str] = &["sql-database", "cosmos-db", "storage-container"];
+    /// Databases that have transactions.
+    pub const DATABASE: &[&str] = &["sql-database", "cosmos-db"];
+    /// What is called and can be slow, wrong or away: of an app, its ingress.
     pub const DEPENDENCY: &[&str] = &[
         "endpoint",
         "sql-database",
-        "sql-server",
         "cosmos-db",
         "storage-container",
-        "dataverse",
-        "api-management",
-        "front-door",
         "container-app",
         "function-app",
         "logic-app",
-        "vm-app",
-        "service-bus",
-        "service-bus-queue",
-        "service-bus-topic",
-        "event-grid-topic",
-        "event-hubs",
-        "event-hub",
     ];
     /// Hosts of the user's own code.
-    pub const HOST: &[&str] =
-        &["container-app", "function-app", "logic-app", "vm-app", "data-factory", "operator"];
+    pub const HOST: &[&str] = &["container-app", "function-app", "logic-app", "operator"];
     /// Generators.
     pub const LOAD: &[&str] = &["load"];
     /// Everything.

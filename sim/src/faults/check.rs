@@ -1,6 +1,6 @@
 //! Whether the scenario's faults can do what they say: found out before anything runs.
 
-use crate::faults::{Aim, At, FaultKind, Placement};
+use crate::faults::{Action, Aim, At, FaultKind, Placement};
 use crate::ids::FaultId;
 use crate::plan::{Plan, PlanError};
 use crate::random::name_hash;
@@ -24,6 +24,7 @@ pub(crate) fn check(plan: &Plan) -> Vec<PlanError> {
                     let message = format!("`{}` happens or does not; it cannot grow", kind.id());
                     errors.push(PlanError::at(&["faults", name, "ramp"], message).word("inapplicable"));
                 }
+                errors.extend(check_frequency(name, kind, &placement, &actions));
                 errors.extend(check_refusal(plan, name, kind));
                 errors.extend(check_placement(plan, name, kind, &placement));
             }
@@ -50,6 +51,27 @@ pub(crate) fn aim<'a>(
         target: kind.target(),
         placement,
     }
+}
+
+/// A state or a limit strikes everything as long as it lasts.
+fn check_frequency(
+    name: &str,
+    kind: &FaultKind,
+    placement: &Placement,
+    actions: &[Action],
+) -> Option<PlanError> {
+    let is_state = |action: &Action| matches!(action, Action::Local(_, active) if active.hook.is_state());
+    let field = match placement {
+        Placement { chance: Some(_), .. } => "chance",
+        Placement { nth: Some(_), .. } => "nth",
+        Placement { times: Some(_), .. } if !placement.is_repeated() => "times",
+        _ => return None,
+    };
+    actions.iter().any(is_state).then(|| {
+        let message = format!("`{}` is a state of the whole; it does not choose among items", kind.id());
+        let help = "place it with `at`, `for`, `every` or `when`";
+        PlanError::at(&["faults", name, field], message).help(help).word("inapplicable")
+    })
 }
 
 /// A service may know that a fault cannot apply to it as it is configured.

@@ -63,6 +63,24 @@ impl FaultKind {
         self.strikes().actions(aim)
     }
 
+    /// Whether the processes that it strikes go on running: slowly, or by a wrong clock. Then they notice
+    /// the trouble themselves.
+    #[must_use]
+    pub fn alters_running(&self) -> bool {
+        matches!(
+            self,
+            FaultKind::CpuPressure(_)
+                | FaultKind::Limplock(_)
+                | FaultKind::NoisyNeighbour(_)
+                | FaultKind::Brownout(_)
+                | FaultKind::ZoneSlow(_)
+                | FaultKind::RegionBrownout(_)
+                | FaultKind::ClockSkew(_)
+                | FaultKind::ClockJump(_)
+                | FaultKind::ClockDrift(_)
+        )
+    }
+
     pub(crate) fn as_load(&self) -> Option<load::Load> {
         self.strikes().as_load()
     }
@@ -138,7 +156,7 @@ catalogue! {
         "slow-consumer" => SlowConsumer(queue_broker::SlowConsumer): "A consumer needs longer for each message.",
     }
     "event router" {
-        "push.http-fail" => PushHttpFail(event_router::PushFails): "Pushes fail with a status.",
+        "push.http-fail" => PushHttpFail(event_router::PushFails): "Pushes fail on the way to their handler.",
         "handshake.fail" => HandshakeFail(event_router::HandshakeFails): "The validation handshake fails.",
         "deadletter.missing" => DeadLetterMissing(event_router::DeadLetterMissing): "The dead-letter destination does not exist.",
         "push.out-of-order" => PushOutOfOrder(event_router::OutOfOrder): "Events are pushed out of order.",

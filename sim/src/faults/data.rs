@@ -1,7 +1,7 @@
 //! Layer 10: databases and storage, as far as they have hooks.
 
 use crate::faults::Hook;
-use crate::faults::aim::kinds::STORE;
+use crate::faults::aim::kinds::{DATABASE, STORE};
 use crate::faults::local::Value;
 use crate::faults::placement::hook_fault;
 use crate::units::RequestUnits;
@@ -19,7 +19,7 @@ hook_fault! {
 }
 hook_fault! {
     /// Transactions are chosen as deadlock victims (SQL 1205).
-    Deadlock {} on STORE, at Hook::DatabaseDeadlock
+    Deadlock {} on DATABASE, at Hook::DatabaseDeadlock
 }
 hook_fault! {
     /// No connection or worker is free (SQL 10928).

@@ -7,7 +7,7 @@ use crate::faults::placement::hook_fault;
 use crate::units::Rate;
 
 hook_fault! {
-    /// Pushes are answered with this status, whatever the handler says.
+    /// Pushes do not reach their handler: something on the way answers with this status in its place.
     PushFails {
         /// The status; 0 is no answer. Default: 503.
         status: u16 = 503,

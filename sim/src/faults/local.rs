@@ -180,7 +180,7 @@ impl LocalFaults {
             let hit = match active.frequency {
                 Frequency::Always => true,
                 Frequency::Chance(p) => random.chance(p, Purpose::FaultChance, active.label, identity),
-                Frequency::Nth(n) => item.number % n.max(1) == n.max(1) - 1,
+                Frequency::Nth(n) => !item.is_none() && item.number % n.max(1) == n.max(1) - 1,
             };
             if hit {
                 if let Some(left) = &mut active.left {

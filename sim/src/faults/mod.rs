@@ -114,9 +114,25 @@ pub enum Hook {
     ColdStart,
     SlowStart,
     Hang,
-    // Load.
-    LoadStep,
-    LoadSpike,
-    HotKey,
-    LargePayload,
+}
+
+impl Hook {
+    /// Whether what is struck is a state or a limit of the whole, which lasts as long as the fault and
+    /// cannot befall single items: there is nothing that `chance` or `nth` could choose from.
+    #[must_use]
+    pub const fn is_state(self) -> bool {
+        matches!(
+            self,
+            Hook::EntityDisabledForReceive
+                | Hook::EntityDeleted
+                | Hook::BrokerThrottle
+                | Hook::ConnectionQuota
+                | Hook::ReceiveQuota
+                | Hook::HandshakeFails
+                | Hook::RouterThrottle
+                | Hook::GatewayRateLimit
+                | Hook::DatabaseThrottle
+                | Hook::ConnectionPool
+        )
+    }
 }

@@ -2,7 +2,7 @@
 
 use crate::ids::{ConnectionId, FaultMask, ProcessId};
 use crate::kernel::queue::Entry;
-use crate::kernel::world::{Alarm, Flight, Freight, World};
+use crate::kernel::world::{Alarm, Flight, Freight, Origin, World};
 use crate::message::{Body, Message};
 use crate::network::transport::Fate;
 use crate::network::{Sending, Silence, Speech};
@@ -13,7 +13,7 @@ use crate::time::{Span, Time};
 
 impl World {
     /// A process calls another: on the connection that it has to it, or on a new one.
-    pub(super) fn call(&mut self, from: ProcessId, to: ProcessId, message: Message, sink: &mut impl Sink) {
+    pub(super) fn call(&mut self, from: ProcessId, to: ProcessId, message: Message, sink: &mut dyn Sink) {
         let around = World::surroundings(&self.plan, &self.random, &self.locations);
         let speech = Speech::of(&message.body);
         match self.network.connect(around, self.now, from, to, speech) {
@@ -27,7 +27,7 @@ impl World {
     }
 
     /// Puts a message on a connection.
-    pub(super) fn send(&mut self, from: ProcessId, id: ConnectionId, message: Message, sink: &mut impl Sink) {
+    pub(super) fn send(&mut self, from: ProcessId, id: ConnectionId, message: Message, sink: &mut dyn Sink) {
         self.network.book.sent += 1;
         let around = World::surroundings(&self.plan, &self.random, &self.locations);
         match self.network.send(around, self.now, id, from, &message) {
@@ -47,7 +47,7 @@ impl World {
     }
 
     /// Sends a datagram.
-    pub(super) fn cast(&mut self, from: ProcessId, to: ProcessId, message: Message, sink: &mut impl Sink) {
+    pub(super) fn cast(&mut self, from: ProcessId, to: ProcessId, message: Message, sink: &mut dyn Sink) {
         self.network.book.sent += 1;
         let around = World::surroundings(&self.plan, &self.random, &self.locations);
         let cast = self.network.cast(around, self.now, from, to, &message);
@@ -65,6 +65,7 @@ impl World {
         }
     }
 
+    #[inline]
     fn launch(&mut self, from: ProcessId, connection: ConnectionId, sending: Sending, freight: Freight) {
         let Sending { to, at, by, delayed } = sending;
         if let Freight::Message(message) = &freight {
@@ -78,7 +79,7 @@ impl World {
 
     // -- Arrivals. --
 
-    pub(super) fn arrive(&mut self, slot: u32, sink: &mut impl Sink) {
+    pub(super) fn arrive(&mut self, slot: u32, sink: &mut dyn Sink) {
         let Some(flight) = self.flights.get(slot) else { return };
         let (from, to, id) = (flight.from, flight.to, flight.connection);
         if id == ConnectionId::NONE {
@@ -136,7 +137,7 @@ impl World {
     }
 
     /// A datagram arrives, or does not.
-    fn arrive_alone(&mut self, slot: u32, sink: &mut impl Sink) {
+    fn arrive_alone(&mut self, slot: u32, sink: &mut dyn Sink) {
         let Some(flight) = self.flights.get(slot) else { return };
         let (from, to) = (flight.from, flight.to);
         let Freight::Message(message) = &flight.freight else { return };
@@ -167,26 +168,38 @@ impl World {
         self.deliver(slot, sink);
     }
 
-    fn deliver(&mut self, slot: u32, sink: &mut impl Sink) {
+    #[inline]
+    fn deliver(&mut self, slot: u32, sink: &mut dyn Sink) {
         let Some((flight, message)) = self.take_message(slot) else { return };
         self.network.book.delivered += 1;
         if flight.delayed {
             self.symptom(&flight, &message, Symptom::Delayed, sink);
         }
+        let shell = &self.shells[flight.to.index()];
+        // Whoever stands still takes it up only later.
+        if !shell.runs() && !shell.held_by().is_empty() && !message.cargo.is_empty() {
+            self.touch(flight.to, &message, shell.held_by(), sink);
+        }
         let input = Input::Message { from: flight.from, connection: flight.connection, message };
         self.give(flight.to, input, flight.parent, sink);
     }
 
-    fn take_message(&mut self, slot: u32) -> Option<(Flight, Message)> {
-        let mut flight = self.flights.take(slot)?;
-        let freight = std::mem::replace(&mut flight.freight, Freight::Close(CloseReason::Closed));
-        let Freight::Message(message) = freight else { return None };
+    #[inline]
+    fn take_message(&mut self, slot: u32) -> Option<(Origin, Message)> {
+        let flight = self.flights.get_mut(slot)?;
+        let Flight { from, to, connection, parent, by, delayed, .. } = *flight;
+        let message = match &mut flight.freight {
+            Freight::Message(message) => Some(message.take()),
+            Freight::Close(_) => None,
+        };
+        self.flights.free(slot);
+        let message = message?;
         self.messages -= 1;
         self.work -= usize::from(!message.cargo.is_empty());
-        Some((flight, message))
+        Some((Origin { from, to, connection, parent, by, delayed }, message))
     }
 
-    fn drop_flight(&mut self, slot: u32, by: FaultMask, sink: &mut impl Sink) {
+    fn drop_flight(&mut self, slot: u32, by: FaultMask, sink: &mut dyn Sink) {
         let Some((flight, message)) = self.take_message(slot) else { return };
         self.network.book.dropped += 1;
         if !by.is_empty() {
@@ -196,7 +209,7 @@ impl World {
 
     // -- Stalls. --
 
-    fn stall(&mut self, id: ConnectionId, side: usize, slot: u32, by: FaultMask, sink: &mut impl Sink) {
+    fn stall(&mut self, id: ConnectionId, side: usize, slot: u32, by: FaultMask, sink: &mut dyn Sink) {
         if let Some(flight) = self.flights.get_mut(slot) {
             flight.delayed = true;
             flight.by = flight.by.and(by);
@@ -214,7 +227,7 @@ impl World {
     }
 
     /// A connection has waited for something.
-    pub(super) fn alarm(&mut self, slot: u32, sink: &mut impl Sink) {
+    pub(super) fn alarm(&mut self, slot: u32, sink: &mut dyn Sink) {
         match self.alarms.take(slot) {
             Some(Alarm::Retry(id, side)) => self.retry(id, side, sink),
             Some(Alarm::Silence(id, side)) => self.look(id, side, sink),
@@ -223,7 +236,7 @@ impl World {
     }
 
     /// The head of a stalled direction is sent again.
-    fn retry(&mut self, id: ConnectionId, side: usize, sink: &mut impl Sink) {
+    fn retry(&mut self, id: ConnectionId, side: usize, sink: &mut dyn Sink) {
         let Some(connection) = self.network.get(id) else { return };
         let (from, to) = (connection.at(side), connection.at(1 - side));
         if connection.stalls[side].is_none() {
@@ -250,7 +263,7 @@ impl World {
     }
 
     /// A side gives the connection up because nothing comes through.
-    fn give_up(&mut self, id: ConnectionId, side: usize, sink: &mut impl Sink) {
+    fn give_up(&mut self, id: ConnectionId, side: usize, sink: &mut dyn Sink) {
         let Some(connection) = self.network.get(id) else { return };
         let (me, peer) = (connection.at(side), connection.at(1 - side));
         let silence = connection.speech.manners().silence;
@@ -289,7 +302,7 @@ impl World {
     }
 
     /// A side looks whether its peer is still there.
-    fn look(&mut self, id: ConnectionId, side: usize, sink: &mut impl Sink) {
+    fn look(&mut self, id: ConnectionId, side: usize, sink: &mut dyn Sink) {
         let Some(connection) = self.network.get(id) else { return };
         let (me, peer) = (connection.at(side), connection.at(1 - side));
         let cut = |from, to| self.network.cut(from, to, connection.established, false, self.now).is_some();
@@ -341,7 +354,7 @@ impl World {
     }
 
     /// A host is dark: its connections are gone and nobody says so.
-    pub(super) fn lose_all(&mut self, me: ProcessId, sink: &mut impl Sink) {
+    pub(super) fn lose_all(&mut self, me: ProcessId, sink: &mut dyn Sink) {
         let ids = self.network.of(me);
         for id in &ids {
             let Some(connection) = self.network.get(*id) else { continue };
@@ -355,7 +368,7 @@ impl World {
     }
 
     /// A connection is reset in the middle: each side learns it after one latency.
-    pub(super) fn break_connection(&mut self, id: ConnectionId, by: FaultMask, sink: &mut impl Sink) {
+    pub(super) fn break_connection(&mut self, id: ConnectionId, by: FaultMask, sink: &mut dyn Sink) {
         let Some(connection) = self.network.get(id) else { return };
         let (client, server) = (connection.client, connection.server);
         self.trouble(client, server, by, Symptom::Reset, sink);
@@ -385,7 +398,7 @@ impl World {
     }
 
     /// The message finds nobody on the other side: its sender is told with a reset.
-    fn refuse(&mut self, id: ConnectionId, slot: u32, by: FaultMask, sink: &mut impl Sink) {
+    fn refuse(&mut self, id: ConnectionId, slot: u32, by: FaultMask, sink: &mut dyn Sink) {
         let Some((flight, message)) = self.take_message(slot) else { return };
         self.network.book.dropped += 1;
         if !by.is_empty() {
@@ -404,7 +417,7 @@ impl World {
         id: ConnectionId,
         reason: CloseReason,
         by: FaultMask,
-        sink: &mut impl Sink,
+        sink: &mut dyn Sink,
     ) {
         let Some(connection) = self.network.get(id) else { return };
         let side = connection.side(to);
@@ -434,7 +447,7 @@ impl World {
     // -- Marks. --
 
     /// Faults altered what happens to a message: marks its items, or whom it goes to.
-    pub(super) fn touch(&mut self, at: ProcessId, message: &Message, by: FaultMask, sink: &mut impl Sink) {
+    pub(super) fn touch(&mut self, at: ProcessId, message: &Message, by: FaultMask, sink: &mut dyn Sink) {
         for fault in by.iter() {
             self.count_one(fault, 1, sink);
         }
@@ -447,7 +460,7 @@ impl World {
         }
     }
 
-    fn symptom(&self, flight: &Flight, message: &Message, symptom: Symptom, sink: &mut impl Sink) {
+    fn symptom(&self, flight: &Origin, message: &Message, symptom: Symptom, sink: &mut dyn Sink) {
         for item in message.cargo.items() {
             self.note_by(sink, flight.to, flight.parent, flight.by, *item, What::Symptom(symptom));
         }
@@ -462,7 +475,7 @@ impl World {
         subject: ProcessId,
         by: FaultMask,
         symptom: Symptom,
-        sink: &mut impl Sink,
+        sink: &mut dyn Sink,
     ) {
         let what = What::Trouble { subject, symptom };
         self.note_by(sink, at, self.events, by, crate::ids::Item::default(), what);

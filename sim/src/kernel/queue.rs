@@ -20,12 +20,48 @@ pub enum Entry {
 
 const SLOT_BITS: u32 = 24;
 const KIND_BITS: u32 = 2;
+/// A bucket is about a millisecond: 2 to this power nanoseconds.
+const BUCKET_SHIFT: u32 = 20;
+/// So many buckets are ahead, about a second.
+const BUCKETS: usize = 1024;
+const WORDS: usize = BUCKETS / 64;
 
 /// Events by time, ties in order of arrival. An entry is one 128-bit number: time, sequence, kind, slot.
-#[derive(Clone, Debug, Default)]
+///
+/// A calendar: the next events stand in a small heap, those of the coming second in buckets by time,
+/// later ones in a heap of their own. While there is any event, `near` holds the first.
+#[derive(Clone, Debug)]
 pub struct Queue {
-    heap: BinaryHeap<Reverse<u128>>,
+    /// Everything up to the end of the bucket `base`.
+    near: BinaryHeap<Reverse<u128>>,
+    /// The buckets after `base`, each in no order.
+    ring: Vec<Vec<u128>>,
+    /// Which buckets of the ring are not empty.
+    full: [u64; WORDS],
+    /// The number of the last bucket that is in `near`.
+    base: u64,
+    /// Everything beyond the ring.
+    far: BinaryHeap<Reverse<u128>>,
+    len: usize,
     sequence: u64,
+}
+
+impl Default for Queue {
+    fn default() -> Self {
+        Queue {
+            near: BinaryHeap::new(),
+            ring: vec![Vec::new(); BUCKETS],
+            full: [0; WORDS],
+            base: 0,
+            far: BinaryHeap::new(),
+            len: 0,
+            sequence: 0,
+        }
+    }
+}
+
+const fn bucket(key: u128) -> u64 {
+    (key >> (64 + BUCKET_SHIFT)) as u64
 }
 
 impl Queue {
@@ -43,12 +79,34 @@ impl Queue {
         assert!(slot < 1 << SLOT_BITS, "more than 16 million events in flight");
         self.sequence += 1;
         let order = u128::from(self.sequence) << (SLOT_BITS + KIND_BITS);
-        self.heap.push(Reverse(u128::from(at.0) << 64 | order | kind << SLOT_BITS | u128::from(slot)));
+        let key = u128::from(at.0) << 64 | order | kind << SLOT_BITS | u128::from(slot);
+        if self.len == 0 {
+            self.base = bucket(key);
+        }
+        self.len += 1;
+        self.put(key);
+    }
+
+    fn put(&mut self, key: u128) {
+        let bucket = bucket(key);
+        if bucket <= self.base {
+            self.near.push(Reverse(key));
+        } else if bucket - self.base < BUCKETS as u64 {
+            let index = bucket as usize % BUCKETS;
+            self.ring[index].push(key);
+            self.full[index / 64] |= 1 << (index % 64);
+        } else {
+            self.far.push(Reverse(key));
+        }
     }
 
     /// Takes the next event.
     pub fn pop(&mut self) -> Option<(Time, Entry)> {
-        let Reverse(key) = self.heap.pop()?;
+        let Reverse(key) = self.near.pop()?;
+        self.len -= 1;
+        if self.near.is_empty() && self.len > 0 {
+            self.advance();
+        }
         let slot = (key & ((1 << SLOT_BITS) - 1)) as u32;
         let entry = match (key >> SLOT_BITS) & ((1 << KIND_BITS) - 1) {
             0 => Entry::Wake(slot),
@@ -59,22 +117,58 @@ impl Queue {
         Some((Time((key >> 64) as u64), entry))
     }
 
+    /// Makes the first bucket that is not empty the near one.
+    fn advance(&mut self) {
+        if let Some(ahead) = self.next_full() {
+            self.base += ahead;
+            let index = self.base as usize % BUCKETS;
+            self.full[index / 64] &= !(1 << (index % 64));
+            self.near.extend(self.ring[index].drain(..).map(Reverse));
+        } else if let Some(Reverse(first)) = self.far.peek() {
+            self.base = bucket(*first);
+        }
+        while let Some(Reverse(first)) = self.far.peek()
+            && bucket(*first).saturating_sub(self.base) < BUCKETS as u64
+            && let Some(Reverse(key)) = self.far.pop()
+        {
+            self.put(key);
+        }
+    }
+
+    /// How far ahead of the near bucket the next one is that is not empty.
+    fn next_full(&self) -> Option<u64> {
+        let start = (self.base as usize + 1) % BUCKETS;
+        for step in 0..=WORDS {
+            let word = (start / 64 + step) % WORDS;
+            let bits = match step {
+                0 => self.full[word] & u64::MAX << (start % 64),
+                WORDS => self.full[word] & !(u64::MAX << (start % 64)),
+                _ => self.full[word],
+            };
+            if bits != 0 {
+                let index = word * 64 + bits.trailing_zeros() as usize;
+                return Some(((index + BUCKETS - start) % BUCKETS) as u64 + 1);
+            }
+        }
+        None
+    }
+
     /// When the next event is.
     #[must_use]
     pub fn next_at(&self) -> Option<Time> {
-        self.heap.peek().map(|Reverse(key)| Time((key >> 64) as u64))
+        self.near.peek().map(|Reverse(key)| Time((key >> 64) as u64))
     }
 
     /// How many events wait.
     #[must_use]
     pub fn len(&self) -> usize {
-        self.heap.len()
+        self.len
     }
 
     /// Whether none waits.
     #[must_use]
     pub fn is_empty(&self) -> bool {
-        self.heap.is_empty()
+        self.len == 0
     }
 }
 
@@ -96,6 +190,31 @@ mod tests {
             expected.sort_by_key(|(at, _)| *at);
             let popped: Vec<_> = std::iter::from_fn(|| queue.pop()).collect();
             prop_assert_eq!(popped, expected);
+        }
+
+        #[test]
+        fn it_is_a_heap_whatever_lies_between_the_events(
+            steps in prop::collection::vec((0u32..40, 0u64..1 << 40, 0usize..3), 1..300),
+        ) {
+            let mut queue = Queue::default();
+            let mut plain = BinaryHeap::new();
+            let mut now = 0;
+            for (slot, (scale, pause, pops)) in steps.into_iter().enumerate() {
+                let at = now + (pause >> scale);
+                queue.push(Time(at), Entry::Arrival(slot as u32));
+                plain.push(Reverse((at, slot as u32)));
+                for _ in 0..pops {
+                    prop_assert_eq!(queue.next_at(), plain.peek().map(|Reverse((at, _))| Time(*at)));
+                    let expected = plain.pop().map(|Reverse((at, slot))| (Time(at), Entry::Arrival(slot)));
+                    now = expected.map_or(now, |(at, _)| at.0);
+                    prop_assert_eq!(queue.pop(), expected);
+                }
+                prop_assert_eq!(queue.len(), plain.len());
+            }
+            while let Some(Reverse((at, slot))) = plain.pop() {
+                prop_assert_eq!(queue.pop(), Some((Time(at), Entry::Arrival(slot))));
+            }
+            prop_assert!(queue.is_empty() && queue.pop().is_none());
         }
     }
 }

@@ -15,6 +15,7 @@ impl<T> Default for Slab<T> {
 
 impl<T> Slab<T> {
     /// Puts a value in and returns its slot.
+    #[inline]
     pub fn insert(&mut self, value: T) -> u32 {
         if let Some(slot) = self.free.pop() {
             self.slots[slot as usize] = Some(value);
@@ -25,12 +26,24 @@ impl<T> Slab<T> {
     }
 
     /// Takes the value out of a slot.
+    #[inline]
     pub fn take(&mut self, slot: u32) -> Option<T> {
         let value = self.slots.get_mut(slot as usize)?.take();
         if value.is_some() {
             self.free.push(slot);
         }
         value
+    }
+
+    /// Drops the value in a slot.
+    #[inline]
+    pub fn free(&mut self, slot: u32) {
+        if let Some(value) = self.slots.get_mut(slot as usize)
+            && value.is_some()
+        {
+            *value = None;
+            self.free.push(slot);
+        }
     }
 
     /// The value in a slot.

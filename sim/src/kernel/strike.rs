@@ -1,8 +1,8 @@
 //! How the world carries a fault out and takes it back. Beginning and end are exhaustive over the
 //! actions: nothing is healed anywhere else.
 
-use crate::faults::{Action, Hook};
 use crate::faults::registry::Move;
+use crate::faults::{Action, Hook};
 use crate::ids::{FaultId, FaultMask, Item, ProcessId};
 use crate::kernel::world::World;
 use crate::network::Disturbance;
@@ -12,7 +12,7 @@ use crate::time::Time;
 
 impl World {
     /// Carries out everything that the registry has due.
-    pub(super) fn advance_faults(&mut self, sink: &mut impl Sink) {
+    pub(super) fn advance_faults(&mut self, sink: &mut dyn Sink) {
         if self.fault_wake <= self.now {
             self.fault_wake = Time::NEVER;
         }
@@ -30,7 +30,7 @@ impl World {
         self.schedule_faults();
     }
 
-    fn phase(&mut self, fault: FaultId, phase: FaultPhase, sink: &mut impl Sink) {
+    fn phase(&mut self, fault: FaultId, phase: FaultPhase, sink: &mut dyn Sink) {
         self.digest.fold(self.now.0, u64::from(fault.0) << 8 | phase as u64);
         self.note_by(
             sink,
@@ -42,7 +42,7 @@ impl World {
         );
     }
 
-    fn begin(&mut self, fault: FaultId, only: Option<ProcessId>, sink: &mut impl Sink) {
+    fn begin(&mut self, fault: FaultId, only: Option<ProcessId>, sink: &mut dyn Sink) {
         self.phase(fault, FaultPhase::Started, sink);
         let strength = self.registry.first_strength(fault);
         for action in self.meant(fault, only) {
@@ -50,7 +50,7 @@ impl World {
         }
     }
 
-    fn end(&mut self, fault: FaultId, only: Option<ProcessId>, over: bool, sink: &mut impl Sink) {
+    fn end(&mut self, fault: FaultId, only: Option<ProcessId>, over: bool, sink: &mut dyn Sink) {
         let strength = self.registry.strength(fault);
         for action in self.meant(fault, only) {
             self.stop_action(fault, &action.at_strength(strength), sink);
@@ -100,7 +100,7 @@ impl World {
         self.schedule_wake(id);
     }
 
-    fn start_action(&mut self, fault: FaultId, action: &Action, sink: &mut impl Sink) {
+    fn start_action(&mut self, fault: FaultId, action: &Action, sink: &mut dyn Sink) {
         match action {
             Action::Crash(id) => self.crash(*id, fault, sink),
             Action::Stop(id) => {
@@ -146,7 +146,7 @@ impl World {
         }
     }
 
-    fn stop_action(&mut self, fault: FaultId, action: &Action, sink: &mut impl Sink) {
+    fn stop_action(&mut self, fault: FaultId, action: &Action, sink: &mut dyn Sink) {
         match action {
             Action::Crash(id) | Action::Stop(id) => {
                 self.release(*id, fault);
@@ -195,7 +195,7 @@ impl World {
 
     // -- Processes. --
 
-    fn hold(&mut self, id: ProcessId, fault: FaultId, sink: &mut impl Sink) {
+    fn hold(&mut self, id: ProcessId, fault: FaultId, sink: &mut dyn Sink) {
         let hidden = self.registry.is_hidden(fault);
         self.shells[id.index()].hold(fault, hidden);
         self.count_one(fault, 1, sink);
@@ -208,7 +208,7 @@ impl World {
         self.shells[id.index()].release(fault, hidden);
     }
 
-    fn crash(&mut self, id: ProcessId, fault: FaultId, sink: &mut impl Sink) {
+    fn crash(&mut self, id: ProcessId, fault: FaultId, sink: &mut dyn Sink) {
         self.hold(id, fault, sink);
         self.take_down(id, |shell| shell.crash(), CloseReason::Reset, Life::Crashed, sink);
     }
@@ -219,7 +219,7 @@ impl World {
         how: impl Fn(&mut crate::node::Shell) -> bool,
         reason: CloseReason,
         life: Life,
-        sink: &mut impl Sink,
+        sink: &mut dyn Sink,
     ) {
         let before = self.shells[id.index()].work();
         let was_alive = how(&mut self.shells[id.index()]);
@@ -230,7 +230,7 @@ impl World {
         }
     }
 
-    fn resume(&mut self, id: ProcessId, sink: &mut impl Sink) {
+    fn resume(&mut self, id: ProcessId, sink: &mut dyn Sink) {
         self.shells[id.index()].resume();
         self.note(sink, id, self.events, What::Life(Life::Resumed));
         self.schedule_wake(id);
@@ -270,7 +270,7 @@ impl World {
         point: Point,
         item: Item,
         run: u64,
-        sink: &mut impl Sink,
+        sink: &mut dyn Sink,
     ) -> bool {
         let watchers: smallvec::SmallVec<[FaultId; 4]> =
             self.shells[id.index()].faults.watchers(step, point).collect();
@@ -305,7 +305,7 @@ impl World {
     }
 
     /// Takes over what the hooks of a process have counted.
-    pub(super) fn count_fired(&mut self, id: ProcessId, sink: &mut impl Sink) {
+    pub(super) fn count_fired(&mut self, id: ProcessId, sink: &mut dyn Sink) {
         let fired: smallvec::SmallVec<[(FaultId, u64); 4]> =
             self.shells[id.index()].faults.take_fired().collect();
         for (fault, times) in fired {
@@ -313,7 +313,7 @@ impl World {
         }
     }
 
-    pub(super) fn count_one(&mut self, fault: FaultId, times: u64, sink: &mut impl Sink) {
+    pub(super) fn count_one(&mut self, fault: FaultId, times: u64, sink: &mut dyn Sink) {
         if self.registry.fired(fault, times) {
             self.phase(fault, FaultPhase::Fired, sink);
         }

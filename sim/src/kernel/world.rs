@@ -45,6 +45,17 @@ pub(super) struct Flight {
     pub(super) freight: Freight,
 }
 
+/// Where a message came from, when it has arrived.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Origin {
+    pub(super) from: ProcessId,
+    pub(super) to: ProcessId,
+    pub(super) connection: ConnectionId,
+    pub(super) parent: u64,
+    pub(super) by: FaultMask,
+    pub(super) delayed: bool,
+}
+
 /// Something that a connection waits for.
 #[derive(Clone, Copy, Debug)]
 pub(super) enum Alarm {
@@ -217,6 +228,11 @@ impl World {
 
     /// Goes to the next event and lets it happen. False when nothing will ever happen again.
     pub fn step(&mut self, sink: &mut impl Sink) -> bool {
+        // From here on behind a pointer: the whole kernel is compiled once, in one crate.
+        self.proceed(sink)
+    }
+
+    fn proceed(&mut self, sink: &mut dyn Sink) -> bool {
         let Some((at, entry)) = self.queue.pop() else { return false };
         self.now = at;
         match entry {
@@ -228,7 +244,7 @@ impl World {
         true
     }
 
-    fn wake(&mut self, id: ProcessId, sink: &mut impl Sink) {
+    fn wake(&mut self, id: ProcessId, sink: &mut dyn Sink) {
         if self.shells[id.index()].wake != self.now {
             return; // an earlier timer was cancelled or has fired already
         }
@@ -238,20 +254,20 @@ impl World {
     }
 
     /// Lets a process handle everything that is due.
-    fn run(&mut self, id: ProcessId, sink: &mut impl Sink) {
+    fn run(&mut self, id: ProcessId, sink: &mut dyn Sink) {
         let before = self.shells[id.index()].work();
-        let frozen = self.shells[id.index()].thaw();
+        let mut frozen = self.shells[id.index()].thaw();
         self.recount(id, before);
         if !frozen.is_empty() {
             let parent = self.shells[id.index()].parent();
-            self.apply_all(id, frozen.into_iter(), parent, sink);
+            self.apply_all(id, &mut frozen, parent, sink);
         }
         loop {
             let shell = &mut self.shells[id.index()];
             let before = shell.work();
             let Some((input, parent)) = shell.next(self.now) else { break };
             self.recount(id, before);
-            if input == Input::Start {
+            if matches!(input, Input::Start) {
                 self.note(sink, id, parent, What::Life(Life::Started));
             }
             self.handle(id, input, parent, sink);
@@ -264,23 +280,20 @@ impl World {
     }
 
     /// Hands an input to a process, now or, if it is paused, later.
-    pub(super) fn give(&mut self, id: ProcessId, input: Input, parent: u64, sink: &mut impl Sink) {
+    pub(super) fn give(&mut self, id: ProcessId, input: Input, parent: u64, sink: &mut dyn Sink) {
         let shell = &mut self.shells[id.index()];
-        let now = self.now;
-        if shell.runs() {
-            if let Some(input) = shell.offer(now, input, parent) {
-                self.handle(id, input, parent, sink);
-            }
+        if shell.takes() {
+            self.handle(id, input, parent, sink);
         } else {
             let before = shell.work();
-            shell.offer(now, input, parent);
+            shell.keep(self.now, input, parent);
             self.recount(id, before);
         }
         self.schedule_wake(id);
     }
 
     /// One kernel event.
-    fn handle(&mut self, id: ProcessId, input: Input, parent: u64, sink: &mut impl Sink) {
+    fn handle(&mut self, id: ProcessId, input: Input, parent: u64, sink: &mut dyn Sink) {
         self.events += 1;
         let (code, subject) = fields(&input);
         self.digest.fold(self.now.0, mix(u64::from(id.0) << 32 | code, subject));
@@ -299,20 +312,16 @@ impl World {
         if shell.faults.has_fired() {
             self.count_fired(id, sink);
         }
-        self.apply_all(id, effects.drain(..), parent, sink);
+        self.apply_all(id, &mut effects, parent, sink);
         self.effects = effects;
     }
 
-    /// Carries effects out in order, until a fault at a point cuts them.
-    fn apply_all(
-        &mut self,
-        id: ProcessId,
-        mut effects: impl Iterator<Item = Effect>,
-        parent: u64,
-        sink: &mut impl Sink,
-    ) {
-        while let Some(effect) = effects.next() {
-            let Effect::Point { step, point, item, run } = effect else {
+    /// Carries effects out in order, until a fault at a point cuts them. Leaves none.
+    fn apply_all(&mut self, id: ProcessId, effects: &mut Vec<Effect>, parent: u64, sink: &mut dyn Sink) {
+        let mut index = 0;
+        while let Some(effect) = effects.get_mut(index) {
+            index += 1;
+            let Effect::Point { step, point, item, run } = *effect else {
                 self.apply(id, effect, parent, sink);
                 continue;
             };
@@ -322,39 +331,40 @@ impl World {
             if self.shells[id.index()].is_alive() {
                 // It stands still: the rest follows when it goes on.
                 let before = self.shells[id.index()].work();
-                self.shells[id.index()].freeze(effects);
+                self.shells[id.index()].freeze(effects.drain(index..));
                 self.recount(id, before);
             }
-            return;
+            break;
         }
+        effects.clear();
     }
 
-    fn apply(&mut self, id: ProcessId, effect: Effect, parent: u64, sink: &mut impl Sink) {
+    /// Carries one effect out. In place: an effect is large, and most are only looked at.
+    fn apply(&mut self, id: ProcessId, effect: &mut Effect, parent: u64, sink: &mut dyn Sink) {
         match effect {
             Effect::Observe { connection, item, by, what } => {
                 if self.registry.counts_copies() {
-                    self.count_copies(&what);
+                    self.count_copies(what);
                 }
-                let incarnation = self.shells[id.index()].incarnation();
                 sink.observe(&Observation {
                     at: self.now,
                     event: self.events,
                     parent,
                     process: id,
-                    incarnation,
-                    connection,
-                    item,
-                    by,
-                    what,
+                    incarnation: self.shells[id.index()].incarnation(),
+                    connection: *connection,
+                    item: *item,
+                    by: *by,
+                    what: *what,
                 });
             }
-            Effect::Call { to, message } => self.call(id, to, message, sink),
-            Effect::Answer { connection, message } => self.send(id, connection, message, sink),
-            Effect::Datagram { to, message } => self.cast(id, to, message, sink),
-            Effect::Close { connection } => self.close(id, connection),
+            Effect::Call { to, message } => self.call(id, *to, message.take(), sink),
+            Effect::Answer { connection, message } => self.send(id, *connection, message.take(), sink),
+            Effect::Datagram { to, message } => self.cast(id, *to, message.take(), sink),
+            Effect::Close { connection } => self.close(id, *connection),
             Effect::Point { .. } => {}
-            Effect::StartSlot(slot) => self.start_slot(slot),
-            Effect::StopSlot(slot) => self.stop_slot(slot, sink),
+            Effect::StartSlot(slot) => self.start_slot(*slot),
+            Effect::StopSlot(slot) => self.stop_slot(*slot, sink),
         }
     }
 
@@ -363,7 +373,7 @@ impl World {
         self.schedule_wake(id);
     }
 
-    fn stop_slot(&mut self, id: ProcessId, sink: &mut impl Sink) {
+    fn stop_slot(&mut self, id: ProcessId, sink: &mut dyn Sink) {
         let before = self.shells[id.index()].work();
         let was_alive = self.shells[id.index()].unwant();
         self.recount(id, before);
@@ -374,14 +384,14 @@ impl World {
     }
 
     /// Observes something about a process as such.
-    pub(super) fn note(&self, sink: &mut impl Sink, process: ProcessId, parent: u64, what: What) {
+    pub(super) fn note(&self, sink: &mut dyn Sink, process: ProcessId, parent: u64, what: What) {
         self.note_by(sink, process, parent, FaultMask::NONE, Item::default(), what);
     }
 
     /// Observes something about an item that faults have touched.
     pub(super) fn note_by(
         &self,
-        sink: &mut impl Sink,
+        sink: &mut dyn Sink,
         process: ProcessId,
         parent: u64,
         by: FaultMask,

@@ -34,6 +34,13 @@ impl Message {
         Message { call: CallId(0), tag: 0, attempt: 0, cargo: Cargo::None, body }
     }
 
+    /// Takes the message out of its place and leaves an empty one there.
+    #[inline]
+    #[must_use]
+    pub fn take(&mut self) -> Message {
+        std::mem::replace(self, Message::new(Body::Probe))
+    }
+
     /// The same with cargo.
     #[must_use]
     pub fn carrying(mut self, cargo: Cargo) -> Message {

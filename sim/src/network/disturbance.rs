@@ -147,12 +147,8 @@ impl Disturbance {
     pub fn loss_at(&self, random: &Random, now: Time) -> f64 {
         match &self.what {
             Wrong::Loss { rate, burst: None } => *rate,
-            Wrong::Loss { rate, burst: Some(burst) } => {
-                if in_burst(random, self.label, *rate, *burst, now) {
-                    burst.rate
-                } else {
-                    0.0
-                }
+            Wrong::Loss { rate, burst: Some(burst) } if in_burst(random, self.label, *rate, *burst, now) => {
+                burst.rate
             }
             _ => 0.0,
         }

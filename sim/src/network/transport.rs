@@ -243,13 +243,18 @@ impl Network {
     }
 
     /// What keys the draws about a message: names and identity.
-    fn identify(&mut self, pair: u32, side: usize, message: &Message) -> (u64, [u64; 2]) {
+    fn identify(&mut self, plan: &Plan, pair: u32, side: usize, message: &Message) -> (u64, [u64; 2]) {
         let pair = &mut self.pairs[pair as usize];
         let (kind, detail) = kind_of(&message.body);
         match message.cargo.first() {
             Some(item) => {
                 let item = item.identity() ^ u64::from(item.kind.0) << 48;
-                (pair.names[side], [item, u64::from(kind) << 56 | detail << 16 | u64::from(message.attempt)])
+                let (part, verb) = match part_of(&message.body) {
+                    Some(part) => (plan.part_hash(pair.server, part), detail & !0xffff),
+                    None => (0, detail),
+                };
+                let names = pair.names[side] ^ part;
+                (names, [item, u64::from(kind) << 56 | verb << 16 | u64::from(message.attempt)])
             }
             None => {
                 let counter = &mut pair.counters[side][usize::from(kind) % KINDS];
@@ -439,7 +444,7 @@ impl Network {
         connection.used = now;
         connection.linked |= matches!(message.body, Body::Broker(broker::Command::Attach { .. }));
         let (pair, to, start) = (connection.pair, connection.at(1 - side), connection.ready.max(now));
-        let (names, identity) = self.identify(pair, side, message);
+        let (names, identity) = self.identify(around.plan, pair, side, message);
         let base = self.base_latency(around.random, pair, names, identity);
         let mut weather = Weather::default();
         if !self.disturbances.is_empty() {
@@ -477,7 +482,7 @@ impl Network {
         message: &Message,
     ) -> Cast {
         let pair = self.pair(around, from, to);
-        let (names, identity) = self.identify(pair, 0, message);
+        let (names, identity) = self.identify(around.plan, pair, 0, message);
         let base = self.base_latency(around.random, pair, names, identity);
         let mut cast = Cast { first: None, double: None, by: FaultMask::NONE };
         let goes = |at, by| Some(Sending { to, at, by, delayed: false });
@@ -688,6 +693,26 @@ fn retransmissions(losses: u32) -> Span {
 fn size(plan: &Plan, cargo: &Cargo) -> u64 {
     let bytes = |item: &Item| plan.item_bytes(item.stream);
     OVERHEAD + cargo.items().iter().map(bytes).sum::<u64>()
+}
+
+/// The part of the callee that a request names, which is in the low 16 bits of its detail: draws are keyed
+/// by its name.
+fn part_of(body: &Body) -> Option<u16> {
+    use broker::Command as B;
+    use store::Command as S;
+    match body {
+        Body::Request(request) => Some(request.part),
+        Body::Broker(
+            B::Send { part, .. }
+            | B::Attach { part, .. }
+            | B::ReceiveDeferred { part, .. }
+            | B::CancelScheduled { part, .. }
+            | B::Peek { part, .. },
+        )
+        | Body::Store(S::Poll { part, .. } | S::Read { part, .. }) => Some(*part),
+        Body::Store(S::Write { operations, .. }) => operations.first().map(|operation| operation.part),
+        _ => None,
+    }
 }
 
 /// The kind of a message, and what else tells two messages about one item apart.

@@ -39,12 +39,12 @@ impl Clock {
         if local == Time::NEVER {
             return local;
         }
+        if self.ppm == 0 {
+            return Time(self.since.0.saturating_add(local.0.saturating_sub(self.shown.0)));
+        }
         let ahead = i128::from(local.0) - i128::from(self.shown.0);
         if ahead <= 0 {
             return self.since;
-        }
-        if self.ppm == 0 {
-            return Time(self.since.0.saturating_add(ahead as u64));
         }
         let rate = MILLION + i128::from(self.ppm);
         let mut guess = i128::from(self.since.0) + ahead * MILLION / rate;

@@ -8,7 +8,7 @@ use crate::message::Message;
 use crate::node::timers::{TimerId, Timers};
 use crate::observe::{Belief, Symptom, What};
 use crate::plan::Plan;
-use crate::random::{Purpose, Random};
+use crate::random::{Purpose, Random, mix};
 use crate::time::{Span, Time};
 use crate::units::Sampler;
 
@@ -251,11 +251,18 @@ impl<'a> Context<'a> {
 
     /// Asks whether an active fault strikes here: at this hook, for this part, on this item.
     /// `occurrence` tells repetitions about the same item apart (attempt, delivery); pass 0 where the
-    /// fault must strike the same item every time. A strike is counted and observed as *fired*.
+    /// fault must strike the same item every time. Without an item repetitions are told apart by their
+    /// instant. A strike is counted and observed as *fired*.
+    #[inline]
     pub fn strike(&mut self, hook: Hook, part: u16, item: Item, occurrence: u64) -> Option<Strike> {
         if self.parts.faults.is_quiet() {
             return None;
         }
+        self.strike_here(hook, part, item, occurrence)
+    }
+
+    fn strike_here(&mut self, hook: Hook, part: u16, item: Item, occurrence: u64) -> Option<Strike> {
+        let occurrence = if item.is_none() { mix(occurrence, self.parts.now.0) } else { occurrence };
         let strike = self.parts.faults.strike(self.parts.random, hook, part, item, occurrence)?;
         self.touched(item, strike);
         Some(strike)
@@ -274,16 +281,13 @@ impl<'a> Context<'a> {
         if self.parts.faults.is_quiet() { None } else { self.parts.faults.visible(hook, part) }
     }
 
-    /// Observes that a fault altered what happens to this item.
+    /// Observes that a fault altered what happens to this item; without an item, what this process does.
     pub fn touched(&mut self, item: Item, strike: Strike) {
         self.parts.faults.fired(strike.fault);
         let by = FaultMask::of(strike.fault);
-        self.parts.effects.push(Effect::Observe {
-            connection: ConnectionId::NONE,
-            item,
-            by,
-            what: What::Touched,
-        });
+        let what =
+            if item.is_none() { What::TouchedProcess { subject: self.parts.me } } else { What::Touched };
+        self.parts.effects.push(Effect::Observe { connection: ConnectionId::NONE, item, by, what });
     }
 
     /// Passes a point of a recipe. Only the points that some fault watches cost anything.

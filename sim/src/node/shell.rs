@@ -205,13 +205,15 @@ impl Shell {
         Some((input, self.parent))
     }
 
-    /// Offers an input. It comes back if the process can take it now; a paused one keeps it for later.
-    pub fn offer(&mut self, now: Time, input: Input, parent: u64) -> Option<Input> {
-        if self.runs() && self.inbox.is_empty() && !self.start_due {
-            return Some(input);
-        }
+    /// Whether it can take an input now; if not, it is to be [kept](Self::keep) for later.
+    #[must_use]
+    pub fn takes(&self) -> bool {
+        self.runs() && self.inbox.is_empty() && !self.start_due
+    }
+
+    /// Keeps an input until the process goes on.
+    pub fn keep(&mut self, now: Time, input: Input, parent: u64) {
         self.inbox.push_back(Waiting { at: now, input, parent });
-        None
     }
 
     /// One turn of the process.

@@ -1,7 +1,7 @@
 //! The timers of one process. The kernel keeps one entry for the earliest; the rest waits here, so that
 //! a cancelled timer costs nothing and a crash forgets all of them at once.
 
-use std::cmp::Reverse;
+use std::cmp::{Ordering, Reverse};
 use std::collections::{BinaryHeap, VecDeque};
 
 use crate::time::{Span, Time};
@@ -39,7 +39,7 @@ struct Lane {
     waiting: VecDeque<Waiting>,
 }
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 struct Single {
     due: Time,
     order: u64,
@@ -48,13 +48,42 @@ struct Single {
     disk: bool,
 }
 
+impl Single {
+    /// Due time and arming order in one number; no two timers of a process have the same.
+    fn key(&self) -> u128 {
+        u128::from(self.due.0) << 64 | u128::from(self.order)
+    }
+}
+
+impl PartialOrd for Single {
+    fn partial_cmp(&self, other: &Single) -> Option<Ordering> {
+        Some(self.cmp(other))
+    }
+}
+
+impl Ord for Single {
+    fn cmp(&self, other: &Single) -> Ordering {
+        self.key().cmp(&other.key())
+    }
+}
+
 /// All timers of one process, earliest first; ties in the order in which they were armed.
 #[derive(Clone, Debug, Default)]
 pub struct Timers {
     lanes: Vec<Lane>,
     singles: BinaryHeap<Reverse<Single>>,
+    /// The earliest of all; asked for several times in every turn.
+    head: Option<Head>,
     order: u64,
     work: usize,
+}
+
+/// The earliest timer, and in which lane it is; none for those that cannot be cancelled.
+#[derive(Clone, Copy, Debug)]
+struct Head {
+    due: Time,
+    order: u64,
+    lane: Option<u32>,
 }
 
 impl Timers {
@@ -72,6 +101,7 @@ impl Timers {
         self.order += 1;
         self.work += usize::from(work);
         self.singles.push(Reverse(Single { due, order: self.order, token, work, disk }));
+        self.came(due, None);
     }
 
     /// Arms a timeout of a duration that recurs; it can be cancelled. `now` must not go backwards.
@@ -84,7 +114,16 @@ impl Timers {
         };
         let lane = &mut self.lanes[index];
         lane.waiting.push_back(Waiting { due: now + duration, order: self.order, token, work, live: true });
-        TimerId { lane: index as u32, position: lane.first + lane.waiting.len() as u64 - 1 }
+        let position = lane.first + lane.waiting.len() as u64 - 1;
+        self.came(now + duration, Some(index as u32));
+        TimerId { lane: index as u32, position }
+    }
+
+    /// The timer that was armed last may be the earliest.
+    fn came(&mut self, due: Time, lane: Option<u32>) {
+        if self.head.is_none_or(|head| due < head.due) {
+            self.head = Some(Head { due, order: self.order, lane });
+        }
     }
 
     fn new_lane(&mut self, duration: Span) -> usize {
@@ -102,25 +141,32 @@ impl Timers {
             waiting.live = false;
             self.work -= usize::from(waiting.work);
         }
+        let mut passed = false;
         while lane.waiting.front().is_some_and(|head| !head.live) {
             lane.waiting.pop_front();
             lane.first += 1;
+            passed = true;
+        }
+        if passed && self.head.is_some_and(|head| head.lane == Some(id.lane)) {
+            self.head = self.earliest();
         }
     }
 
     /// When the next one is due.
     #[must_use]
     pub fn next_due(&self) -> Option<Time> {
-        self.earliest().map(|(due, _, _)| due)
+        self.head.map(|head| head.due)
     }
 
-    fn earliest(&self) -> Option<(Time, u64, Option<usize>)> {
-        let mut best = self.singles.peek().map(|Reverse(single)| (single.due, single.order, None));
+    fn earliest(&self) -> Option<Head> {
+        let single = self.singles.peek();
+        let mut best =
+            single.map(|Reverse(single)| Head { due: single.due, order: single.order, lane: None });
         for (index, lane) in self.lanes.iter().enumerate() {
             if let Some(head) = lane.waiting.front()
-                && best.is_none_or(|(due, order, _)| (head.due, head.order) < (due, order))
+                && best.is_none_or(|best| (head.due, head.order) < (best.due, best.order))
             {
-                best = Some((head.due, head.order, Some(index)));
+                best = Some(Head { due: head.due, order: head.order, lane: Some(index as u32) });
             }
         }
         best
@@ -128,28 +174,27 @@ impl Timers {
 
     /// Takes the next one that is due by then.
     pub fn pop(&mut self, now: Time) -> Option<Fired> {
-        let (due, _, lane) = self.earliest()?;
-        if due > now {
-            return None;
+        let head = self.head.filter(|head| head.due <= now)?;
+        let fired = self.take(head.lane);
+        self.head = self.earliest();
+        fired
+    }
+
+    fn take(&mut self, lane: Option<u32>) -> Option<Fired> {
+        let Some(index) = lane else {
+            let Reverse(single) = self.singles.pop()?;
+            self.work -= usize::from(single.work);
+            return Some(if single.disk { Fired::Disk(single.token) } else { Fired::Timer(single.token) });
+        };
+        let lane = self.lanes.get_mut(index as usize)?;
+        let head = lane.waiting.pop_front()?;
+        lane.first += 1;
+        while lane.waiting.front().is_some_and(|head| !head.live) {
+            lane.waiting.pop_front();
+            lane.first += 1;
         }
-        match lane {
-            None => {
-                let Reverse(single) = self.singles.pop()?;
-                self.work -= usize::from(single.work);
-                Some(if single.disk { Fired::Disk(single.token) } else { Fired::Timer(single.token) })
-            }
-            Some(index) => {
-                let lane = &mut self.lanes[index];
-                let head = lane.waiting.pop_front()?;
-                lane.first += 1;
-                while lane.waiting.front().is_some_and(|head| !head.live) {
-                    lane.waiting.pop_front();
-                    lane.first += 1;
-                }
-                self.work -= usize::from(head.work);
-                Some(Fired::Timer(head.token))
-            }
-        }
+        self.work -= usize::from(head.work);
+        Some(Fired::Timer(head.token))
     }
 
     /// How many of them are armed for an item (a sync always is).
@@ -161,6 +206,7 @@ impl Timers {
     /// Forgets all of them: the process died. Ids given out before stay invalid.
     pub fn clear(&mut self) {
         self.singles.clear();
+        self.head = None;
         self.work = 0;
         for lane in &mut self.lanes {
             lane.first += lane.waiting.len() as u64;

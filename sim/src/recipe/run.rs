@@ -745,16 +745,19 @@ fn confirmed(op: &Op, outcome: Outcome, answer: Option<&Message>) -> Outcome {
 
 /// How long work takes while a fault slows its consumer down.
 fn slowed(span: Span, item: Item, cx: &mut Context<'_>) -> Span {
-    let Some(strike) = cx.impaired(Hook::SlowConsumer, 0) else { return span };
-    cx.touched(item, strike);
-    match strike.value {
+    let Some(strike) = cx.strike(Hook::SlowConsumer, 0, item, 0) else { return span };
+    let slowed = match strike.value {
         Value::Span(more) => span + more,
         Value::Latency(more) => {
             span + more.sampler().at(cx.draw(Purpose::Work, [item.identity(), Hook::SlowConsumer as u64]))
         }
         Value::Number(factor) => span.scaled(factor, 1000),
         Value::Rate(_) | Value::None => span,
+    };
+    if slowed >= span.times(2) {
+        cx.observe(item, What::Symptom(Symptom::Delayed));
     }
+    slowed
 }
 
 fn token(id: RunId, kind: u64) -> u64 {

@@ -22,7 +22,7 @@ use crate::ids::{ConnectionId, Item, Once};
 use crate::message::store::{Answer, Command, Error, LeaseAction, Operation};
 use crate::message::{Body, Cargo, Message, control};
 use crate::node::{Context, Input, Process};
-use crate::observe::{End, Handling, Held, What};
+use crate::observe::{End, Handling, Held, Symptom, What};
 use crate::random::mix;
 use crate::services::front::{self, Front, Pending};
 use crate::services::store::{about, answer_probe, book, done, handled, read, refuse};
@@ -273,6 +273,7 @@ impl CosmosDbProcess {
             return refuse(connection, message, error, None, cx);
         }
         if cx.strike(Hook::DependencyWrongAnswer, part, item, occurrence).is_some() {
+            cx.observe(item, What::Symptom(Symptom::Misled));
             return done(connection, message, true, cx); // it says yes and has done nothing
         }
         let mut journal = std::mem::take(&mut self.volatile.journal);

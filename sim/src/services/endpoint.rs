@@ -19,7 +19,7 @@ use crate::ids::{ConnectionId, Item, PlaceId};
 use crate::message::http::{Request, Response, Verb};
 use crate::message::{Body, Message, control};
 use crate::node::{Context, Input, ItemBag, Process};
-use crate::observe::{Birth, Handling, Held, What};
+use crate::observe::{Birth, Handling, Held, Symptom, What};
 use crate::random::{Purpose, to_unit};
 use crate::services::front::{Front, Pending};
 use crate::time::Span;
@@ -138,6 +138,7 @@ impl EndpointProcess {
         let occurrence = self.front.occurrence(&message, request.execution.run);
         let status = if cx.strike(Hook::DependencyWrongAnswer, part, item, occurrence).is_some() {
             handled(connection, &message, item, Handling::Suppressed, cx); // it says yes and does nothing
+            cx.observe(item, What::Symptom(Symptom::Misled));
             DONE
         } else {
             self.take_effect(connection, &message, request, item, cx)

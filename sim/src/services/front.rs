@@ -7,6 +7,7 @@ use crate::ids::{ConnectionId, Item};
 use crate::kernel::slab::Slab;
 use crate::message::Message;
 use crate::node::Context;
+use crate::observe::{Symptom, What};
 use crate::random::{Purpose, mix};
 use crate::time::{Span, Time};
 use crate::units::{Distribution, Rate, Sampler};
@@ -131,7 +132,8 @@ impl Front {
         item: Item,
         occurrence: u64,
     ) -> Span {
-        let draw = cx.draw(Purpose::Work, [item.identity(), mix(occurrence, u64::from(part))]);
+        let about = mix(occurrence, cx.plan().part_hash(cx.me(), part));
+        let draw = cx.draw(Purpose::Work, [item.identity(), about]);
         let usual = cx.busy(usual.at(draw));
         match cx.strike(Hook::DependencySlow, part, item, occurrence) {
             Some(strike) => self.slowed(cx, usual, strike, item, occurrence),
@@ -140,14 +142,23 @@ impl Front {
     }
 
     /// A duration under a fault: a span or a drawn latency is added, a number is a factor in thousandths.
+    /// What takes at least twice as long is delayed, as on the network.
     pub fn slowed(
         &mut self,
-        cx: &Context<'_>,
+        cx: &mut Context<'_>,
         usual: Span,
         strike: Strike,
         item: Item,
         occurrence: u64,
     ) -> Span {
+        let slowed = self.longer(cx, usual, strike, item, occurrence);
+        if slowed >= usual.times(2) {
+            cx.observe(item, What::Symptom(Symptom::Delayed));
+        }
+        slowed
+    }
+
+    fn longer(&mut self, cx: &Context<'_>, usual: Span, strike: Strike, item: Item, occurrence: u64) -> Span {
         match strike.value {
             Value::Span(extra) => usual + extra,
             Value::Number(factor) => usual.scaled(factor, 1000),

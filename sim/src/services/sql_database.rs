@@ -20,7 +20,7 @@ use crate::ids::{ConnectionId, Item};
 use crate::message::store::{Answer, Command, Error};
 use crate::message::{Body, Cargo, Message, control};
 use crate::node::{Context, DiskError, Input, Process};
-use crate::observe::{Handling, Held};
+use crate::observe::{Handling, Held, Symptom, What};
 use crate::services::front::{Front, Pending};
 use crate::services::store::{about, answer_probe, book, done, handled, keeps_rows, read, refuse};
 use crate::services::tables::{self, Change, Table};
@@ -141,6 +141,7 @@ impl SqlDatabaseProcess {
         let terminated = self.volatile.front.went_down(cx, part, item);
         let occurrence = self.volatile.front.occurrence(&message, execution.run);
         if !terminated && cx.strike(Hook::DependencyWrongAnswer, part, item, occurrence).is_some() {
+            cx.observe(item, What::Symptom(Symptom::Misled));
             return done(connection, &message, true, cx); // it says yes and has done nothing
         }
         let items = message.cargo.items();

@@ -14,7 +14,7 @@ use crate::ids::{ConnectionId, Item, ProcessId};
 use crate::message::store::{Command, Error};
 use crate::message::{Body, Message, control};
 use crate::node::{Context, DiskError, Input, Process};
-use crate::observe::{Handling, Held};
+use crate::observe::{Handling, Held, Symptom, What};
 use crate::plan::{Location, PlaceRole, Plan, PlanError};
 use crate::services::Service;
 use crate::services::front::{Front, Line, Pending};
@@ -199,6 +199,7 @@ impl StorageContainerProcess {
             return refuse(connection, &message, Error::ReadOnly, None, cx);
         }
         if cx.strike(Hook::DependencyWrongAnswer, part, item, occurrence).is_some() {
+            cx.observe(item, What::Symptom(Symptom::Misled));
             return done(connection, &message, true, cx);
         }
         let terminated = self.volatile.front.went_down(cx, part, item);

@@ -158,7 +158,8 @@ pub(super) fn about(command: &Command) -> (u16, u64) {
             (operations.first().map_or(0, |operation: &Operation| operation.part), execution.run)
         }
         Command::Poll { part, .. } | Command::Read { part } | Command::ReadFeed { part, .. } => (*part, 0),
-        Command::Lease { range, .. } => (*range, 0),
+        // A lease is of a range of the whole store.
+        Command::Lease { range, .. } => (u16::MAX, u64::from(*range)),
     }
 }
 

@@ -243,7 +243,8 @@ impl App<'_> {
             built.push((*slot, Box::new(Worker::new(Arc::new(settings), trigger, interpreter))));
         }
         if let Some(front) = front {
-            built.push((front, Box::new(Front::new(Arc::new(self.fronting(slots, source))))));
+            let fronting = self.fronting(slots, source, self.feed_part(plan)?);
+            built.push((front, Box::new(Front::new(Arc::new(fronting)))));
         }
         Ok(built)
     }
@@ -266,16 +267,23 @@ impl App<'_> {
 
     fn feeder(&self, store: Address, slot: ProcessId, plan: &Plan) -> Result<Feeder, PlanError> {
         let node = self.recipe.node;
-        let part = match (self.only, self.recipe.trigger.strip_suffix(".change-feed")) {
-            (Some(only), Some(name)) => plan.resolve(node, "only", &format!("{name}.{only}"))?.address.part,
-            _ => u16::MAX,
-        };
+        let part = self.feed_part(plan)?;
         let rules = FeedRules { poll: self.every, max: self.recipe.batch, ..FeedRules::default() };
         let app = name_hash(node);
         let processor = plan.node(node).unwrap_or_default().0;
         let owner = plan.process(slot).hash;
         let processor = ChangeFeedProcessor::new(store, part, processor, owner, space::FEED, rules);
         Ok(Feeder::new(processor, app))
+    }
+
+    /// Which part of the feed it reads; all of them where it does not say.
+    fn feed_part(&self, plan: &Plan) -> Result<u16, PlanError> {
+        match (self.only, self.recipe.trigger.strip_suffix(".change-feed")) {
+            (Some(only), Some(name)) => {
+                Ok(plan.resolve(self.recipe.node, "only", &format!("{name}.{only}"))?.address.part)
+            }
+            _ => Ok(u16::MAX),
+        }
     }
 
     fn intake(&self, queue: Address, plan: &Plan) -> Result<Intake, PlanError> {
@@ -297,15 +305,17 @@ impl App<'_> {
         nodes.map(|name| Ok(plan.resolve(self.recipe.node, "health", name)?.address.process)).collect()
     }
 
-    fn fronting(&self, slots: Vec<ProcessId>, source: Source) -> Fronting {
+    /// `feed`: which part of a change feed it reads.
+    fn fronting(&self, slots: Vec<ProcessId>, source: Source, feed: u16) -> Fronting {
         let Spread::Instances(count) = self.spread else {
             return fixed(slots, self.front, 1);
         };
         let scaling = (count.min != count.max).then(|| {
             let (by, rule) = match source {
-                Source::Queue(at) | Source::Table(at) | Source::Feed(at) => {
+                Source::Queue(at) | Source::Table(at) => {
                     (Measure::Depth(at.process, at.part), self.front.by_depth)
                 }
+                Source::Feed(at) => (Measure::Depth(at.process, feed), self.front.by_depth),
                 _ => (Measure::Requests, self.front.by_requests),
             };
             Scaling {

@@ -9,6 +9,7 @@ use crate::message::{Body, Cargo, Message, control, http};
 use crate::node::{CloseReason, Context, Input, Process, TimerId};
 use crate::observe::{Belief, Handling, Held, Outcome, Symptom, What};
 use crate::random::{Purpose, mix};
+use crate::recipe::hosts::ingress::{self, HeldUp, Struck};
 use crate::recipe::worker::handled;
 use crate::time::{Span, Time};
 
@@ -101,6 +102,8 @@ pub struct Front {
     generation: u32,
     /// Requests that wait for the first instance.
     waiting: Vec<(ConnectionId, Message)>,
+    /// What a fault holds up.
+    held_up: Slab<HeldUp>,
     /// The last answer about the depth of the source.
     depth: u64,
     wanted: u16,
@@ -113,6 +116,7 @@ pub struct Front {
 const PROBE: u64 = 1 << 56;
 const SCALE: u64 = 2 << 56;
 const TIMEOUT: u64 = 3 << 56;
+const HELD_UP: u64 = 4 << 56;
 const PROBE_TAG: u32 = 1 << 24;
 const DEPTH_TAG: u32 = 2 << 24;
 /// At most so many requests wait for the first instance; further ones are answered 503 \[K\].
@@ -128,6 +132,7 @@ impl Front {
             forwards: Slab::default(),
             generation: 0,
             waiting: Vec::new(),
+            held_up: Slab::default(),
             depth: 0,
             wanted: fronting.min,
             added: Time::ZERO,
@@ -195,6 +200,38 @@ impl Front {
     }
 
     // -- Requests. --
+
+    /// A request arrives, and meets the faults of the ingress.
+    fn arrive(&mut self, connection: ConnectionId, message: Message, cx: &mut Context<'_>) {
+        match ingress::request(&message, cx) {
+            Struck::No => self.request(connection, message, cx),
+            Struck::Refused(status) => respond(connection, &message, status, cx),
+            Struck::Pretended => {
+                let item = message.cargo.first().unwrap_or_default();
+                handled(connection, item, message.call, Handling::Suppressed, cx);
+                cx.observe(item, What::Symptom(Symptom::Misled));
+                respond(connection, &message, 200, cx);
+            }
+            Struck::Late(span) => {
+                let item = message.cargo.first().unwrap_or_default();
+                self.hold_up(HeldUp::Request(connection, message), item, span, cx);
+            }
+        }
+    }
+
+    fn hold_up(&mut self, held: HeldUp, item: Item, span: Span, cx: &mut Context<'_>) {
+        cx.observe(item, What::Symptom(Symptom::Delayed));
+        let slot = self.held_up.insert(held);
+        cx.timer(span, HELD_UP | u64::from(slot), true);
+    }
+
+    fn let_go(&mut self, token: u64, cx: &mut Context<'_>) {
+        match self.held_up.take(token as u32) {
+            Some(HeldUp::Request(connection, message)) => self.request(connection, message, cx),
+            Some(HeldUp::Answer(connection, message)) => cx.answer(connection, message),
+            None => {}
+        }
+    }
 
     fn request(&mut self, connection: ConnectionId, message: Message, cx: &mut Context<'_>) {
         if !self.enabled {
@@ -285,6 +322,8 @@ impl Front {
         if let Some(how) = how {
             handled(client.connection, client.item, client.call, how, cx);
         }
+        let cut = ingress::cuts(client.item, client.attempt, cx);
+        let response = if cut { http::Response::RESET } else { response };
         let answer = Message {
             call: client.call,
             tag: client.tag,
@@ -292,7 +331,10 @@ impl Front {
             cargo: Cargo::None,
             body: Body::Response(response),
         };
-        cx.answer(client.connection, answer);
+        match ingress::slows(client.item, client.attempt, cx) {
+            Some(span) => self.hold_up(HeldUp::Answer(client.connection, answer), client.item, span, cx),
+            None => cx.answer(client.connection, answer),
+        }
     }
 
     fn timed_out(&mut self, token: u64, cx: &mut Context<'_>) {
@@ -478,10 +520,11 @@ impl Process for Front {
         match input {
             Input::Start => self.start(cx),
             Input::Message { from, connection, message } => match message.body {
-                Body::Request(_) => self.request(connection, message, cx),
+                Body::Request(_) => self.arrive(connection, message, cx),
                 Body::Response(response) => self.answered(&message, response, cx),
                 Body::Probe => {
                     let ready = self.enabled && self.slots.iter().any(|slot| slot.state == State::Ready);
+                    let ready = ready && ingress::is_well(cx);
                     cx.datagram(from, message.answer(Body::ProbeAnswer { ready }));
                 }
                 Body::ProbeAnswer { ready } => {
@@ -493,6 +536,7 @@ impl Process for Front {
             },
             Input::Timer(PROBE) => self.probe(cx),
             Input::Timer(SCALE) => self.scale(cx),
+            Input::Timer(token) if token & HELD_UP != 0 => self.let_go(token, cx),
             Input::Timer(token) => self.timed_out(token, cx),
             Input::Closed { peer, reason, .. } => self.closed(peer, reason, cx),
             Input::Disk(..) => {}

@@ -4,6 +4,7 @@ pub mod app;
 pub mod container_app;
 pub mod front;
 pub mod function_app;
+mod ingress;
 pub mod logic_app;
 pub mod operator;
 

@@ -7,7 +7,7 @@ use crate::message::{Body, Cargo, Message, broker, control, store};
 use crate::node::rig::{Rig, bodies, observed, sent};
 use crate::node::{CloseReason, Effect};
 use crate::observe::{Belief, Birth, End, Handling};
-use crate::recipe::hosts::{ContainerApp, FunctionApp, LogicApp};
+use crate::recipe::hosts::{ContainerApp, FunctionApp, LogicApp, Operator};
 use crate::services::cosmos_db::CosmosDb;
 use crate::services::service_bus::{ServiceBus, ServiceBusQueue};
 use crate::units::Count;
@@ -61,6 +61,14 @@ fn everything() -> Plan {
             }),
         ),
         ("saga", NodeKind::LogicApp(saga)),
+        (
+            "person",
+            NodeKind::Operator(Operator {
+                trigger: "raw.dead-letter".to_owned(),
+                steps: vec![work(Span::secs(30)), complete()],
+                ..Operator::default()
+            }),
+        ),
     ])
     .expect("a plan")
 }
@@ -106,6 +114,10 @@ fn after_a_crash_an_instance_equals_a_new_one() {
         assert!(bodies(&run).any(|body| matches!(body, Body::Store(store::Command::Write { .. }))));
     });
     crash_equals_new(&plan, "timer#0", |_| {});
+    crash_equals_new(&plan, "person", |rig| {
+        deliver(rig, process("bus"));
+        rig.advance(Span::mins(15));
+    });
     let mut rig = bench(&plan, "saga");
     rig.message(CLIENT, request(1, item(1)));
     rig.advance(Span::millis(5));

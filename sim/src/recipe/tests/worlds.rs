@@ -198,3 +198,35 @@ fn an_app_scales_with_what_waits_and_back() {
     let failed = count(&seen, |what| matches!(what, What::Symptom(Symptom::RunFailed)));
     assert_eq!(failed, 0, "an instance that goes finishes what it has");
 }
+
+#[test]
+fn the_reader_of_a_feed_scales_with_what_waits_in_the_part_that_it_reads() {
+    let orders = crate::services::cosmos_db::CosmosDb {
+        holds: vec!["order".to_owned(), "event".to_owned()],
+        physical_partitions: Some(4),
+        throughput: crate::units::RequestUnits(40_000),
+        ..Default::default()
+    };
+    let relay = FunctionApp {
+        trigger: "orders.change-feed".to_owned(),
+        only: Some("event".to_owned()),
+        instances: Count { min: 1, max: 3 },
+        batch: Some(5),
+        steps: vec![work(Span::secs(2)), Step::Checkpoint(step::Checkpoint::default())],
+        ..FunctionApp::default()
+    };
+    let steps =
+        vec![transaction(vec![insert("orders.order", None), insert("orders.event", None)]), reply(202)];
+    let nodes = vec![
+        ("shoppers", load("orders-api")),
+        ("orders", NodeKind::CosmosDb(orders)),
+        ("orders-api", orders_api(steps)),
+        ("relay", NodeKind::FunctionApp(relay)),
+    ];
+    let (world, seen) = run(plan(nodes).expect("a plan"));
+    for slot in ["relay#1", "relay#2"] {
+        let about = |o: &&Observation| world.plan().process(o.process).name == slot;
+        let started = seen.iter().filter(about).any(|o| o.what == What::Life(crate::observe::Life::Started));
+        assert!(started, "{slot} was never started");
+    }
+}

@@ -125,6 +125,7 @@ impl Gateway {
         match cx.strike(Hook::HttpDelay, 0, item, occurrence) {
             Some(strike) => {
                 let span = lasting(cx, strike.value, item, occurrence);
+                cx.observe(item, What::Symptom(Symptom::Delayed));
                 self.later(cx, slot, span, Then::Admit(message));
             }
             None => self.admit(cx, slot, &message),
@@ -272,6 +273,7 @@ impl Gateway {
         match cx.strike(Hook::HttpSlowBody, 0, item, attempt) {
             Some(strike) => {
                 let span = lasting(cx, strike.value, item, attempt);
+                cx.observe(item, What::Symptom(Symptom::Delayed));
                 self.later(cx, slot, span, Then::Answer(response));
             }
             None => self.answer(cx, slot, response),

@@ -6,7 +6,7 @@ use crate::faults::Hook;
 use crate::ids::{Execution, Once, TypeId};
 use crate::message::{Body, Cargo, Message, store};
 use crate::node::Context;
-use crate::observe::{Discard, End, Outcome};
+use crate::observe::{Discard, End, Outcome, Symptom, What};
 use crate::services::event_grid::schedule::{DEAD_LETTER_DELAY, DEAD_LETTER_PATIENCE};
 use crate::services::event_grid::subscription::Doing;
 use crate::services::event_grid::topic::Topic;
@@ -41,6 +41,7 @@ impl Topic {
         let (Some(to), Some(event)) = (setup.dead_letter, subscription.kept.events.get(slot)) else { return };
         let (item, id, number) = (event.item, event.id, event.number);
         if cx.strike(Hook::DeadLetterMissing, setup.part, item, 0).is_some() {
+            cx.observe(item, What::Symptom(Symptom::Error));
             return self.unavailable(cx, index, slot);
         }
         subscription.activity(slot).doing = Doing::Parking;

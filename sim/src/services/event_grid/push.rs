@@ -45,6 +45,7 @@ impl Topic {
             && let Some(strike) = cx.strike(Hook::PushOutOfOrder, setup.part, item, 0)
         {
             event.held_up = true;
+            cx.observe(item, What::Symptom(Symptom::Delayed));
             let pause = if let Value::Span(span) = strike.value { span } else { Span::secs(5) };
             return self.wait(cx, index, slot, pause);
         }
@@ -58,6 +59,7 @@ impl Topic {
         }
         self.push(cx, index, slot);
         if cx.strike(Hook::PushTwice, setup.part, item, u64::from(attempt)).is_some() {
+            cx.observe(item, What::Symptom(Symptom::Redelivery));
             self.push_stray(cx, index, slot);
         }
     }

@@ -8,7 +8,7 @@ use crate::ids::{CallId, ConnectionId, Item, PlaceId, ProcessId};
 use crate::kernel::slab::Slab;
 use crate::message::{Body, Message, http};
 use crate::node::{Context, DiskError, Input, Process, TimerId};
-use crate::observe::{Birth, Discard, End, Handling, Held, Outcome, What};
+use crate::observe::{Birth, Discard, End, Handling, Held, Outcome, Symptom, What};
 use crate::random::{mix, name_hash};
 use crate::services::event_grid::dead_letter::DeadLetter;
 use crate::services::event_grid::subscription::{Busy, Subscription};
@@ -183,8 +183,18 @@ impl Topic {
         self.redeploy(cx, index, item);
         let subscription = &self.subscriptions[index];
         let part = subscription.setup.part;
+        let matches = subscription.matches(item.kind);
+        if subscription.kept.rejected {
+            if matches {
+                cx.observe(item, What::Symptom(Symptom::Misrouted));
+            }
+            return false;
+        }
         let misfiltered = cx.strike(Hook::RouterMisfilter, part, item, 0).is_some();
-        !subscription.kept.rejected && subscription.matches(item.kind) != misfiltered
+        if misfiltered {
+            cx.observe(item, What::Symptom(Symptom::Misrouted));
+        }
+        matches != misfiltered
     }
 
     // -- Inputs. --

@@ -361,7 +361,7 @@ mod tests {
     fn a_load_fault_is_a_stream_of_its_own_and_shifts_nothing() {
         let (at, lasts) = (Some(At::Instant(Span::secs(2))), Some(Span::secs(3)));
         let target = "shoppers".to_owned();
-        let step = Step { target: target.clone(), at: at.clone(), lasts, factor: 4.0, ..Step::default() };
+        let step = Step { target: target.clone(), at, lasts, factor: 4.0, ..Step::default() };
         let hot = HotKey { target, at, lasts, hot: 5, ..HotKey::default() };
         let offers = |fault| {
             let plan = plan_with(load(50.0, Shape::Poisson), fault);

@@ -95,7 +95,8 @@ impl Namespace {
     ) -> Result<(), Error> {
         let items = message.cargo.items();
         let first = items.first().copied().unwrap_or_default();
-        self.admit(connection, to.part, first, cx)?;
+        let occurrence = u64::from(message.attempt);
+        self.admit(connection, to.part, (first, occurrence), cx)?;
         let settings = &self.layout.entities[usize::from(to.part)];
         if !matches!(settings.role, Role::Queue | Role::Topic) {
             return Err(Error::InvalidOperation);
@@ -104,7 +105,7 @@ impl Namespace {
             return Err(Error::SessionIdRequired);
         }
         let (quota, max_size, max_message) = (settings.quota, settings.max_size, settings.max_message);
-        if !via && self.send_disabled(to.part, first, cx) {
+        if !via && self.send_disabled(to.part, first, occurrence, cx) {
             return Err(Error::MessagingEntityDisabled);
         }
         let mut total = 0;
@@ -116,8 +117,7 @@ impl Namespace {
             }
             total += bytes;
         }
-        if let Some(strike) = cx.impaired(Hook::EntityFull, to.part) {
-            cx.touched(first, strike);
+        if cx.strike(Hook::EntityFull, to.part, first, occurrence).is_some() {
             return Err(Error::QuotaExceeded);
         }
         if self.entity(quota).used + total > max_size {
@@ -128,12 +128,14 @@ impl Namespace {
     }
 
     /// Whether the entity takes no messages now.
-    pub(super) fn send_disabled(&mut self, part: u16, item: Item, cx: &mut Context<'_>) -> bool {
-        if let Some(strike) = cx.impaired(Hook::EntityDisabledForSend, part) {
-            cx.touched(item, strike);
-            return true;
-        }
-        !self.entity(part).enabled
+    pub(super) fn send_disabled(
+        &mut self,
+        part: u16,
+        item: Item,
+        occurrence: u64,
+        cx: &mut Context<'_>,
+    ) -> bool {
+        cx.strike(Hook::EntityDisabledForSend, part, item, occurrence).is_some() || !self.entity(part).enabled
     }
 
     /// How many filters are evaluated for a message to this entity (facts 1.2).

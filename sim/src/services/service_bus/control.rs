@@ -97,7 +97,7 @@ impl Namespace {
         max: u16,
         cx: &mut Context<'_>,
     ) {
-        if let Err(error) = self.admit(from, part, Item::default(), cx) {
+        if let Err(error) = self.admit(from, part, (Item::NONE, 0), cx) {
             return self.refuse(from, message, error, cx);
         }
         // At most 250 in one call (facts 1.1).

@@ -5,7 +5,7 @@ use crate::faults::Hook;
 use crate::faults::local::Value;
 use crate::ids::{Item, PlaceId};
 use crate::node::Context;
-use crate::observe::{Birth, DeadLetterReason, Discard, End, What};
+use crate::observe::{Birth, DeadLetterReason, Discard, End, Symptom, What};
 use crate::random::Purpose;
 use crate::services::service_bus::entity::{State, Stored};
 use crate::services::service_bus::layout::Role;
@@ -62,6 +62,9 @@ impl Namespace {
         }
         let delayed = cx.strike(Hook::VisibilityDelay, part, item, 0);
         let delayed = delayed.and_then(|strike| delay_of(strike.value, item, cx));
+        if delayed.is_some() {
+            cx.observe(item, What::Symptom(Symptom::Delayed));
+        }
         let wait = incoming.delay + delayed.unwrap_or(Span::ZERO);
         let enqueued = cx.wall() + wait;
         // In a dead-letter queue the time to live is not observed (facts 1.3).
@@ -94,8 +97,11 @@ impl Namespace {
     fn recognised(&mut self, part: u16, incoming: &Incoming, window: Span, cx: &mut Context<'_>) -> bool {
         let now = cx.wall();
         let known = self.entity(part).history.knows(incoming.identity, now, window);
-        if known && cx.strike(Hook::DedupMiss, part, incoming.item, 0).is_none() {
-            return true;
+        if known {
+            if cx.strike(Hook::DedupMiss, part, incoming.item, 0).is_none() {
+                return true;
+            }
+            cx.observe(incoming.item, What::Symptom(Symptom::Redelivery));
         }
         self.entity(part).history.remember(incoming.identity, now);
         false
@@ -163,15 +169,18 @@ impl Namespace {
 
     /// Whether a subscription gets a copy (facts 1.8).
     fn takes(&mut self, part: u16, item: Item, cx: &mut Context<'_>) -> bool {
-        for hook in [Hook::SubscriptionMissing, Hook::EntityDeleted] {
-            if let Some(strike) = cx.impaired(hook, part) {
-                cx.touched(item, strike);
-                return false;
-            }
-        }
         let types = &self.layout.entities[usize::from(part)].types;
         let matches = types.as_ref().is_none_or(|types| types.contains(&item.kind));
-        matches ^ cx.strike(Hook::FilterMisroute, part, item, 0).is_some()
+        let deleted = cx.impaired(Hook::EntityDeleted, part);
+        if let Some(strike) = deleted {
+            cx.touched(item, strike);
+        }
+        let gone = deleted.is_some() || cx.strike(Hook::SubscriptionMissing, part, item, 0).is_some();
+        let astray = !gone && cx.strike(Hook::FilterMisroute, part, item, 0).is_some();
+        if astray || gone && matches {
+            cx.observe(item, What::Symptom(Symptom::Misrouted));
+        }
+        !gone && matches != astray
     }
 
     /// Forwards a message that has just entered `part` (facts 1.4). True if it is out of this entity:
@@ -204,11 +213,11 @@ impl Namespace {
     /// Whether an entity takes a forwarded message.
     fn accepts(&mut self, part: u16, stored: &Stored, cx: &mut Context<'_>) -> bool {
         let item = stored.item;
-        if let Some(strike) = cx.impaired(Hook::EntityFull, part) {
-            cx.touched(item, strike);
-            return false;
-        }
-        if self.deleted(part, item, cx) || self.send_disabled(part, item, cx) {
+        let occurrence = u64::from(stored.deliveries);
+        if cx.strike(Hook::EntityFull, part, item, occurrence).is_some()
+            || self.deleted(part, item, cx)
+            || self.send_disabled(part, item, occurrence, cx)
+        {
             return false;
         }
         let settings = &self.layout.entities[usize::from(part)];
@@ -226,8 +235,7 @@ impl Namespace {
     ) -> bool {
         let settings = &self.layout.entities[usize::from(part)];
         let (place, Some(dead)) = (settings.place, settings.dead_letter) else { return false };
-        let Some(item) = self.entity(part).messages.get(slot).map(|m| m.item) else { return false };
-        if self.dead_letters_full(part, item, cx) {
+        if self.dead_letters_full(part, slot, cx) {
             return false;
         }
         let Some(stored) = self.remove(part, slot) else { return false };
@@ -237,12 +245,12 @@ impl Namespace {
     }
 
     /// Whether a fault keeps the dead-letter queue from taking messages.
-    pub(super) fn dead_letters_full(&mut self, part: u16, item: Item, cx: &mut Context<'_>) -> bool {
-        let strike = cx.impaired(Hook::DeadLetterFull, part);
-        if let Some(strike) = strike {
-            cx.touched(item, strike);
-        }
-        strike.is_some()
+    pub(super) fn dead_letters_full(&mut self, part: u16, slot: u32, cx: &mut Context<'_>) -> bool {
+        let slot = self.entity(part).messages.get(slot);
+        let Some((item, occurrence)) = slot.map(|stored| (stored.item, u64::from(stored.deliveries))) else {
+            return false;
+        };
+        cx.strike(Hook::DeadLetterFull, part, item, occurrence).is_some()
     }
 
     /// Scheduled messages whose time has come enter as if enqueued now (facts 1.6).
@@ -270,6 +278,7 @@ impl Namespace {
         };
         let Some(strike) = cx.strike(Hook::ScheduleLate, part, stored.item, 0) else { return false };
         let Some(span) = delay_of(strike.value, stored.item, cx) else { return false };
+        cx.observe(stored.item, What::Symptom(Symptom::Delayed));
         if let Some(taken) = self.entity(part).take(slot) {
             let state = State::Scheduled(cx.wall() + span);
             self.entity(part).insert(Stored { state, spared: true, ..taken });

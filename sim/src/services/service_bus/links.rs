@@ -101,7 +101,7 @@ impl Namespace {
         match source {
             Source::Any => {
                 self.attached(slot, cx);
-                self.into_ring(slot);
+                self.enter_ring(slot);
                 self.pump(part, cx);
             }
             Source::NextSession => self.next_session(part, slot, cx),
@@ -121,7 +121,7 @@ impl Namespace {
         mode: ReceiveMode,
         cx: &mut Context<'_>,
     ) -> Result<(), Error> {
-        self.admit(from, part, Item::default(), cx)?;
+        self.admit(from, part, (Item::NONE, 0), cx)?;
         let settings = &self.layout.entities[usize::from(part)];
         let sessions = settings.sessions;
         let wants_session = source != Source::Any;
@@ -132,14 +132,14 @@ impl Namespace {
         if sessions && mode == ReceiveMode::ReceiveAndDelete {
             return Err(Error::InvalidOperation);
         }
-        if self.receive_disabled(part, Item::default(), cx) {
+        if self.receive_disabled(part, Item::NONE, cx) {
             return Err(Error::MessagingEntityDisabled);
         }
         let quota = settings_quota(self, part);
         if let Some(strike) = cx.impaired(Hook::ReceiveQuota, part) {
             let most = if let Value::Number(n) = strike.value { n } else { 0 };
             if self.receivers(quota) >= most {
-                cx.touched(Item::default(), strike);
+                cx.touched(Item::NONE, strike);
                 return Err(Error::ServiceBusy);
             }
         }
@@ -193,7 +193,7 @@ impl Namespace {
         cx.answer(link.connection, message);
     }
 
-    pub(super) fn into_ring(&mut self, slot: u32) {
+    pub(super) fn enter_ring(&mut self, slot: u32) {
         let Some(link) = self.live.links.get_mut(slot) else { return };
         if link.credit > 0 && !link.in_ring && link.source == Source::Any {
             link.in_ring = true;
@@ -256,7 +256,7 @@ impl Namespace {
         if self.entity(part).head(Some(session)).is_none() {
             return self.entity(part).tidy(session);
         }
-        while !self.receive_disabled(part, Item::default(), cx)
+        while !self.receive_disabled(part, Item::NONE, cx)
             && let Some((slot, serial)) = self.outlet(part).waiters.pop_front()
         {
             if self.link(slot, serial).is_some() {
@@ -330,7 +330,7 @@ impl Namespace {
         match session {
             Some(session) => self.pump_session(part, session, cx),
             None => {
-                self.into_ring(slot);
+                self.enter_ring(slot);
                 self.pump(part, cx);
             }
         }

@@ -162,11 +162,12 @@ impl Namespace {
     }
 
     /// What every request passes: quota of connections, throttling of the whole, the store, the entity.
+    /// `occurrence` tells requests about the same item apart.
     pub(super) fn admit(
         &mut self,
         connection: ConnectionId,
         part: u16,
-        item: Item,
+        (item, occurrence): (Item, u64),
         cx: &mut Context<'_>,
     ) -> Result<(), Error> {
         let limited = cx.impaired(Hook::ConnectionQuota, part);
@@ -178,8 +179,7 @@ impl Namespace {
         }
         for (hook, error) in [(Hook::BrokerBusy, Error::ServiceBusy), (Hook::StoreDown, Error::GeneralError)]
         {
-            if let Some(strike) = cx.impaired(hook, part) {
-                cx.touched(item, strike);
+            if cx.strike(hook, part, item, occurrence).is_some() {
                 return Err(error);
             }
         }

@@ -41,7 +41,7 @@ impl Namespace {
             }
             self.deliver(part, slot, None, cx);
             if self.link(slot, serial).is_some() {
-                self.into_ring(slot);
+                self.enter_ring(slot);
             }
         }
     }
@@ -82,9 +82,10 @@ impl Namespace {
             self.detach_all(part, Error::MessagingEntityNotFound, cx);
             return false;
         }
+        // Each look is a chance of its own: a message that was held back once may go the next time.
+        let occurrence = cx.now().0;
         for hook in [Hook::StoreDown, Hook::BrokerBusy] {
-            if let Some(strike) = cx.impaired(hook, part) {
-                cx.touched(item, strike);
+            if cx.strike(hook, part, item, occurrence).is_some() {
                 self.plan_retry(part, Span::secs(1), cx);
                 return false;
             }
@@ -130,6 +131,7 @@ impl Namespace {
             return None;
         }
         cx.strike(Hook::DeliverOutOfOrder, part, stored.item, 0)?;
+        cx.observe(stored.item, What::Symptom(Symptom::Delayed));
         let next = self.entity(part).pop(session)?;
         if let Some(first) = self.entity(part).messages.get_mut(slot) {
             first.spared = true;
@@ -147,6 +149,7 @@ impl Namespace {
         if cx.strike(Hook::DeliverTwice, part, stored.item, u64::from(stored.deliveries)).is_none() {
             return;
         }
+        cx.observe(stored.item, What::Symptom(Symptom::Redelivery));
         let place = self.layout.entities[usize::from(part)].place;
         let sequence = self.entity(part).next_sequence();
         cx.observe(stored.item, What::Born { place, cause: Birth::Reborn });

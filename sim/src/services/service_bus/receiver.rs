@@ -244,6 +244,7 @@ impl Receiver {
     }
 
     /// What happened next; empty it after every call into the receiver.
+    #[expect(clippy::should_implement_trait, reason = "a receiver is not a sequence")]
     pub fn next(&mut self) -> Option<Received> {
         self.out.pop_front()
     }

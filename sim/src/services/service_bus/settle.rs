@@ -44,7 +44,7 @@ impl Namespace {
         cx: &mut Context<'_>,
     ) -> Result<Held, Error> {
         let held = self.held(from, number, lock, cx)?;
-        let Held { part, item, .. } = held;
+        let Held { part, slot, item } = held;
         if self.receive_disabled(part, item, cx) {
             return Err(Error::MessagingEntityDisabled);
         }
@@ -52,7 +52,7 @@ impl Namespace {
             if self.layout.entities[usize::from(part)].role == Role::DeadLetter {
                 return Err(Error::InvalidOperation);
             }
-            if self.dead_letters_full(part, item, cx) {
+            if self.dead_letters_full(part, slot, cx) {
                 return Err(Error::QuotaExceeded);
             }
         }
@@ -80,7 +80,7 @@ impl Namespace {
         let message = locked_at(lock).1;
         let wall = cx.wall();
         let stored = self.entity(part).messages.get(message).copied().ok_or(lost)?;
-        self.admit(from, part, stored.item, cx)?;
+        self.admit(from, part, (stored.item, u64::from(stored.deliveries)), cx)?;
         let State::Locked(held) = stored.state else { return Err(lost) };
         let live = session.is_some() || held.until > wall;
         if held.id != lock || held.link != serial || held.settling || !live {
@@ -256,7 +256,7 @@ impl Namespace {
         cx: &mut Context<'_>,
     ) -> Result<Event, Error> {
         let Held { part, slot, item } = self.held(from, number, lock, cx)?;
-        if cx.strike(Hook::RenewFails, part, item, 0).is_some() {
+        if cx.strike(Hook::RenewFails, part, item, cx.now().0).is_some() {
             return Err(Error::GeneralError);
         }
         let span = self.layout.entities[usize::from(part)].lock;
@@ -283,12 +283,12 @@ impl Namespace {
         let held = self.entity(part).sessions.table.get(session).and_then(|s| s.held.first().copied());
         let item =
             held.and_then(|slot| self.entity(part).messages.get(slot)).map_or(Item::default(), |m| m.item);
-        self.admit(from, part, item, cx)?;
-        if cx.strike(Hook::SessionLockLost, part, item, 0).is_some() {
+        self.admit(from, part, (item, cx.now().0), cx)?;
+        if cx.strike(Hook::SessionLockLost, part, item, cx.now().0).is_some() {
             self.session_expired(part, session, cx);
             return Err(Error::SessionLockLost);
         }
-        if cx.strike(Hook::RenewFails, part, item, 0).is_some() {
+        if cx.strike(Hook::RenewFails, part, item, cx.now().0).is_some() {
             return Err(Error::GeneralError);
         }
         let span = self.layout.entities[usize::from(part)].lock;
@@ -324,7 +324,7 @@ impl Namespace {
         let Some((part, owned)) = self.live.links.get(link).map(|link| (link.part, link.session)) else {
             return;
         };
-        if let Err(error) = self.admit(from, part, Item::default(), cx) {
+        if let Err(error) = self.admit(from, part, (Item::NONE, 0), cx) {
             return self.refuse(from, message, error, cx);
         }
         let session = owned.and_then(|session| self.entity(part).sessions.table.get(session)).map(|s| s.id);
@@ -346,7 +346,7 @@ impl Namespace {
     /// A scheduled message is not to be enqueued after all.
     pub(super) fn cancel_scheduled(&mut self, from: ConnectionId, message: Message, cx: &mut Context<'_>) {
         let Body::Broker(Command::CancelScheduled { part, .. }) = message.body else { return };
-        match self.admit(from, part, Item::default(), cx) {
+        match self.admit(from, part, (Item::NONE, 0), cx) {
             Ok(()) => self.stage(from, message, cx),
             Err(error) => self.refuse(from, &message, error, cx),
         }

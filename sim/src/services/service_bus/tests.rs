@@ -94,14 +94,13 @@ pub(super) fn delivered(effects: &[Effect]) -> Vec<(u32, u64, u32)> {
     effects
         .iter()
         .filter_map(|effect| match effect {
-            Effect::Answer { message: Message { cargo, body: Body::BrokerEvent(event), .. }, .. } => {
-                match event {
-                    Event::Delivered { lock, delivery_count, .. } => {
-                        Some((cargo.first()?.number, *lock, *delivery_count))
-                    }
-                    _ => None,
-                }
-            }
+            Effect::Answer {
+                message:
+                    Message {
+                        cargo, body: Body::BrokerEvent(Event::Delivered { lock, delivery_count, .. }), ..
+                    },
+                ..
+            } => Some((cargo.first()?.number, *lock, *delivery_count)),
             _ => None,
         })
         .collect()

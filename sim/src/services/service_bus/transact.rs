@@ -95,7 +95,8 @@ impl Namespace {
                 }
                 TransactionStep::Send { part, once, session, kind } => {
                     for item in typed(message, kind).cargo.items() {
-                        let refused = via.is_some() && self.send_disabled(part, *item, cx);
+                        let refused =
+                            via.is_some() && self.send_disabled(part, *item, u64::from(message.attempt), cx);
                         let part = via.filter(|_| refused).unwrap_or(part);
                         let incoming = self.incoming(*item, envelope(part, once, session, *execution));
                         sequence = self.arrive(part, incoming, cx).unwrap_or(sequence);
