@@ -6,6 +6,6 @@ pub mod verdict;
 
 pub use results::{
     Achieved, BookError, ContractResult, Fates, FaultResult, FlowRow, Ledger, ObjectiveResult, PlaceRow,
-    ReadError, Results, SCHEMA, SeedResult, SendRow, Step, Violation,
+    ReadError, Recovery, Results, SCHEMA, SeedResult, SendRow, Step, Violation,
 };
 pub use verdict::Verdict;

@@ -278,6 +278,55 @@ pub struct ObjectiveResult {
     /// The measured numbers, in seconds, shares or counts.
     #[serde(default)]
     pub numbers: Achieved,
+    /// For a recovery time: what each occurrence of the fault did, in the order in which they began.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub recoveries: Vec<Recovery>,
+}
+
+/// What one occurrence of a fault did to the items at a door. Times are seconds after its start.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Recovery {
+    /// The fault.
+    pub fault: String,
+    /// The door.
+    pub door: String,
+    /// When it began, in seconds of the scenario.
+    pub at_seconds: f64,
+    /// How many items were refused, failed or later than the declared bound, in the episodes around it.
+    pub bad: u64,
+    /// When the first bad item was offered. None: the door was not impacted.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub impact: Option<f64>,
+    /// When the first probe, registration or circuit breaker noticed. None: nobody did.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub detected: Option<f64>,
+    /// When the last bad item was offered. None: not impacted, or not recovered by the end.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub recovered: Option<f64>,
+    /// The highest backlog of all queues, where it rose above its level before. None: it did not.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub backlog: Option<u64>,
+    /// When the backlog of all queues was back at its level before. None: no backlog, or not by the end.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub drained: Option<f64>,
+}
+
+impl Recovery {
+    /// The worst of these: not recovered, else the longest; the earliest of equals.
+    #[must_use]
+    pub fn worst(all: &[Recovery]) -> Option<&Recovery> {
+        all.iter().rev().max_by(|a, b| a.severity().total_cmp(&b.severity()))
+    }
+
+    /// Seconds to recovery; beyond all where it did not come.
+    #[must_use]
+    pub fn severity(&self) -> f64 {
+        match (self.impact, self.recovered) {
+            (None, _) => -1.0,
+            (Some(_), Some(recovered)) => recovered,
+            (Some(_), None) => f64::INFINITY,
+        }
+    }
 }
 
 /// The measured numbers of an objective; those that it has.

@@ -109,7 +109,13 @@ impl Judges {
         self.sample(end.at);
         self.endless(&places);
         let contracts = self.contracts(end, &places);
-        let facts = Facts { faults: &self.faults, copies: &self.copies, end: end.at };
+        let facts = Facts {
+            faults: &self.faults,
+            written: &self.rules.faults,
+            copies: &self.copies,
+            end: end.at,
+            begins: self.plan.begins(),
+        };
         let objectives = self.meters.results(&self.rules.objectives, &facts);
         let mut result = SeedResult {
             simulated_seconds: end.at.as_secs_f64(),
@@ -166,7 +172,10 @@ impl Judges {
                         continue;
                     }
                     let since = self.items.tables[stream.index()].get(*identity as u32)[*register];
-                    open += u64::from(since != 0 && since >= self.plan.begins().0);
+                    if since != 0 && since >= self.plan.begins().0 {
+                        open += 1;
+                        self.meters.late(&self.rules.objectives, *objective, stream, Time(since), self.now);
+                    }
                 }
                 self.meters.endless(*objective, open);
             }

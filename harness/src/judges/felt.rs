@@ -32,6 +32,8 @@ pub(crate) struct Record {
     pub(crate) windows: Vec<(Time, Option<Time>)>,
     /// The first change of a belief about a process that it touched.
     pub(crate) detected: Option<Time>,
+    /// The first such change in each of the windows, or after it; ascending.
+    pub(crate) detections: Vec<Time>,
 }
 
 impl Record {
@@ -141,6 +143,10 @@ impl Faults {
                     for fault in mask.iter() {
                         if let Some(record) = self.records.get_mut(fault.index()) {
                             record.detected.get_or_insert(seen.at);
+                            let start = record.windows.last().map(|window| window.0);
+                            if record.detections.last().copied() < start {
+                                record.detections.push(seen.at);
+                            }
                         }
                     }
                 }

@@ -1,6 +1,8 @@
 //! Objectives: what is measured while the world runs, and how it compares with the bounds at the end.
 
-use beaufort_reports::{Achieved, ObjectiveResult, Verdict};
+use std::collections::BTreeMap;
+
+use beaufort_reports::{Achieved, ObjectiveResult, Recovery, Verdict};
 use beaufort_sim::ids::{FaultId, ProcessId, StreamId};
 use beaufort_sim::observe::Outcome;
 use beaufort_sim::plan::Plan;
@@ -8,14 +10,12 @@ use beaufort_sim::time::{Span, Time};
 use hdrhistogram::Histogram;
 use rustc_hash::FxHashMap;
 
-use super::config::{Objective, While};
+use super::config::{DrainTime, Objective, RecoveryTime, While};
 use super::copies::Copies;
 use super::felt::Faults;
-use super::rules::{Goal, Measure};
-use super::weather::{Level, MARGIN, Weather};
-
-/// Bad items closer together than this belong to one episode.
-const JOIN: Span = Span::secs(10);
+use super::recovery::{Backlog, Drained, Recovered, Suffering};
+use super::rules::{FaultFacts, Goal, Measure};
+use super::weather::{Level, Weather};
 
 /// Durations, and how many never came to an end.
 #[derive(Clone, Debug)]
@@ -70,45 +70,6 @@ impl Durations {
     }
 }
 
-/// Bad items near each other, by when they were offered.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub(crate) struct Episode {
-    first: Time,
-    last: Time,
-    count: u64,
-}
-
-/// Adds a bad item to the episodes, which stay sorted and further apart than [`JOIN`].
-fn suffer(episodes: &mut Vec<Episode>, at: Time) {
-    let after = episodes.partition_point(|episode| episode.last + JOIN < at);
-    match episodes.get_mut(after) {
-        Some(episode) if episode.first <= at + JOIN => {
-            episode.first = episode.first.min(at);
-            episode.last = episode.last.max(at);
-            episode.count += 1;
-            if let Some(&next) = episodes.get(after + 1)
-                && next.first <= episodes[after].last + JOIN
-            {
-                let episode = &mut episodes[after];
-                episode.last = episode.last.max(next.last);
-                episode.count += next.count;
-                episodes.remove(after + 1);
-            }
-        }
-        _ => episodes.insert(after, Episode { first: at, last: at, count: 1 }),
-    }
-}
-
-/// The backlog after one occurrence of a fault.
-#[derive(Clone, Copy, Debug)]
-struct Backlog {
-    normal: i64,
-    healed: Option<Time>,
-    last_above: Option<Time>,
-    above: bool,
-    over: bool,
-}
-
 /// What is measured for one objective.
 #[derive(Clone, Debug)]
 enum Meter {
@@ -119,7 +80,7 @@ enum Meter {
         counted: u64,
     },
     Durations(Durations),
-    Episodes(Vec<Episode>),
+    Suffering(Suffering),
     /// `open`: items that are accepted and have not had their effect. `peak`: the highest backlog ever seen.
     Backlogs {
         open: i64,
@@ -139,6 +100,8 @@ enum Meter {
 pub(crate) struct Meters {
     meters: Vec<Meter>,
     begins: Time,
+    /// Whether a late effect makes an item of some door a bad one.
+    delays: bool,
 }
 
 impl Meters {
@@ -146,7 +109,7 @@ impl Meters {
         let meter = |goal: &Goal| match goal.measure {
             Measure::Availability(_) => Meter::Share { offered: 0, concluded: 0, good: 0, counted: 0 },
             Measure::Latency(_) | Measure::Delay => Meter::Durations(Durations::new()),
-            Measure::Recovery { .. } => Meter::Episodes(Vec::new()),
+            Measure::Recovery { .. } => Meter::Suffering(Suffering::default()),
             Measure::Drain { .. } => {
                 Meter::Backlogs { open: 0, peak: 0, level: Level::default(), backlogs: Vec::new() }
             }
@@ -155,7 +118,10 @@ impl Meters {
             }
             Measure::DeadLetters(_) => Meter::Nothing,
         };
-        Meters { meters: goals.iter().map(meter).collect(), begins: plan.begins() }
+        let late =
+            |goal: &Goal| matches!(&goal.measure, Measure::Recovery { delays, .. } if !delays.is_empty());
+        let delays = goals.iter().any(late);
+        Meters { meters: goals.iter().map(meter).collect(), begins: plan.begins(), delays }
     }
 
     /// An item is offered at a door.
@@ -196,12 +162,14 @@ impl Meters {
                 {
                     durations.record(now.since(since));
                 }
-                (Meter::Episodes(episodes), Measure::Recovery { door: node, from, bound, .. })
+                (Meter::Suffering(suffering), Measure::Recovery { door: node, from, bound, .. })
                     if *node == door && (from.is_empty() || from.contains(&stream)) =>
                 {
                     let late = bound.is_some_and(|bound| now.since(since) > bound);
                     if outcome != Outcome::Ok || late {
-                        suffer(episodes, since);
+                        suffering.bad(since);
+                    } else {
+                        suffering.good(since);
                     }
                 }
                 _ => {}
@@ -226,6 +194,23 @@ impl Meters {
         }
     }
 
+    /// An item that was accepted at `from` had its effects at `to`, or at the end of the run had not: where
+    /// that is beyond the bound of the delay, it is a bad item of the door that accepted it.
+    pub(crate) fn late(&mut self, goals: &[Goal], objective: usize, stream: StreamId, from: Time, to: Time) {
+        if !self.delays || from < self.begins {
+            return;
+        }
+        for (meter, goal) in self.meters.iter_mut().zip(goals) {
+            if let (Meter::Suffering(suffering), Measure::Recovery { from: streams, delays, .. }) =
+                (meter, &goal.measure)
+                && delays.iter().any(|(of, bound)| *of == objective && to.since(from) > *bound)
+                && (streams.is_empty() || streams.contains(&stream))
+            {
+                suffering.bad(from);
+            }
+        }
+    }
+
     /// So many items with a delay were still on the way when the run ended.
     pub(crate) fn endless(&mut self, objective: usize, items: u64) {
         if let Some(Meter::Durations(durations)) = self.meters.get_mut(objective) {
@@ -240,24 +225,18 @@ impl Meters {
         }
     }
 
-    /// A timed sample of the backlogs.
-    pub(crate) fn sample(&mut self, goals: &[Goal], copies: &Copies, now: Time) {
+    /// A timed sample of the backlogs; `all` is that of every queue.
+    pub(crate) fn sample(&mut self, goals: &[Goal], copies: &Copies, all: i64, now: Time) {
         for (meter, goal) in self.meters.iter_mut().zip(goals) {
-            let (Meter::Backlogs { open, peak, level, backlogs }, Measure::Drain { places, .. }) =
-                (meter, &goal.measure)
-            else {
-                continue;
-            };
-            let depth = *open + places.iter().map(|place| copies.depth(*place)).sum::<i64>();
-            *peak = (*peak).max(depth);
-            level.sample(depth);
-            for backlog in backlogs.iter_mut().filter(|backlog| !backlog.over) {
-                backlog.above = depth > backlog.normal;
-                if backlog.above {
-                    backlog.last_above = Some(now);
+            match (meter, &goal.measure) {
+                (Meter::Suffering(suffering), _) => suffering.sample(all, now),
+                (Meter::Backlogs { open, peak, level, backlogs }, Measure::Drain { places, .. }) => {
+                    let depth = *open + places.iter().map(|place| copies.depth(*place)).sum::<i64>();
+                    *peak = (*peak).max(depth);
+                    level.sample(depth);
+                    backlogs.iter_mut().for_each(|backlog| backlog.sample(depth, now));
                 }
-                let quiet_since = backlog.last_above.max(backlog.healed);
-                backlog.over = backlog.healed.is_some() && quiet_since.is_some_and(|t| now > t + MARGIN);
+                _ => {}
             }
         }
     }
@@ -265,19 +244,24 @@ impl Meters {
     /// A fault begins or is healed.
     pub(crate) fn fault(&mut self, goals: &[Goal], fault: FaultId, starts: bool, now: Time) {
         for (meter, goal) in self.meters.iter_mut().zip(goals) {
-            let (Meter::Backlogs { level, backlogs, .. }, Measure::Drain { fault: of, .. }) =
-                (meter, &goal.measure)
-            else {
-                continue;
-            };
-            if *of != fault {
-                continue;
-            }
-            if starts {
-                let normal = level.normal();
-                backlogs.push(Backlog { normal, healed: None, last_above: None, above: false, over: false });
-            } else if let Some(backlog) = backlogs.iter_mut().find(|b| b.healed.is_none()) {
-                backlog.healed = Some(now);
+            match (meter, &goal.measure) {
+                (Meter::Suffering(suffering), Measure::Recovery { fault: of, .. }) if *of == fault => {
+                    if starts {
+                        suffering.begin(now)
+                    } else {
+                        suffering.heal(now)
+                    }
+                }
+                (Meter::Backlogs { level, backlogs, .. }, Measure::Drain { fault: of, .. })
+                    if *of == fault =>
+                {
+                    if starts {
+                        backlogs.push(Backlog::new(level.normal()));
+                    } else if let Some(backlog) = backlogs.last_mut() {
+                        backlog.heal(now);
+                    }
+                }
+                _ => {}
             }
         }
     }
@@ -330,8 +314,26 @@ pub(crate) struct Concluded {
 #[derive(Debug)]
 pub(crate) struct Facts<'a> {
     pub(crate) faults: &'a Faults,
+    /// What the scenario says about the faults.
+    pub(crate) written: &'a [FaultFacts],
     pub(crate) copies: &'a Copies,
     pub(crate) end: Time,
+    pub(crate) begins: Time,
+}
+
+impl Facts<'_> {
+    /// Why an objective about a fault says nothing: it did not strike, or nobody noticed. A fault that the
+    /// seed may leave out is answered for by the sweep.
+    fn idle(&self, fault: FaultId, struck: bool) -> Option<(Verdict, &'static str)> {
+        let random = self.written.get(fault.index()).is_some_and(|facts| facts.random);
+        let felt = self.faults.records.get(fault.index()).is_some_and(|record| record.felt > 0);
+        match (struck, felt) {
+            (true, true) => None,
+            (true, false) => Some((Verdict::Inconclusive, "but nobody felt the fault")),
+            (false, _) if random => Some((Verdict::Pass, "the fault did not strike")),
+            (false, _) => Some((Verdict::Inconclusive, "the fault never began")),
+        }
+    }
 }
 
 fn counts(during: While, weather: &Weather, from: Time, to: Time) -> bool {
@@ -382,9 +384,21 @@ impl Compared {
     }
 }
 
+/// What one objective comes to, before it is put in words.
+#[derive(Default)]
+struct Found {
+    compared: Vec<Compared>,
+    samples: u64,
+    /// Said instead of the numbers, which then are none.
+    words: Option<String>,
+    /// Given instead of the comparison.
+    verdict: Option<Verdict>,
+    recoveries: Vec<Recovery>,
+}
+
 fn result(meter: &Meter, goal: &Goal, end: &Facts<'_>) -> ObjectiveResult {
-    let mut words = None;
-    let (compared, samples): (Vec<Compared>, u64) = match (&goal.objective, meter, &goal.measure) {
+    let found = |compared, samples| Found { compared, samples, ..Found::default() };
+    let found = match (&goal.objective, meter, &goal.measure) {
         (Objective::Availability(o), Meter::Share { offered, concluded, good, counted }, _) => {
             // Items whose caller never came to an end had no success; in the calm they do not count.
             let open = if goal.during == While::Calm { 0 } else { offered.saturating_sub(*concluded) };
@@ -393,54 +407,106 @@ fn result(meter: &Meter, goal: &Goal, end: &Facts<'_>) -> ObjectiveResult {
             let texts = (share.map_or_else(String::new, percent), o.at_least.to_string());
             let achieved = share;
             let bound = o.at_least.0;
-            (vec![Compared { label: "share", achieved, bound, texts, floor: true }], samples)
+            found(vec![Compared { label: "share", achieved, bound, texts, floor: true }], samples)
         }
         (Objective::Latency(o), Meter::Durations(d), _) => {
-            (quantiles(d, [o.p50, o.p95, o.p99, o.max]), d.len())
+            found(quantiles(d, [o.p50, o.p95, o.p99, o.max]), d.len())
         }
         (Objective::Delay(o), Meter::Durations(d), _) => {
-            (quantiles(d, [o.p50, o.p95, o.p99, o.max]), d.len())
+            found(quantiles(d, [o.p50, o.p95, o.p99, o.max]), d.len())
         }
-        (Objective::RecoveryTime(o), Meter::Episodes(episodes), Measure::Recovery { fault, .. }) => {
-            let (worst, samples) = recovery(episodes, *fault, end);
-            if worst.is_none() && samples > 0 {
-                words = Some("not impacted".to_owned());
-            }
-            (vec![Compared::span("recovered", Some(worst.unwrap_or_default()), o.below)], samples)
+        (Objective::RecoveryTime(o), Meter::Suffering(suffering), Measure::Recovery { fault, .. }) => {
+            recovery(o, suffering, *fault, end)
         }
         // Where nothing ever waits, no backlog proves nothing.
-        (Objective::DrainTime(o), Meter::Backlogs { peak: 0, .. }, _) => {
-            (vec![Compared::span("drained", None, o.below)], 0)
-        }
-        (Objective::DrainTime(o), Meter::Backlogs { backlogs, .. }, _) => {
-            let spans: Vec<Option<Span>> = backlogs.iter().map(|b| drained(b, end.end)).collect();
-            let worst = if spans.contains(&None) { None } else { spans.iter().flatten().copied().max() };
-            if worst == Some(Span::ZERO) {
-                words = Some("no backlog".to_owned());
-            }
-            (vec![Compared::span("drained", worst, o.below)], spans.len() as u64)
+        (Objective::DrainTime(o), Meter::Backlogs { peak: 0, .. }, _) => Found {
+            compared: vec![Compared::span("drained", None, o.below)],
+            words: Some("nothing ever waited there".to_owned()),
+            verdict: Some(Verdict::Inconclusive),
+            ..Found::default()
+        },
+        (Objective::DrainTime(o), Meter::Backlogs { backlogs, .. }, Measure::Drain { fault, .. }) => {
+            drain(o, backlogs, *fault, end)
         }
         (Objective::DeadLetters(o), _, Measure::DeadLetters(places)) => {
             let arrivals: u64 = places.iter().map(|place| end.copies.arrivals(*place)).sum();
             let texts = (arrivals.to_string(), o.at_most.to_string());
             let (achieved, bound) = (Some(arrivals as f64), o.at_most as f64);
-            (vec![Compared { label: "count", achieved, bound, texts, floor: false }], arrivals.max(1))
+            let compared = Compared { label: "count", achieved, bound, texts, floor: false };
+            found(vec![compared], arrivals.max(1))
         }
         (Objective::Duration(o), Meter::Runs { under_way, durations }, _) => {
             let samples = durations.len() + under_way.len() as u64;
             let longest = if under_way.is_empty() { durations.longest() } else { None };
-            (vec![Compared::span("longest", longest, o.below)], samples)
+            found(vec![Compared::span("longest", longest, o.below)], samples)
         }
-        _ => (Vec::new(), 0),
+        _ => Found::default(),
     };
-    conclude(goal, &compared, samples, words)
+    conclude(goal, found)
 }
 
-fn conclude(goal: &Goal, compared: &[Compared], samples: u64, words: Option<String>) -> ObjectiveResult {
+/// The worst occurrence of the fault decides. Nobody suffered is a result only if somebody felt the fault.
+fn recovery(o: &RecoveryTime, suffering: &Suffering, fault: FaultId, end: &Facts<'_>) -> Found {
+    let detections = end.faults.records.get(fault.index()).map_or(&[][..], |record| &record.detections);
+    let all = suffering.occurrences(detections, end.end);
+    let spans =
+        |of: fn(&Recovered) -> Option<Span>| all.iter().filter_map(move |one| of(&one.recovered)).max();
+    let worst = spans(|r| if let Recovered::After(span) = r { Some(*span) } else { None });
+    let still = spans(|r| if let Recovered::Still(span) = r { Some(*span) } else { None });
+    let mut found = Found {
+        compared: vec![Compared::span("recovered", if still.is_some() { None } else { worst }, o.below)],
+        samples: all.len() as u64,
+        recoveries: all.iter().map(|one| one.told(o, end.begins)).collect(),
+        ..Found::default()
+    };
+    if let Some(still) = still {
+        found.words = Some("not recovered by the end".to_owned());
+        // What may yet come within the bound is not missed.
+        found.verdict = (still <= o.below).then_some(Verdict::Inconclusive);
+    } else if worst.is_none() {
+        found.nothing("not impacted", end.idle(fault, !all.is_empty()));
+    }
+    found
+}
+
+/// The worst occurrence of the fault decides. No backlog is a result only if somebody felt the fault.
+fn drain(o: &DrainTime, backlogs: &[Backlog], fault: FaultId, end: &Facts<'_>) -> Found {
+    let spans = backlogs.iter().filter_map(|backlog| match backlog.drained() {
+        Drained::NoBacklog => None,
+        Drained::At(at) => Some(Some(at.since(backlog.healed().unwrap_or(end.end)))),
+        Drained::Never => Some(None),
+    });
+    let spans: Vec<Option<Span>> = spans.collect();
+    let worst = if spans.contains(&None) { None } else { spans.iter().flatten().copied().max() };
+    let compared = vec![Compared::span("drained", worst, o.below)];
+    let mut found = Found { compared, samples: backlogs.len() as u64, ..Found::default() };
+    if spans.contains(&None) {
+        found.words = Some("not drained by the end".to_owned());
+    } else if spans.is_empty() {
+        found.nothing("no backlog", end.idle(fault, !backlogs.is_empty()));
+    }
+    found
+}
+
+impl Found {
+    /// Nothing was to be seen of the fault: good, unless there is a reason to doubt that it was there.
+    fn nothing(&mut self, words: &str, doubt: Option<(Verdict, &str)>) {
+        let (verdict, words) = match doubt {
+            None => (Verdict::Pass, words.to_owned()),
+            Some((verdict, why)) if self.samples > 0 => (verdict, format!("{words}, {why}")),
+            Some((verdict, why)) => (verdict, why.to_owned()),
+        };
+        (self.verdict, self.words) = (Some(verdict), Some(words));
+    }
+}
+
+fn conclude(goal: &Goal, found: Found) -> ObjectiveResult {
+    let Found { compared, samples, words, verdict, recoveries } = found;
     let met = compared.iter().all(Compared::met);
-    let verdict = match (samples, met) {
-        (0, _) => Verdict::Inconclusive,
-        (_, true) => Verdict::Pass,
+    let verdict = match (verdict, samples, met) {
+        (Some(verdict), ..) => verdict,
+        (_, 0, _) => Verdict::Inconclusive,
+        (_, _, true) => Verdict::Pass,
         _ if goal.objective.ideally() => Verdict::Degraded,
         _ => Verdict::Fail,
     };
@@ -455,21 +521,33 @@ fn conclude(goal: &Goal, compared: &[Compared], samples: u64, words: Option<Stri
     let target: Vec<String> =
         compared.iter().map(|c| format!("{}{}{}", label(c), sign(c), c.texts.1)).collect();
     let achieved: Vec<String> = compared.iter().map(|c| format!("{}{}", label(c), c.texts.0)).collect();
-    let numbers = compared.iter().filter_map(|c| Some((c.label.to_owned(), c.achieved?))).collect();
-    let margin = compared.iter().filter_map(Compared::margin).min_by(f64::total_cmp);
+    let numbers = compared.iter().filter_map(|c| Some((c.label.to_owned(), c.achieved?)));
+    let margin = match (words.is_some(), verdict) {
+        // Nothing of the bound was used.
+        (true, Verdict::Pass) if samples > 0 => Some(1.0),
+        (false, _) if samples > 0 => compared.iter().filter_map(Compared::margin).min_by(f64::total_cmp),
+        _ => None,
+    };
+    let mut numbers: BTreeMap<String, f64> = if samples > 0 { numbers.collect() } else { BTreeMap::new() };
+    if let Some(worst) = Recovery::worst(&recoveries) {
+        let all = [("impact", worst.impact), ("detected", worst.detected), ("drained", worst.drained)];
+        numbers.extend(all.into_iter().filter_map(|(name, value)| Some((name.to_owned(), value?))));
+        numbers.insert("bad".to_owned(), worst.bad as f64);
+    }
     ObjectiveResult {
         name: goal.name.clone(),
         measure: goal.text.clone(),
         verdict,
         target: target.join(", "),
         achieved: match (samples, words) {
-            (0, _) => "nothing measured".to_owned(),
             (_, Some(words)) => words,
+            (0, _) => "nothing measured".to_owned(),
             _ => achieved.join(", "),
         },
-        margin: if samples > 0 { margin } else { None },
+        margin,
         samples,
-        numbers: if samples > 0 { Achieved(numbers) } else { Achieved::default() },
+        numbers: Achieved(numbers),
+        recoveries,
     }
 }
 
@@ -483,26 +561,6 @@ fn quantiles(durations: &Durations, bounds: [Option<Span>; 4]) -> Vec<Compared> 
             Compared::span(labels[i], achieved, bound)
         })
         .collect()
-}
-
-/// The longest time from the start of the fault to the last bad item of its episodes, and how often the
-/// fault struck. No bad item is `None`.
-fn recovery(episodes: &[Episode], fault: FaultId, end: &Facts<'_>) -> (Option<Span>, u64) {
-    let windows = end.faults.records.get(fault.index()).map_or(&[][..], |record| &record.windows);
-    let one = |&(start, healed): &(Time, Option<Time>)| {
-        let until = healed.unwrap_or(end.end) + JOIN;
-        let own = episodes.iter().filter(|e| e.first <= until && e.last >= start);
-        own.map(|episode| episode.last.since(start)).max()
-    };
-    (windows.iter().filter_map(one).max(), windows.len() as u64)
-}
-
-fn drained(backlog: &Backlog, end: Time) -> Option<Span> {
-    let healed = backlog.healed.unwrap_or(end);
-    if backlog.above {
-        return None;
-    }
-    Some(backlog.last_above.map_or(Span::ZERO, |last| last.since(healed)))
 }
 
 /// A duration for people: three digits.
@@ -528,25 +586,6 @@ pub(crate) fn percent(share: f64) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    fn at(seconds: u64) -> Time {
-        Time::ZERO + Span::secs(seconds)
-    }
-
-    #[test]
-    fn bad_items_join_to_episodes_whatever_their_order() {
-        let mut episodes = Vec::new();
-        for second in [100, 130, 108, 122, 5, 115] {
-            suffer(&mut episodes, at(second));
-        }
-        assert_eq!(
-            episodes,
-            [
-                Episode { first: at(5), last: at(5), count: 1 },
-                Episode { first: at(100), last: at(130), count: 5 }
-            ]
-        );
-    }
 
     #[test]
     fn a_quantile_counts_what_never_ended() {

@@ -335,6 +335,7 @@ impl Scene<'_> {
                 if all(self.words, end) {
                     self.words[*register] = 0;
                     self.meters.delay(&rules.objectives, self.weather, *objective, since, self.now);
+                    self.meters.late(&rules.objectives, *objective, self.item.stream, since, self.now);
                 } else {
                     self.words[*register] = since.0.max(1);
                 }

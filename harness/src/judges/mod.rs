@@ -9,6 +9,7 @@ mod felt;
 mod goals;
 mod items;
 mod order;
+mod recovery;
 pub mod rules;
 mod sends;
 pub mod story;
@@ -103,7 +104,7 @@ impl Judges {
         let queues = self.queues.iter().filter(|place| self.copies.flows_off(**place));
         let backlog = queues.map(|place| self.copies.depth(*place)).sum();
         self.weather.sample(now, backlog);
-        self.meters.sample(&self.rules.objectives, &self.copies, now);
+        self.meters.sample(&self.rules.objectives, &self.copies, backlog, now);
     }
 
     fn fault(&mut self, fault: beaufort_sim::ids::FaultId, phase: FaultPhase, now: Time) {

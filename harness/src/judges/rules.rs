@@ -174,8 +174,15 @@ pub(crate) enum Measure {
     /// Fed by its hook.
     Delay,
     /// Bad items at a door around a fault. `from`: the streams that count; empty for all. `bound`: later
-    /// than this is bad too.
-    Recovery { fault: FaultId, door: NodeId, from: Vec<StreamId>, bound: Option<Span> },
+    /// than this is bad too. `delays`: objectives whose items are accepted at the door, and the bound
+    /// beyond which the effects of an item come so late that it is bad.
+    Recovery {
+        fault: FaultId,
+        door: NodeId,
+        from: Vec<StreamId>,
+        bound: Option<Span>,
+        delays: Vec<(usize, Span)>,
+    },
     /// The backlog after a fault: of places, or fed by its hook.
     Drain { fault: FaultId, places: Vec<PlaceId> },
     /// Arrivals at places.
@@ -414,12 +421,9 @@ impl<'a> Resolver<'a> {
                 let fault = self.fault(section, "target", &o.target);
                 let door = self.door(section, "of", &o.of);
                 let from = o.from.as_ref().map(|from| self.streams(section, from)).unwrap_or_default();
-                let bound = all.values().find_map(|other| match other {
-                    Objective::Latency(l) if l.target == o.of => l.max,
-                    _ => None,
-                });
-                let both = fault.zip(door);
-                (&o.target, both.map(|(fault, door)| Measure::Recovery { fault, door, from, bound }))
+                let (bound, delays) = bad_bounds(&o.of, all);
+                let measure = |(fault, door)| Measure::Recovery { fault, door, from, bound, delays };
+                (&o.target, fault.zip(door).map(measure))
             }
             Objective::DrainTime(o) => {
                 let fault = self.fault(section, "after", &o.after);
@@ -716,6 +720,20 @@ impl<'a> Resolver<'a> {
         hooks.push(hook);
         hooks.len() - 1
     }
+}
+
+/// Beyond which latency at the door, and beyond which delays from it on, an item is bad: the bound of the
+/// slowest, else that of the 99th percentile. Closer percentiles are meant to be exceeded by many.
+fn bad_bounds(door: &str, all: &IndexMap<String, Objective>) -> (Option<Span>, Vec<(usize, Span)>) {
+    let latency = all.values().filter_map(|other| match other {
+        Objective::Latency(l) if l.target == door => l.max.or(l.p99),
+        _ => None,
+    });
+    let delays = all.values().enumerate().filter_map(|(index, other)| match other {
+        Objective::Delay(d) if d.accepted_at == door => Some((index, d.max.or(d.p99)?)),
+        _ => None,
+    });
+    (latency.min(), delays.collect())
 }
 
 /// What the scenario says about when a fault strikes.
