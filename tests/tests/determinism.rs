@@ -1,6 +1,8 @@
 //! Same seed, same digest: on one thread and on several, in a debug build and in a release. (Two processes
 //! are compared in `harness/tests/processes.rs`, which knows the binary.)
 
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test")]
+
 use std::fmt::Write as _;
 use std::path::Path;
 use std::sync::atomic::AtomicBool;

@@ -1,6 +1,7 @@
 //! A snapshot runs on as the original does; and what does not concern a thing changes nothing for it: a
 //! node that nobody calls, a fault that never fires.
 
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test")]
 #![expect(clippy::expect_used, clippy::panic, reason = "the helpers of a test may fail it")]
 
 use std::sync::Arc;

@@ -1,5 +1,7 @@
 //! The shipped scenarios keep their word: the base passes, and every variant comes out as it says.
 
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test")]
+
 use std::fmt::Write as _;
 use std::num::NonZero;
 use std::ops::Range;
