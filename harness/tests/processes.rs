@@ -1,6 +1,8 @@
 //! The same seed in two processes that share nothing: another folder, another environment, another number
 //! of threads, and the same results document.
 
+#![allow(clippy::expect_used, clippy::panic, reason = "a test")]
+
 use std::process::Command;
 
 const EVERYTHING: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../tests/scenarios/everything.yaml");

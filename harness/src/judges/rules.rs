@@ -723,14 +723,14 @@ impl<'a> Resolver<'a> {
 }
 
 /// Beyond which latency at the door, and beyond which delays from it on, an item is bad: the bound of the
-/// slowest, else that of the 99th percentile. Closer percentiles are meant to be exceeded by many.
+/// slowest (`max`). A percentile says nothing about one item: it is meant to be exceeded by some.
 fn bad_bounds(door: &str, all: &IndexMap<String, Objective>) -> (Option<Span>, Vec<(usize, Span)>) {
     let latency = all.values().filter_map(|other| match other {
-        Objective::Latency(l) if l.target == door => l.max.or(l.p99),
+        Objective::Latency(l) if l.target == door => l.max,
         _ => None,
     });
     let delays = all.values().enumerate().filter_map(|(index, other)| match other {
-        Objective::Delay(d) if d.accepted_at == door => Some((index, d.max.or(d.p99)?)),
+        Objective::Delay(d) if d.accepted_at == door => Some((index, d.max?)),
         _ => None,
     });
     (latency.min(), delays.collect())
