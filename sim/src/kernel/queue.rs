@@ -25,6 +25,7 @@ const BUCKET_SHIFT: u32 = 20;
 /// So many buckets are ahead, about a second.
 const BUCKETS: usize = 1024;
 const WORDS: usize = BUCKETS / 64;
+const _: () = assert!(WORDS == 16, "`some` has a bit for each word");
 
 /// Events by time, ties in order of arrival. An entry is one 128-bit number: time, sequence, kind, slot.
 ///
@@ -38,6 +39,8 @@ pub struct Queue {
     ring: Vec<Vec<u128>>,
     /// Which buckets of the ring are not empty.
     full: [u64; WORDS],
+    /// Which words of `full` are not zero.
+    some: u16,
     /// The number of the last bucket that is in `near`.
     base: u64,
     /// Everything beyond the ring.
@@ -52,6 +55,7 @@ impl Default for Queue {
             near: BinaryHeap::new(),
             ring: vec![Vec::new(); BUCKETS],
             full: [0; WORDS],
+            some: 0,
             base: 0,
             far: BinaryHeap::new(),
             len: 0,
@@ -95,6 +99,7 @@ impl Queue {
             let index = bucket as usize % BUCKETS;
             self.ring[index].push(key);
             self.full[index / 64] |= 1 << (index % 64);
+            self.some |= 1 << (index / 64);
         } else {
             self.far.push(Reverse(key));
         }
@@ -123,6 +128,9 @@ impl Queue {
             self.base += ahead;
             let index = self.base as usize % BUCKETS;
             self.full[index / 64] &= !(1 << (index % 64));
+            if self.full[index / 64] == 0 {
+                self.some &= !(1 << (index / 64));
+            }
             self.near.extend(self.ring[index].drain(..).map(Reverse));
         } else if let Some(Reverse(first)) = self.far.peek() {
             self.base = bucket(*first);
@@ -138,19 +146,19 @@ impl Queue {
     /// How far ahead of the near bucket the next one is that is not empty.
     fn next_full(&self) -> Option<u64> {
         let start = (self.base as usize + 1) % BUCKETS;
-        for step in 0..=WORDS {
-            let word = (start / 64 + step) % WORDS;
-            let bits = match step {
-                0 => self.full[word] & u64::MAX << (start % 64),
-                WORDS => self.full[word] & !(u64::MAX << (start % 64)),
-                _ => self.full[word],
-            };
-            if bits != 0 {
-                let index = word * 64 + bits.trailing_zeros() as usize;
-                return Some(((index + BUCKETS - start) % BUCKETS) as u64 + 1);
-            }
+        let (word, bit) = (start / 64, start % 64);
+        let here = self.full[word] & u64::MAX << bit;
+        if here != 0 {
+            return Some(u64::from(here.trailing_zeros()) - bit as u64 + 1);
         }
-        None
+        // Rotated so that the next word comes first and this one, for its lower half, last.
+        let ahead = self.some.rotate_right(word as u32 + 1).trailing_zeros() as usize;
+        if ahead >= WORDS {
+            return None;
+        }
+        let found = (word + 1 + ahead) % WORDS;
+        let index = found * 64 + self.full[found].trailing_zeros() as usize;
+        Some(((index + BUCKETS - start) % BUCKETS) as u64 + 1)
     }
 
     /// When the next event is.

@@ -250,17 +250,12 @@ impl World {
         }
         self.shells[id.index()].wake = Time::NEVER;
         self.run(id, sink);
-        self.schedule_wake(id);
     }
 
-    /// Lets a process handle everything that is due.
+    /// Lets a process handle everything that is due, and sees to it that it is woken for the rest.
     fn run(&mut self, id: ProcessId, sink: &mut dyn Sink) {
-        let before = self.shells[id.index()].work();
-        let mut frozen = self.shells[id.index()].thaw();
-        self.recount(id, before);
-        if !frozen.is_empty() {
-            let parent = self.shells[id.index()].parent();
-            self.apply_all(id, &mut frozen, parent, sink);
+        if self.shells[id.index()].is_frozen() {
+            self.thaw(id, sink);
         }
         loop {
             let shell = &mut self.shells[id.index()];
@@ -271,10 +266,29 @@ impl World {
                 self.note(sink, id, parent, What::Life(Life::Started));
             }
             self.handle(id, input, parent, sink);
+            let due = self.shells[id.index()].next_wake(self.now);
+            if due > self.now {
+                self.wake_at(id, due);
+                return;
+            }
+        }
+        self.schedule_wake(id);
+    }
+
+    /// Carries out what a process at a point had left to do.
+    #[cold]
+    fn thaw(&mut self, id: ProcessId, sink: &mut dyn Sink) {
+        let before = self.shells[id.index()].work();
+        let mut frozen = self.shells[id.index()].thaw();
+        self.recount(id, before);
+        if !frozen.is_empty() {
+            let parent = self.shells[id.index()].parent();
+            self.apply_all(id, &mut frozen, parent, sink);
         }
     }
 
     /// Brings the running count of pending work up to date after a change in one shell.
+    #[inline]
     pub(super) fn recount(&mut self, id: ProcessId, before: usize) {
         self.work = self.work - before + self.shells[id.index()].work();
     }
@@ -412,8 +426,13 @@ impl World {
     }
 
     pub(super) fn schedule_wake(&mut self, id: ProcessId) {
+        let due = self.shells[id.index()].next_wake(self.now);
+        self.wake_at(id, due);
+    }
+
+    #[inline]
+    fn wake_at(&mut self, id: ProcessId, due: Time) {
         let shell = &mut self.shells[id.index()];
-        let due = shell.next_wake(self.now);
         if due < shell.wake {
             shell.wake = due;
             self.queue.push(due, Entry::Wake(id.0));

@@ -19,6 +19,7 @@ pub struct Clock {
 impl Clock {
     /// What the monotonic clock shows at a true instant.
     #[must_use]
+    #[inline]
     pub fn monotonic(&self, now: Time) -> Time {
         if self.ppm == 0 {
             return Time(now.0 - self.since.0 + self.shown.0);
@@ -29,12 +30,14 @@ impl Clock {
 
     /// What the wall clock shows at a true instant.
     #[must_use]
+    #[inline]
     pub fn wall(&self, now: Time) -> Time {
         Time(self.monotonic(now).0.saturating_add_signed(self.offset))
     }
 
     /// The first true instant at which the monotonic clock shows this.
     #[must_use]
+    #[inline]
     pub fn true_time(&self, local: Time) -> Time {
         if local == Time::NEVER {
             return local;

@@ -166,6 +166,7 @@ impl Shell {
     // -- Turns. --
 
     /// When it wants to be woken, in true time.
+    #[inline]
     #[must_use]
     pub fn next_wake(&self, now: Time) -> Time {
         if self.start_due && self.pauses == 0 {
@@ -236,15 +237,19 @@ impl Shell {
     }
 
     /// How much in it carries an item: timers and inputs that wait.
+    #[inline]
     #[must_use]
     pub fn work(&self) -> usize {
         self.timers.work() + self.waiting_work()
     }
 
+    #[inline]
     fn waiting_work(&self) -> usize {
-        if self.inbox.is_empty() && self.frozen.is_empty() {
-            return 0;
-        }
+        if self.inbox.is_empty() && self.frozen.is_empty() { 0 } else { self.count_waiting_work() }
+    }
+
+    #[cold]
+    fn count_waiting_work(&self) -> usize {
         let carries = |waiting: &&Waiting| matches!(&waiting.input, Input::Message { message, .. } if !message.cargo.is_empty());
         self.inbox.iter().filter(carries).count() + usize::from(!self.frozen.is_empty())
     }
@@ -252,6 +257,13 @@ impl Shell {
     /// Keeps the rest of a turn's effects until the process goes on.
     pub fn freeze(&mut self, effects: impl Iterator<Item = Effect>) {
         self.frozen.extend(effects);
+    }
+
+    /// Whether there is something to [thaw](Self::thaw).
+    #[inline]
+    #[must_use]
+    pub fn is_frozen(&self) -> bool {
+        !self.frozen.is_empty()
     }
 
     /// Hands over what was kept, if the process runs again.
