@@ -3,7 +3,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::random::mix;
+use crate::random::{mix, name_hash};
 
 macro_rules! index {
     ($(#[$doc:meta])* $name:ident($int:ty)) => {
@@ -26,16 +26,32 @@ index!(/// A node of the scenario, in file order.
     NodeId(u16));
 index!(/// Somewhere a copy of an item can rest or an effect can happen: a queue, a table, an operation.
     PlaceId(u16));
-index!(/// The items of one generator of one flow. A load fault is a generator, and so a stream, of its own.
-    StreamId(u16));
 index!(/// A declared flow.
     FlowId(u16));
-index!(/// A message type such as `AuthorizePayment`; 0 is "none".
-    TypeId(u16));
 index!(/// A fault of the scenario, in file order; its label, never its index, enters a draw.
     FaultId(u16));
 index!(/// One attempt of one call, unique in a run. A label only: it never enters a draw.
     CallId(u64));
+
+/// The items of one generator of one flow. A load fault is a generator, and so a stream, of its own. A
+/// [`label`], because it enters draws; the [plan](crate::plan::Plan::stream_index) leads to its table.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub struct StreamId(pub u16);
+
+/// A message type such as `AuthorizePayment`; 0 is "none". A [`label`], because it enters draws.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub struct TypeId(pub u16);
+
+/// A short identity that comes from a name alone, so that it is the same whoever else is there: only where
+/// two names meet in one label does the later one give way. Never 0.
+#[must_use]
+pub fn label(name: &str, is_taken: impl Fn(u16) -> bool) -> u16 {
+    let mut label = (name_hash(name) >> 48) as u16;
+    while label == 0 || is_taken(label) {
+        label = label.wrapping_add(1);
+    }
+    label
+}
 
 /// A thing that travels: the `number`-th item of its generator, and what this copy of it is called.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]

@@ -1,11 +1,13 @@
 //! The plan of a world: every name resolved once, every process, place and stream numbered. Immutable
 //! and shared; a snapshot of the world does not copy it.
 
-use indexmap::{IndexMap, IndexSet};
+use std::sync::Arc;
+
+use indexmap::IndexMap;
 
 use crate::blueprint::Blueprint;
 use crate::client::Policy;
-use crate::ids::{Address, FlowId, NodeId, PlaceId, ProcessId, StreamId, TypeId};
+use crate::ids::{Address, FlowId, NodeId, PlaceId, ProcessId, StreamId, TypeId, label};
 use crate::random::name_hash;
 use crate::services::{NodeKind, Service};
 use crate::time::{Span, Time};
@@ -160,10 +162,38 @@ pub struct PlaceInfo {
 pub struct StreamInfo {
     /// The generator's name: a load node, or a load fault's label.
     pub name: String,
+    /// What its items bear.
+    pub id: StreamId,
     /// The flow.
     pub flow: FlowId,
     /// The size of its items where it is not that of the flow.
     pub bytes: Option<u64>,
+}
+
+/// Which of the plan's streams a stream id means.
+#[derive(Clone, PartialEq)]
+pub struct StreamSlots(Arc<[u16]>);
+
+impl std::fmt::Debug for StreamSlots {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let known = self.0.iter().filter(|slot| **slot != u16::MAX).count();
+        write!(f, "StreamSlots({known})")
+    }
+}
+
+impl Default for StreamSlots {
+    fn default() -> StreamSlots {
+        StreamSlots(vec![u16::MAX; 1 << 16].into())
+    }
+}
+
+impl StreamSlots {
+    /// The index into a table of all streams; beyond its end for a stream that nobody declared.
+    #[inline]
+    #[must_use]
+    pub fn index(&self, stream: StreamId) -> usize {
+        usize::from(self.0[usize::from(stream.0)])
+    }
 }
 
 /// Every name resolved.
@@ -179,8 +209,8 @@ pub struct Plan {
     pub places: Vec<PlaceInfo>,
     /// The generators.
     pub streams: Vec<StreamInfo>,
-    /// Message types; the first is "none".
-    pub types: IndexSet<String>,
+    stream_slots: StreamSlots,
+    types: IndexMap<String, TypeId>,
     endpoints: IndexMap<String, Endpoint>,
     /// The hashes of the names of the parts of every process, by process and part.
     parts: Vec<Vec<u64>>,
@@ -207,7 +237,8 @@ impl Plan {
             processes: Vec::new(),
             places: Vec::new(),
             streams: Vec::new(),
-            types: std::iter::once(String::new()).collect(),
+            stream_slots: StreamSlots::default(),
+            types: IndexMap::new(),
             endpoints: IndexMap::new(),
             parts: Vec::new(),
             consumers: IndexMap::new(),
@@ -382,10 +413,11 @@ impl Plan {
     /// The size of one item of this stream, in bytes.
     #[must_use]
     pub fn item_bytes(&self, stream: StreamId) -> u64 {
-        if let Some(bytes) = self.streams.get(stream.index()).and_then(|stream| stream.bytes) {
+        let info = self.streams.get(self.stream_index(stream));
+        if let Some(bytes) = info.and_then(|stream| stream.bytes) {
             return bytes;
         }
-        let flow = self.streams.get(stream.index()).map(|stream| stream.flow.index());
+        let flow = info.map(|stream| stream.flow.index());
         flow.and_then(|flow| self.blueprint.flows.get_index(flow)).map_or(0, |(_, flow)| flow.size.0)
     }
 
@@ -465,19 +497,50 @@ impl Plan {
 
     /// Adds a generator and returns its stream.
     pub fn add_stream(&mut self, name: &str, flow: FlowId) -> StreamId {
-        self.streams.push(StreamInfo { name: name.to_owned(), flow, bytes: None });
-        StreamId(self.streams.len() as u16 - 1)
+        let id = StreamId(label(name, |label| self.stream_index(StreamId(label)) < self.streams.len()));
+        Arc::make_mut(&mut self.stream_slots.0)[usize::from(id.0)] = self.streams.len() as u16;
+        self.streams.push(StreamInfo { name: name.to_owned(), id, flow, bytes: None });
+        id
+    }
+
+    /// Which of the [streams](Self::streams) this is; beyond their end for one that nobody declared.
+    #[must_use]
+    pub fn stream_index(&self, stream: StreamId) -> usize {
+        self.stream_slots.index(stream)
+    }
+
+    /// The same as a table to keep.
+    #[must_use]
+    pub fn stream_slots(&self) -> StreamSlots {
+        self.stream_slots.clone()
+    }
+
+    /// The stream of this generator.
+    #[must_use]
+    pub fn stream_named(&self, name: &str) -> Option<StreamId> {
+        self.streams.iter().find(|stream| stream.name == name).map(|stream| stream.id)
     }
 
     /// The id of a message type, given one if it is new.
     pub fn add_type(&mut self, name: &str) -> TypeId {
-        TypeId(self.types.insert_full(name.to_owned()).0 as u16)
+        if let Some(known) = self.types.get(name) {
+            return *known;
+        }
+        let id = TypeId(label(name, |label| self.types.values().any(|taken| taken.0 == label)));
+        self.types.insert(name.to_owned(), id);
+        id
     }
 
     /// The id of a message type that has been declared.
     #[must_use]
     pub fn type_id(&self, name: &str) -> Option<TypeId> {
-        self.types.get_index_of(name).map(|index| TypeId(index as u16))
+        self.types.get(name).copied()
+    }
+
+    /// The name of a message type; empty for "none".
+    #[must_use]
+    pub fn type_name(&self, id: TypeId) -> &str {
+        self.types.iter().find(|(_, known)| **known == id).map_or("", |(name, _)| name)
     }
 
     /// The site of a node: the one it names, or the only one.

@@ -73,8 +73,8 @@ fn node_name(plan: &Plan, id: NodeId) -> &str {
 }
 
 fn item_name(plan: &Plan, item: Item) -> (&str, u32, u32, &str) {
-    let stream = plan.streams.get(item.stream.index()).map_or("", |stream| stream.name.as_str());
-    let kind = plan.types.get_index(item.kind.index()).map_or("", String::as_str);
+    let stream = plan.streams.get(plan.stream_index(item.stream)).map_or("", |stream| stream.name.as_str());
+    let kind = plan.type_name(item.kind);
     (stream, item.number, item.key, kind)
 }
 

@@ -171,7 +171,8 @@ impl Judges {
                     if whereabouts.live == 0 || self.items.flow_of(stream) != Some(index) {
                         continue;
                     }
-                    let since = self.items.tables[stream.index()].get(*identity as u32)[*register];
+                    let table = &self.items.tables[self.plan.stream_index(stream)];
+                    let since = table.get(*identity as u32)[*register];
                     if since != 0 && since >= self.plan.begins().0 {
                         open += 1;
                         self.meters.late(&self.rules.objectives, *objective, stream, Time(since), self.now);
@@ -200,8 +201,8 @@ impl Judges {
             self.order(index, rule, &mut tally);
         } else {
             let doubled = self.items.doubled_at(rule.flow.index());
-            for (stream, table) in self.items.tables.iter().enumerate() {
-                let stream = StreamId(stream as u16);
+            for (info, table) in self.plan.streams.iter().zip(&self.items.tables) {
+                let stream = info.id;
                 if self.items.flow_of(stream) != Some(rule.flow.index()) {
                     continue;
                 }
@@ -283,7 +284,7 @@ impl Judges {
     }
 
     fn violation(&self, offence: &Offence) -> Violation {
-        let info = &self.plan.streams[offence.stream.index()];
+        let info = &self.plan.streams[self.plan.stream_index(offence.stream)];
         let flow =
             self.plan.blueprint.flows.get_index(info.flow.index()).map_or("", |(name, _)| name.as_str());
         Violation {

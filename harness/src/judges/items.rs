@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use beaufort_sim::ids::{Item, NodeId, PlaceId, StreamId};
 use beaufort_sim::observe::{End, Outcome};
-use beaufort_sim::plan::Plan;
+use beaufort_sim::plan::{Plan, StreamSlots};
 use beaufort_sim::time::Time;
 use rustc_hash::FxHashMap;
 
@@ -73,6 +73,7 @@ pub(crate) struct OrderBook {
 /// All items.
 #[derive(Clone, Debug)]
 pub(crate) struct Items {
+    slots: StreamSlots,
     flow_of: Arc<[u16]>,
     pub(crate) tables: Vec<ItemTable>,
     pub(crate) flows: Vec<FlowState>,
@@ -101,6 +102,7 @@ impl Items {
             ItemTable::new(rules.flows.get(stream.flow.index()).map_or(1, |flow| flow.words) + 1)
         };
         Items {
+            slots: plan.stream_slots(),
             flow_of: plan.streams.iter().map(|stream| stream.flow.0).collect(),
             tables: plan.streams.iter().map(table).collect(),
             flows: rules.flows.iter().map(flow).collect(),
@@ -115,7 +117,7 @@ impl Items {
 
     /// The flow of a stream.
     pub(crate) fn flow_of(&self, stream: StreamId) -> Option<usize> {
-        self.flow_of.get(stream.index()).map(|flow| usize::from(*flow))
+        self.flow_of.get(self.slots.index(stream)).map(|flow| usize::from(*flow))
     }
 
     fn flow(&mut self, item: Item) -> Option<usize> {
@@ -133,7 +135,7 @@ impl Items {
         state.door.offered += 1;
         state.offers[weather.phase()] += 1;
         let clock = rules.flows[flow].clock;
-        self.tables[item.stream.index()].update(item.number, |words| {
+        self.tables[self.slots.index(item.stream)].update(item.number, |words| {
             if let Some(clock) = clock {
                 words[clock] = now.0.max(1);
             }
@@ -159,7 +161,7 @@ impl Items {
             Outcome::Failed => conclusion::FAILED,
         };
         let laws = &rules.flows[flow];
-        self.tables[item.stream.index()].update(item.number, |words| {
+        self.tables[self.slots.index(item.stream)].update(item.number, |words| {
             mark(words, CONCLUSION, bits);
             if let Some(clock) = laws.clock {
                 let settled = laws.real_time.iter().all(|effect| lane(words, *effect) > 0);
@@ -206,7 +208,8 @@ impl Items {
     ) {
         let Some(flow) = self.flow(item) else { return };
         if dead {
-            self.tables[item.stream.index()].update(item.number, |w| mark(w, ENDS, ends::DEAD_LETTERED));
+            self.tables[self.slots.index(item.stream)]
+                .update(item.number, |w| mark(w, ENDS, ends::DEAD_LETTERED));
         }
         let lanes = rules.flows[flow].places.get(to.index()).copied().unwrap_or([NOWHERE; 2]);
         self.hit(rules, meters, weather, flow, lanes, item, now);
@@ -221,7 +224,7 @@ impl Items {
             End::Destroyed => ends::DESTROYED,
         };
         if self.flow(item).is_some() {
-            self.tables[item.stream.index()].update(item.number, |words| {
+            self.tables[self.slots.index(item.stream)].update(item.number, |words| {
                 mark(words, ENDS, bits);
                 stamp(words, now);
             });
@@ -238,7 +241,7 @@ impl Items {
             self.flows[flow].undoers.push(by);
         }
         if undone != NOWHERE {
-            self.tables[item.stream.index()].update(item.number, |words| uncount(words, undone));
+            self.tables[self.slots.index(item.stream)].update(item.number, |words| uncount(words, undone));
         }
     }
 
@@ -257,7 +260,7 @@ impl Items {
         let state = &mut self.flows[flow];
         let orders = &mut self.orders;
         let laws = &rules.flows[flow];
-        self.tables[item.stream.index()].update(item.number, |words| {
+        self.tables[self.slots.index(item.stream)].update(item.number, |words| {
             stamp(words, now);
             if net != NOWHERE {
                 count(words, net);

@@ -548,11 +548,8 @@ impl<'a> Resolver<'a> {
                 value.as_ref().and_then(|value| value.as_object()).and_then(|map| map.values().next());
             fields.and_then(|fields| fields.get("in")).is_some_and(|site| site == from)
         };
-        let streams = self.plan.streams.iter().enumerate();
-        let found: Vec<StreamId> = streams
-            .filter(|(_, stream)| stream.name == from || in_site(&stream.name))
-            .map(|(index, _)| StreamId(index as u16))
-            .collect();
+        let named = self.plan.streams.iter().filter(|stream| stream.name == from || in_site(&stream.name));
+        let found: Vec<StreamId> = named.map(|stream| stream.id).collect();
         if found.is_empty() {
             let known = self.plan.streams.iter().map(|stream| stream.name.as_str()).collect();
             self.dangling(section, "from", from, "load or site with a load", known);

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use beaufort_reports::{SeedResult, Step, Verdict};
-use beaufort_sim::ids::{Address, CallId, Item, PlaceId, ProcessId, StreamId};
+use beaufort_sim::ids::{Address, CallId, Item, PlaceId, ProcessId};
 use beaufort_sim::observe::{Birth, Discard, End, Life, Observation, Outcome, Sink, Symptom, What};
 use beaufort_sim::plan::{PlaceRole, Plan};
 use rustc_hash::FxHashMap;
@@ -49,8 +49,8 @@ impl Recorder {
 }
 
 fn find(plan: &Plan, stream: &str, number: u32) -> Option<u64> {
-    let stream = plan.streams.iter().position(|info| info.name == stream)?;
-    Some(Item { number, stream: StreamId(stream as u16), ..Item::default() }.identity())
+    let stream = plan.stream_named(stream)?;
+    Some(Item { number, stream, ..Item::default() }.identity())
 }
 
 impl Sink for Recorder {

@@ -66,13 +66,12 @@ pub fn surges(plan: &Plan, node: &str) -> Vec<Surge> {
     faults
         .filter_map(|(index, (name, kind))| {
             let load = kind.as_load().filter(|_| kind.target() == node)?;
-            let stream = plan.streams.iter().position(|stream| stream.name == *name)?;
             let placement = kind.placement();
             let lasts = placement.lasts.unwrap_or(plan.blueprint.time.run);
             Some(Surge {
                 fault: FaultId(index as u16),
                 label: name_hash(name),
-                stream: StreamId(stream as u16),
+                stream: plan.stream_named(name)?,
                 extra: load.extra,
                 key: load.key,
                 ramp: load.ramp.or(placement.ramp).unwrap_or(Span::ZERO),
@@ -109,7 +108,8 @@ pub(crate) fn declare(plan: &mut Plan) {
         let flow = flow_of(plan, kind.target()).unwrap_or_default();
         let stream = plan.add_stream(&name, flow);
         if let Some(bytes) = load.bytes {
-            plan.streams[stream.index()].bytes = Some(bytes.0);
+            let index = plan.stream_index(stream);
+            plan.streams[index].bytes = Some(bytes.0);
         }
     }
 }

@@ -1,4 +1,5 @@
-//! The event queue: events ordered by time, and at one time by the order in which they were put in.
+//! The event queue: events ordered by time, and at one time by the order in which they were put in, faults
+//! first.
 
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;
@@ -82,7 +83,10 @@ impl Queue {
         };
         assert!(slot < 1 << SLOT_BITS, "more than 16 million events in flight");
         self.sequence += 1;
-        let order = u128::from(self.sequence) << (SLOT_BITS + KIND_BITS);
+        // Faults come before all else of their instant, whenever they were put in: otherwise one more fault
+        // would decide in which order others and a timer of that instant come.
+        let sequence = if entry == Entry::Fault { 0 } else { self.sequence };
+        let order = u128::from(sequence) << (SLOT_BITS + KIND_BITS);
         let key = u128::from(at.0) << 64 | order | kind << SLOT_BITS | u128::from(slot);
         if self.len == 0 {
             self.base = bucket(key);
@@ -198,6 +202,19 @@ mod tests {
             expected.sort_by_key(|(at, _)| *at);
             let popped: Vec<_> = std::iter::from_fn(|| queue.pop()).collect();
             prop_assert_eq!(popped, expected);
+        }
+
+        #[test]
+        fn a_fault_comes_first_of_its_instant(before in 0u32..5, after in 0u32..5) {
+            let mut queue = Queue::default();
+            (0..before).for_each(|slot| queue.push(Time(7), Entry::Wake(slot)));
+            queue.push(Time(7), Entry::Fault);
+            (before..before + after).for_each(|slot| queue.push(Time(7), Entry::Wake(slot)));
+            queue.push(Time(6), Entry::Wake(99));
+            prop_assert_eq!(queue.pop(), Some((Time(6), Entry::Wake(99))));
+            prop_assert_eq!(queue.pop(), Some((Time(7), Entry::Fault)));
+            let rest: Vec<_> = std::iter::from_fn(|| queue.pop()).map(|(_, entry)| entry).collect();
+            prop_assert_eq!(rest, (0..before + after).map(Entry::Wake).collect::<Vec<_>>());
         }
 
         #[test]

@@ -65,13 +65,13 @@ pub(super) struct Source {
 }
 
 impl Source {
-    pub(super) fn new(stream: u16, name: u64, arrivals: Arrivals, keys: Arc<Keys>) -> Source {
-        Source { stream: StreamId(stream), name, arrivals, keys, surge: None, number: 0 }
+    pub(super) fn new(stream: StreamId, name: u64, arrivals: Arrivals, keys: Arc<Keys>) -> Source {
+        Source { stream, name, arrivals, keys, surge: None, number: 0 }
     }
 
     /// The source of a load fault. When its bursts are is drawn from the seed, at the start.
     pub(super) fn superposed(surge: Surge, below: Arc<Profile>, keys: Arc<Keys>) -> Source {
-        let (stream, name) = (surge.stream.0, surge.label);
+        let (stream, name) = (surge.stream, surge.label);
         let surge = Some(Arc::new(Superposed { surge, below }));
         Source { surge, ..Source::new(stream, name, Arrivals::none(), keys) }
     }

@@ -152,8 +152,8 @@ impl Service for Load {
         let keys = Arc::new(Keys::new(settings.keys, settings.skew));
         let arrivals = self.arrivals(name, plan, settings.keys)?;
         let below = arrivals.profile(plan);
-        let stream = plan.streams.iter().position(|stream| stream.name == name).unwrap_or(0);
-        let mut sources = vec![Source::new(stream as u16, name_hash(name), arrivals, keys.clone())];
+        let stream = plan.stream_named(name).unwrap_or_default();
+        let mut sources = vec![Source::new(stream, name_hash(name), arrivals, keys.clone())];
         for surge in faults::load::surges(plan, name) {
             sources.push(Source::superposed(surge, below.clone(), keys.clone()));
         }

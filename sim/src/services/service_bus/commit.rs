@@ -144,7 +144,7 @@ impl Namespace {
     }
 
     pub(super) fn bytes_of(&self, item: Item) -> u32 {
-        self.layout.bytes.get(item.stream.index()).copied().unwrap_or(0)
+        self.layout.bytes.get(self.layout.streams.index(item.stream)).copied().unwrap_or(0)
     }
 
     /// Takes credits for a request; the request is not looked at if there are none left (facts 1.2).

@@ -2,7 +2,7 @@
 //! Immutable and shared.
 
 use crate::ids::{PlaceId, ProcessId, TypeId};
-use crate::plan::{Plan, PlanError, Protocol};
+use crate::plan::{Plan, PlanError, Protocol, StreamSlots};
 use crate::services::NodeKind;
 use crate::services::service_bus::config::{ServiceBus, Tier};
 use crate::services::service_bus::throttle::Limit;
@@ -47,6 +47,7 @@ pub(super) struct Layout {
     pub(super) entities: Vec<Settings>,
     /// The size of one item, by stream.
     pub(super) bytes: Vec<u32>,
+    pub(super) streams: StreamSlots,
     pub(super) tier: Tier,
     pub(super) credits: Option<Limit>,
     pub(super) ingress: Option<Limit>,
@@ -91,11 +92,8 @@ impl Layout {
         let premium = bus.tier == Tier::Premium;
         let layout = Layout {
             entities,
-            bytes: plan
-                .streams
-                .iter()
-                .map(|s| plan.blueprint.flows.get_index(s.flow.index()).map_or(0, |(_, f)| f.size.0 as u32))
-                .collect(),
+            streams: plan.stream_slots(),
+            bytes: plan.streams.iter().map(|stream| plan.item_bytes(stream.id) as u32).collect(),
             tier: bus.tier,
             credits: (!premium).then(|| per_second(u64::from(bus.credits))),
             ingress: bus.unit_throughput.map(|each| per_second(each.0 * u64::from(bus.units))),
