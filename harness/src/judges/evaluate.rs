@@ -113,6 +113,7 @@ impl Judges {
             faults: &self.faults,
             written: &self.rules.faults,
             copies: &self.copies,
+            weather: &self.weather,
             end: end.at,
             begins: self.plan.begins(),
         };
@@ -165,19 +166,18 @@ impl Judges {
         for (index, laws) in self.rules.flows.iter().enumerate() {
             for hook in &laws.hooks {
                 let Hook::Delay { objective, register, .. } = hook else { continue };
-                let mut open = 0;
                 for (identity, whereabouts) in places {
                     let stream = StreamId((identity >> 32) as u16);
                     if whereabouts.live == 0 || self.items.flow_of(stream) != Some(index) {
                         continue;
                     }
                     let since = self.items.tables[stream.index()].get(*identity as u32)[*register];
-                    if since != 0 && since >= self.plan.begins().0 {
-                        open += 1;
-                        self.meters.late(&self.rules.objectives, *objective, stream, Time(since), self.now);
+                    if since != 0 {
+                        let (goals, since) = (&self.rules.objectives, Time(since));
+                        self.meters.late(goals, *objective, stream, since, self.now);
+                        self.meters.endless(goals, &self.weather, *objective, since, self.now);
                     }
                 }
-                self.meters.endless(*objective, open);
             }
         }
     }

@@ -19,6 +19,8 @@ mod weather;
 #[cfg(test)]
 mod golden;
 #[cfg(test)]
+mod golden_goals;
+#[cfg(test)]
 mod props;
 
 use std::sync::Arc;
