@@ -16,6 +16,7 @@ use super::config::Reason;
 use super::copies::{Copies, Found, tells};
 use super::goals::Facts;
 use super::items::Incident;
+use super::reach::Barrier;
 use super::rules::{CONCLUSION, Check, ENDS, Hook, Lane, Rule, all, conclusion, ends, lane};
 use super::table::Group;
 use super::weather::PHASES;
@@ -45,6 +46,9 @@ pub struct End {
 struct Whereabouts {
     /// Copies that do not rest.
     live: u32,
+    /// Of those, copies that nobody can reach any more, and why.
+    stranded: u32,
+    barrier: Option<Barrier>,
     /// Copies among the dead letters.
     dead: u32,
     /// Where copies are.
@@ -74,14 +78,35 @@ struct Offence {
     key: Option<u32>,
 }
 
+/// How an item waits that will not move on.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Waits {
+    /// A copy is in a place from which it could be taken.
+    Held,
+    /// All its copies are where nobody can reach them.
+    Stranded,
+    /// All its copies are dead letters.
+    Dead,
+}
+
 /// What missing an effect amounts to.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Missing {
     Parked,
     Superseded,
     Late,
-    Stuck { dead: bool },
+    Stuck(Waits),
     Lost,
+}
+
+impl Waits {
+    fn fate(self, fates: &mut Fates) -> &mut u64 {
+        match self {
+            Waits::Held => &mut fates.held,
+            Waits::Stranded => &mut fates.stranded,
+            Waits::Dead => &mut fates.dead_lettered,
+        }
+    }
 }
 
 impl Judges {
@@ -98,6 +123,12 @@ impl Judges {
                 let entry = places.entry(held.item.identity()).or_default();
                 let waits = if held.rest { &mut entry.dead } else { &mut entry.live };
                 *waits += held.copies;
+                if let Some(barrier) = self.reach.barrier(&plan, &self.copies, held.place, held.shut)
+                    && !held.rest
+                {
+                    entry.stranded += held.copies;
+                    entry.barrier = Some(barrier);
+                }
                 entry.places.push(held.place);
             }
         });
@@ -557,8 +588,8 @@ impl Bench<'_> {
                 tally.late += 1;
                 tally.fates.late += 1;
             }
-            Missing::Stuck { .. } => {
-                tally.fates.held += 1;
+            Missing::Stuck(waits) => {
+                *waits.fate(&mut tally.fates) += 1;
                 self.offend(number, words, Reason::Stuck, missing, detail, tally);
             }
             _ => self.offend(number, words, Reason::Partial, missing, detail, tally),
@@ -604,12 +635,8 @@ impl Bench<'_> {
                 tally.late += 1;
                 None
             }
-            Missing::Stuck { dead: true } => {
-                fates.dead_lettered += 1;
-                Some((Reason::Stuck, self.held_where(number)))
-            }
-            Missing::Stuck { dead: false } => {
-                fates.held += 1;
+            Missing::Stuck(waits) => {
+                *waits.fate(fates) += 1;
                 Some((Reason::Stuck, self.held_where(number)))
             }
             Missing::Lost => {
@@ -649,7 +676,8 @@ impl Bench<'_> {
         }
         let live = whereabouts.map_or(0, |w| w.live);
         let dead = whereabouts.map_or(0, |w| w.dead);
-        if !self.end.quiescent {
+        let stranded = live > 0 && whereabouts.is_some_and(|w| w.stranded == live);
+        if !self.end.quiescent && !stranded {
             let last = Time(words.last().copied().unwrap_or_default());
             let half = Span(self.judges.plan.blueprint.time.drain.0 / 2);
             if last + half > self.end.at {
@@ -658,14 +686,16 @@ impl Bench<'_> {
         }
         match (live, dead) {
             (0, 0) => Missing::Lost,
-            (0, _) => Missing::Stuck { dead: true },
-            _ => Missing::Stuck { dead: false },
+            (0, _) => Missing::Stuck(Waits::Dead),
+            _ if stranded => Missing::Stuck(Waits::Stranded),
+            _ => Missing::Stuck(Waits::Held),
         }
     }
 
     fn held_where(&self, number: u32) -> String {
         let identity = Item { number, stream: self.stream, ..Item::default() }.identity();
-        let places = self.places.get(&identity).map_or(&[][..], |w| &w.places);
+        let whereabouts = self.places.get(&identity);
+        let places = whereabouts.map_or(&[][..], |w| &w.places);
         let mut names: Vec<&str> = Vec::new();
         for place in places {
             let name = self.judges.plan.place(*place).name.as_str();
@@ -673,7 +703,9 @@ impl Bench<'_> {
                 names.push(name);
             }
         }
-        format!("a copy of it is held in {}", names.join(", "))
+        let stranded = whereabouts.filter(|w| w.stranded > 0 && w.stranded == w.live);
+        let why = stranded.and_then(|w| w.barrier).map_or(String::new(), |b| format!(", {}", b.words()));
+        format!("a copy of it is held in {}{why}", names.join(", "))
     }
 
     fn each(
