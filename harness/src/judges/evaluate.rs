@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 
 use beaufort_reports::{
     BookError, ContractResult, Fates, FaultResult, FlowRow, Ledger, SeedResult, Verdict, Violation,
+    text::grouped,
 };
 use beaufort_sim::ids::{Item, PlaceId, StreamId};
 use beaufort_sim::observe::{Held, LinkBook};
@@ -444,23 +445,20 @@ fn conclude(result: &SeedResult) -> (Verdict, String) {
     let contract = result.contracts.iter().find(|contract| contract.verdict == Verdict::Fail);
     if let Some(contract) = contract {
         let reasons: Vec<String> =
-            contract.reasons.iter().map(|(reason, n)| format!("{n} {reason}")).collect();
-        let cause =
-            format!("{} is violated: {} of {} items", contract.name, reasons.join(", "), contract.checked);
+            contract.reasons.iter().map(|(reason, n)| format!("{} {reason}", grouped(*n))).collect();
+        let (reasons, checked) = (reasons.join(", "), grouped(contract.checked));
+        let more = and_more(result.failed().count());
+        let cause = format!("{} is violated: {reasons} of {checked} items{more}", contract.name);
         return (Verdict::Fail, cause);
     }
     let missed = |verdict: Verdict| result.objectives.iter().find(|o| o.verdict == verdict);
     if let Some(objective) = missed(Verdict::Fail) {
-        let cause =
-            format!("{} is missed: {} instead of {}", objective.name, objective.achieved, objective.target);
-        return (Verdict::Fail, cause);
+        let more = and_more(result.failed().count());
+        let (name, achieved, target) = (&objective.name, &objective.achieved, &objective.target);
+        return (Verdict::Fail, format!("{name} is missed: {achieved} instead of {target}{more}"));
     }
     if let Some(doubt) = result.doubts.first() {
-        let more = match result.doubts.len() {
-            1 => String::new(),
-            n => format!(" (and {} more)", n - 1),
-        };
-        return (Verdict::Inconclusive, format!("{doubt}{more}"));
+        return (Verdict::Inconclusive, format!("{doubt}{}", and_more(result.doubts.len())));
     }
     if let Some(objective) = missed(Verdict::Degraded) {
         let cause = format!(
@@ -476,6 +474,11 @@ fn conclude(result: &SeedResult) -> (Verdict, String) {
         n => format!("every contract and objective holds, and {n} faults were felt"),
     };
     (Verdict::Pass, cause)
+}
+
+/// How many there are beside the one that is told.
+fn and_more(all: usize) -> String {
+    if all > 1 { format!(" (and {} more)", all - 1) } else { String::new() }
 }
 
 /// One contract before the items of one stream.

@@ -5,6 +5,7 @@
 mod page;
 mod run;
 mod sweep;
+mod table;
 mod words;
 
 #[cfg(test)]

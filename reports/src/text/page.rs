@@ -1,4 +1,4 @@
-//! Lines, paragraphs, headings and tables, with or without colour.
+//! Lines, paragraphs and headings, with or without colour.
 
 use std::fmt::Write as _;
 
@@ -18,13 +18,6 @@ pub(super) enum Ink {
 pub(super) struct Page {
     pub(super) out: String,
     pub(super) style: Style,
-}
-
-/// A cell: its text, and how it is written.
-pub(super) type Cell = (String, Option<Ink>);
-
-pub(super) fn plain(text: impl Into<String>) -> Cell {
-    (text.into(), None)
 }
 
 impl Page {
@@ -48,74 +41,24 @@ impl Page {
 
     /// A paragraph, wrapped, every line after so many blanks.
     pub(super) fn paragraph(&mut self, text: &str, indent: usize) {
-        for line in wrap(text, self.style.width.saturating_sub(indent).max(20)) {
-            let _ = writeln!(self.out, "{:indent$}{line}", "");
+        self.hanging(text, indent, indent, None);
+    }
+
+    /// A paragraph whose first line stands after `indent` blanks and the others after `others`.
+    pub(super) fn hanging(&mut self, text: &str, indent: usize, others: usize, ink: Option<Ink>) {
+        let room = self.style.width.saturating_sub(indent.max(others)).max(20);
+        for (index, line) in wrap(text, room).into_iter().enumerate() {
+            let blanks = if index == 0 { indent } else { others };
+            let line = ink.map_or(line.clone(), |ink| self.paint(&line, ink));
+            let _ = writeln!(self.out, "{:blanks$}{line}", "");
         }
     }
 
-    pub(super) fn heading(&mut self, text: &str, columns: &str) {
+    /// A heading with a blank line before it.
+    pub(super) fn heading(&mut self, text: &str) {
         self.line("");
-        let gap = self.style.width.saturating_sub(text.chars().count() + columns.chars().count());
-        let head = format!("{}{:gap$}{}", self.paint(text, Ink::Strong), "", self.paint(columns, Ink::Faint));
-        self.line(head.trim_end());
-    }
-
-    /// Columns as wide as their widest cell; where that is too wide, a row's last words go to a line of
-    /// their own. `right`: the columns that are numbers. `spare`: the column that is left out if then every
-    /// row fits.
-    pub(super) fn table(&mut self, rows: &[Vec<Cell>], right: &[usize], indent: usize, spare: Option<usize>) {
-        let columns = rows.iter().map(Vec::len).max().unwrap_or(0);
-        let width_of = |column: usize| {
-            rows.iter()
-                .filter_map(|row| row.get(column))
-                .map(|(text, _)| text.chars().count())
-                .max()
-                .unwrap_or(0)
-        };
-        let mut widths: Vec<usize> = (0..columns).map(|column| width_of(column).min(34)).collect();
-        let total: usize = indent + widths.iter().map(|width| width + 2).sum::<usize>();
-        if let Some(spare) = spare.filter(|spare| *spare < columns && total > self.style.width + 2) {
-            widths[spare] = 0;
-        }
-        for row in rows {
-            let mut line = String::new();
-            let mut used = 0;
-            let mut first = true;
-            for (column, (text, ink)) in row.iter().enumerate() {
-                if widths[column] == 0 {
-                    continue;
-                }
-                let length = text.chars().count();
-                let gap = if first { indent } else { 2 };
-                first = false;
-                let wanted = gap + length.max(widths[column]);
-                if used > indent && used + gap + length > self.style.width && length > 0 {
-                    self.line(line.trim_end());
-                    line = " ".repeat(indent + 6);
-                    used = indent + 6;
-                    let room = self.style.width.saturating_sub(used).max(20);
-                    for part in wrap(text, room) {
-                        let painted = ink.map_or(part.clone(), |ink| self.paint(&part, ink));
-                        self.line(&format!("{line}{painted}"));
-                    }
-                    line.clear();
-                    used = 0;
-                    continue;
-                }
-                let painted = ink.map_or(text.clone(), |ink| self.paint(text, ink));
-                let pad = " ".repeat(wanted - gap - length);
-                let cell = if right.contains(&column) {
-                    format!("{pad}{painted}")
-                } else {
-                    format!("{painted}{pad}")
-                };
-                let _ = write!(line, "{:gap$}{cell}", "");
-                used += wanted;
-            }
-            if !line.trim().is_empty() {
-                self.line(line.trim_end());
-            }
-        }
+        let head = self.paint(text, Ink::Strong);
+        self.line(&head);
     }
 }
 

@@ -1,9 +1,9 @@
 //! A sweep: how many seeds came out how, the worst of each line, and the first seed to look at.
 
-use super::page::{Cell, Ink, Page, ink, mark, plain};
-use super::replay_command;
-use super::words::{clock, grouped, rate, reasons};
-use crate::results::{ContractResult, ObjectiveResult, Results, SeedResult};
+use super::page::{Ink, Page, ink, mark};
+use super::table::{Cell, Column, Row, plain};
+use super::words::{clock, grouped, rate, reasons, recovery};
+use crate::results::{ContractResult, ObjectiveResult, Recovery, Results, SeedResult};
 use crate::verdict::Verdict;
 
 impl Page {
@@ -18,27 +18,26 @@ impl Page {
             self.errors(seed);
             self.doubts(seed);
             self.stories(seed);
-            self.line("");
-            let replay = format!("Replay: {}", replay_command(results, seed.seed));
-            let replay = self.paint(&replay, Ink::Strong);
-            self.line(&replay);
+            self.replay(results, seed.seed);
         }
         if self.style.speed {
             let events: u64 = seeds.iter().map(|seed| seed.events).sum();
             let wall: f64 = seeds.iter().map(|seed| seed.wall_seconds).sum();
             let simulated: f64 = seeds.iter().map(|seed| seed.simulated_seconds).sum();
             let text = format!(
-                "Speed:  {} events in {wall:.1} core seconds = {} events/s a core, {} simulated",
+                "Speed: {} simulated in {wall:.1} core seconds; {} events, {}/s a core",
+                clock(simulated.round()).replace(".000", ""),
                 grouped(events),
                 grouped(rate(events, wall)),
-                clock(simulated),
             );
-            let text = self.paint(&text, Ink::Faint);
-            self.line(&text);
+            if worst.is_none() {
+                self.line("");
+            }
+            self.hanging(&text, 0, 7, Some(Ink::Faint));
         }
     }
 
-    pub(super) fn tally(&mut self, seeds: &[SeedResult]) {
+    fn tally(&mut self, seeds: &[SeedResult]) {
         let verdicts =
             [Verdict::Pass, Verdict::Degraded, Verdict::Inconclusive, Verdict::Fail, Verdict::Error];
         let counts = verdicts.into_iter().filter_map(|verdict| {
@@ -49,9 +48,8 @@ impl Page {
         self.line(&format!("Seeds: {text}"));
     }
 
-    pub(super) fn sweep_contracts(&mut self, seeds: &[SeedResult]) {
+    fn sweep_contracts(&mut self, seeds: &[SeedResult]) {
         let Some(first) = seeds.first().filter(|seed| !seed.contracts.is_empty()) else { return };
-        self.heading("Contracts", "items checked / seeds that violate it");
         let rows = first.contracts.iter().enumerate().map(|(index, contract)| {
             let all = || seeds.iter().filter_map(|seed| seed.contracts.get(index));
             let worst = all().map(|c| c.verdict).max().unwrap_or_default();
@@ -63,23 +61,29 @@ impl Page {
             let said = match failed {
                 0 if worst == Verdict::Inconclusive => "not shown on every seed".to_owned(),
                 0 => String::new(),
-                n => format!("{n} seeds: {}", reasons(&sum)),
+                n => format!("{n} of {} seeds: {}", seeds.len(), reasons(&sum)),
             };
-            vec![
+            let cells: Vec<Cell> = vec![
                 (mark(worst).to_owned(), Some(ink(worst))),
                 plain(contract.name.clone()),
                 (contract.rule.clone(), Some(Ink::Faint)),
                 plain(grouped(all().map(|c| c.checked).sum())),
                 (said, Some(ink(worst))),
-            ]
+            ];
+            Row::from(cells)
         });
-        let rows: Vec<Vec<Cell>> = rows.collect();
-        self.table(&rows, &[3], 2, Some(2));
+        let columns = [
+            Column::Words(""),
+            Column::Words(""),
+            Column::Spare,
+            Column::Number("items"),
+            Column::Words("violated on"),
+        ];
+        self.table("Contracts", &columns, rows.collect());
     }
 
-    pub(super) fn sweep_objectives(&mut self, seeds: &[SeedResult]) {
+    fn sweep_objectives(&mut self, seeds: &[SeedResult]) {
         let Some(first) = seeds.first().filter(|seed| !seed.objectives.is_empty()) else { return };
-        self.heading("Objectives", "target / worst seed / seeds that miss it");
         let rows = first.objectives.iter().enumerate().map(|(index, objective)| {
             let all = || seeds.iter().filter_map(|seed| seed.objectives.get(index));
             let missed = all().filter(|o| matches!(o.verdict, Verdict::Fail | Verdict::Degraded)).count();
@@ -88,35 +92,61 @@ impl Page {
                 a.verdict.cmp(&b.verdict).then(margin(b).total_cmp(&margin(a)))
             });
             let verdict = worst.map_or(Verdict::Pass, |o| o.verdict);
-            vec![
+            let missed = if missed > 0 { format!("{missed} of {}", seeds.len()) } else { String::new() };
+            let cells = vec![
                 (mark(verdict).to_owned(), Some(ink(verdict))),
                 plain(objective.name.clone()),
                 (objective.measure.clone(), Some(Ink::Faint)),
                 plain(objective.target.clone()),
                 (worst.map_or(String::new(), |o| o.achieved.clone()), Some(ink(verdict))),
-                plain(if missed > 0 { format!("{missed} seeds") } else { String::new() }),
-            ]
+                plain(missed),
+            ];
+            Row { cells, notes: worst_recovery(seeds, index) }
         });
-        let rows: Vec<Vec<Cell>> = rows.collect();
-        self.table(&rows, &[5], 2, Some(2));
+        let columns = [
+            Column::Words(""),
+            Column::Words(""),
+            Column::Spare,
+            Column::Words("target"),
+            Column::Words("worst"),
+            Column::Number("missed on"),
+        ];
+        self.table("Objectives", &columns, rows.collect());
     }
 
-    pub(super) fn sweep_faults(&mut self, seeds: &[SeedResult]) {
+    fn sweep_faults(&mut self, seeds: &[SeedResult]) {
         let Some(first) = seeds.first().filter(|seed| !seed.faults.is_empty()) else { return };
-        self.heading("Faults", "fired / felt / seeds in which it was felt");
         let rows = first.faults.iter().enumerate().map(|(index, fault)| {
             let all = || seeds.iter().filter_map(|seed| seed.faults.get(index));
             let felt = all().filter(|f| f.felt > 0).count();
             let odd = felt == 0 || (felt < seeds.len() && !fault.random);
-            vec![
+            let cells: Vec<Cell> = vec![
                 plain(fault.name.clone()),
                 (format!("{} {}", fault.fault, fault.target), Some(Ink::Faint)),
                 plain(grouped(all().map(|f| f.fired).sum())),
                 plain(grouped(all().map(|f| f.felt).sum())),
                 (format!("{felt} of {}", seeds.len()), odd.then_some(Ink::Odd)),
-            ]
+            ];
+            Row::from(cells)
         });
-        let rows: Vec<Vec<Cell>> = rows.collect();
-        self.table(&rows, &[2, 3, 4], 2, None);
+        let columns = [
+            Column::Words(""),
+            Column::Words(""),
+            Column::Number("fired"),
+            Column::Number("felt"),
+            Column::Number("felt on"),
+        ];
+        self.table("Faults", &columns, rows.collect());
     }
+}
+
+/// The worst recovery over all seeds, and on which.
+fn worst_recovery(seeds: &[SeedResult], objective: usize) -> Vec<String> {
+    let of = |seed: &SeedResult| {
+        Recovery::worst(&seed.objectives.get(objective)?.recoveries).map(|worst| (seed.seed, worst.clone()))
+    };
+    let all = seeds.iter().filter_map(of);
+    let worst = all.rev().max_by(|a, b| a.1.severity().total_cmp(&b.1.severity()));
+    let Some((seed, worst)) = worst else { return Vec::new() };
+    recovery(&worst, (seeds.len() > 1).then(|| format!("on seed {seed}")))
 }
