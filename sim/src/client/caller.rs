@@ -29,7 +29,7 @@ pub struct Caller<T> {
     free: Vec<u32>,
     /// Calls that wait for one of the `in_flight` places, first come first served.
     door: VecDeque<u32>,
-    /// Attempts that wait for the breaker or for the end of a back-off.
+    /// Attempts that wait for the breaker.
     gate: VecDeque<u32>,
     admitted: u32,
     breaker: Option<Breaker>,
@@ -58,7 +58,8 @@ pub struct Finished<T> {
     pub outcome: Outcome,
     /// The last answer with its cargo; none if the last attempt got none, or none was made.
     pub answer: Option<Message>,
-    /// How many attempts were made; 0 if an open breaker refused the call.
+    /// How many attempts were made; 0 if an open breaker refused the call, or the client backed off until
+    /// there were no retries left.
     pub attempts: u16,
 }
 
@@ -82,6 +83,8 @@ struct Pending<T> {
     message: Message,
     /// Some attempt may have taken effect.
     doubtful: bool,
+    /// How often the wait for a busy client counted as a failed attempt.
+    held: u32,
     paused: Span,
     state: State,
 }
@@ -94,6 +97,8 @@ enum State {
     Open { call: CallId, timer: TimerId, ticket: Ticket },
     /// The pause before the next attempt.
     Pausing,
+    /// Sits out the back-off of the client, for the whole of it or for the time of one attempt.
+    Held { whole: bool },
 }
 
 /// What an attempt is told before it is made.
@@ -106,6 +111,7 @@ enum Gate {
 const TIMEOUT: u64 = 1;
 const PAUSE: u64 = 2;
 const GATE: u64 = 3;
+const HELD: u64 = 4;
 const SLOT_BITS: u32 = 24;
 const SLOT_MASK: u32 = (1 << SLOT_BITS) - 1;
 const GENERATION_MASK: u64 = (1 << 28) - 1;
@@ -182,6 +188,13 @@ impl<T: Copy + Debug> Caller<T> {
         self.busy_until = self.busy_until.max(until);
     }
 
+    /// The broker said `ServiceBusy`. While the client backs off already, that does not prolong it (facts 1.2).
+    pub fn busy(&mut self, now: Time) {
+        if now >= self.busy_until {
+            self.busy_until = now + BUSY_BACK_OFF;
+        }
+    }
+
     /// What happened next; empty it after every call into the caller.
     #[expect(clippy::should_implement_trait, reason = "a caller is not a sequence")]
     pub fn next(&mut self) -> Option<Progress<T>> {
@@ -195,6 +208,7 @@ impl<T: Copy + Debug> Caller<T> {
             to,
             message: Message { attempt: 0, ..message },
             doubtful: false,
+            held: 0,
             paused: Span::ZERO,
             state: State::Waiting,
         };
@@ -263,6 +277,7 @@ impl<T: Copy + Debug> Caller<T> {
                     self.attempt_over(cx, slot, Verdict::NO_ANSWER, Some(Symptom::Timeout), None);
                 }
                 State::Pausing if kind == PAUSE => self.attempt(cx, slot),
+                State::Held { whole } if kind == HELD => self.held_over(cx, slot, whole),
                 _ => {}
             }
         }
@@ -308,8 +323,47 @@ impl<T: Copy + Debug> Caller<T> {
 
     // -- One attempt. --
 
-    /// Makes an attempt of this admitted call, or lets it wait at the gate, or ends it there.
+    /// Makes an attempt of this admitted call, or lets it wait, or ends it there.
     fn attempt(&mut self, cx: &mut Context<'_>, slot: u32) {
+        if cx.now() < self.busy_until {
+            self.hold(cx, slot);
+        } else {
+            self.pass(cx, slot);
+        }
+    }
+
+    /// Lets an attempt sit out the back-off of the whole client (facts 1.2). Each does so by itself, from
+    /// the moment at which it was to be made, so that they do not all come back in the same instant.
+    ///
+    /// A call whose attempts may take less than the back-off waits for the time of one attempt; if the
+    /// client still backs off then, that was a failed one.
+    fn hold(&mut self, cx: &mut Context<'_>, slot: u32) {
+        let timeout = self.rules.timeout;
+        let token = self.token(HELD, slot);
+        let Some(pending) = self.pending_mut(slot) else { return };
+        let whole = pending.message.attempt > 0 || timeout >= BUSY_BACK_OFF;
+        pending.state = State::Held { whole };
+        let work = !pending.message.cargo.is_empty();
+        self.symptom(cx, slot, Symptom::Throttled);
+        cx.timeout(if whole { BUSY_BACK_OFF } else { timeout }, token, work);
+    }
+
+    fn held_over(&mut self, cx: &mut Context<'_>, slot: u32, whole: bool) {
+        if whole || cx.now() >= self.busy_until {
+            return self.pass(cx, slot);
+        }
+        if let Some(pending) = self.pending_mut(slot) {
+            pending.held += 1;
+            pending.state = State::Pausing;
+        }
+        match self.next_pause(cx, slot, &Verdict::BUSY) {
+            Some(pause) => self.pause(cx, slot, pause),
+            None => self.conclude(slot, Outcome::Failed, None),
+        }
+    }
+
+    /// Asks the breaker, and makes the attempt.
+    fn pass(&mut self, cx: &mut Context<'_>, slot: u32) {
         match self.ask(cx, slot) {
             Gate::Go(ticket) => self.send(cx, slot, ticket),
             Gate::Wait(until) => {
@@ -325,9 +379,6 @@ impl<T: Copy + Debug> Caller<T> {
     }
 
     fn ask(&mut self, cx: &mut Context<'_>, slot: u32) -> Gate {
-        if cx.now() < self.busy_until {
-            return Gate::Wait(Some(self.busy_until));
-        }
         let Some(breaker) = &mut self.breaker else { return Gate::Go(Ticket::default()) };
         match breaker.ask(cx.now()) {
             Permission::Granted(ticket, belief) => {
@@ -394,18 +445,20 @@ impl<T: Copy + Debug> Caller<T> {
             cx.believe(subject, belief);
         }
         if verdict.busy {
-            self.back_off(cx.now() + BUSY_BACK_OFF);
+            self.busy(cx.now());
         }
         match self.next_pause(cx, slot, &verdict) {
             Some(pause) if pause.is_zero() => self.attempt(cx, slot),
-            Some(pause) => {
-                let token = self.token(PAUSE, slot);
-                if let Some(pending) = self.pending_mut(slot) {
-                    let work = !pending.message.cargo.is_empty();
-                    cx.timer(pause, token, work);
-                }
-            }
+            Some(pause) => self.pause(cx, slot, pause),
             None => self.conclude(slot, verdict.outcome, answer),
+        }
+    }
+
+    fn pause(&mut self, cx: &mut Context<'_>, slot: u32, pause: Span) {
+        let token = self.token(PAUSE, slot);
+        if let Some(pending) = self.pending_mut(slot) {
+            let work = !pending.message.cargo.is_empty();
+            cx.timer(pause, token, work);
         }
     }
 
@@ -413,7 +466,7 @@ impl<T: Copy + Debug> Caller<T> {
     fn next_pause(&mut self, cx: &Context<'_>, slot: u32, verdict: &Verdict) -> Option<Span> {
         let (name, most) = (self.name, self.rules.pauses);
         let pending = self.slots.get_mut(slot as usize)?.pending.as_mut()?;
-        let attempt = u32::from(pending.message.attempt);
+        let attempt = u32::from(pending.message.attempt) + pending.held;
         if verdict.outcome == Outcome::Ok || !self.rules.allows(verdict, attempt) {
             return None;
         }
@@ -445,6 +498,11 @@ impl<T: Copy + Debug> Caller<T> {
     /// Lets through whatever may go now: first those at the gate, then those at the door.
     fn flow(&mut self, cx: &mut Context<'_>) {
         while let Some(&slot) = self.gate.front() {
+            if cx.now() < self.busy_until {
+                self.gate.pop_front();
+                self.hold(cx, slot);
+                continue;
+            }
             match self.ask(cx, slot) {
                 Gate::Go(ticket) => {
                     self.gate.pop_front();

@@ -181,18 +181,57 @@ fn a_closed_connection_leaves_every_open_attempt_unknown() {
     assert!(!rig.busy());
 }
 
+fn busy(rig: &mut Rig<'_>, message: &Message) -> Vec<Effect> {
+    let busy = Body::BrokerEvent(broker::Event::Refused(broker::Error::ServiceBusy));
+    rig.message(PEER, message.answer(busy))
+}
+
+fn attempts(messages: &[Message]) -> Vec<u16> {
+    messages.iter().map(|message| message.attempt).collect()
+}
+
 #[test]
-fn the_whole_service_bus_client_backs_off_for_ten_seconds() {
+fn while_the_client_backs_off_every_call_waits_ten_seconds_of_its_own() {
     let plan = plan();
     let mut rig = bench(&plan, &Policy::default(), Sdk::ServiceBus);
     let first = messages(&next(&mut rig)).remove(0);
-    let busy = Body::BrokerEvent(broker::Event::Refused(broker::Error::ServiceBusy));
-    rig.message(PEER, first.answer(busy));
+    busy(&mut rig, &first);
+    rig.advance(Span::secs(1));
     assert!(messages(&next(&mut rig)).is_empty(), "another call waits as well");
+    // Its wait begins with the call, that of the first one after the pause of 1.6 s: they do not come together.
     assert!(messages(&rig.advance(Span::millis(9_999))).is_empty());
-    let released = messages(&rig.advance(Span::millis(1)));
-    assert_eq!(released.len(), 2);
-    assert_eq!(released.iter().map(|message| message.attempt).collect::<Vec<_>>(), [1, 2]);
+    assert_eq!(attempts(&messages(&rig.advance(Span::millis(1)))), [1]);
+    assert!(messages(&rig.advance(Span::millis(600))).is_empty());
+    assert_eq!(attempts(&messages(&rig.advance(Span::millis(64)))), [2]);
+    assert_eq!(attempts(&messages(&next(&mut rig))), [1], "and then it is over");
+}
+
+#[test]
+fn a_further_busy_answer_does_not_prolong_the_back_off() {
+    let plan = plan();
+    let mut rig = bench(&plan, &Policy::default(), Sdk::ServiceBus);
+    let calls: Vec<Message> = (0..2).flat_map(|_| messages(&next(&mut rig))).collect();
+    busy(&mut rig, &calls[0]);
+    rig.advance(Span::secs(9));
+    busy(&mut rig, &calls[1]);
+    rig.advance(Span::millis(999));
+    assert!(messages(&next(&mut rig)).is_empty());
+    rig.advance(Span::millis(1));
+    assert_eq!(attempts(&messages(&next(&mut rig))), [1]);
+}
+
+#[test]
+fn a_call_with_short_attempts_uses_up_its_retries_while_the_client_backs_off() {
+    let plan = plan();
+    // Attempts of 2 s, pauses of 1 s: failed after 2, 5 and 8 s.
+    let mut rig = bench(&plan, &policy(2), Sdk::ServiceBus);
+    let first = messages(&next(&mut rig)).remove(0);
+    busy(&mut rig, &first);
+    next(&mut rig);
+    assert!(ends(&rig.advance(Span::millis(7_999))).is_empty());
+    let effects = rig.advance(Span::millis(1));
+    assert_eq!((messages(&effects), ends(&effects)), (vec![], vec![(1, false)]));
+    assert!(shown(&rig).contains("(1, Failed, 0)"), "no attempt was made, so nothing happened");
 }
 
 #[test]

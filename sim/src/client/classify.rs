@@ -26,6 +26,9 @@ impl Verdict {
     /// No answer: timed out, or the connection is gone. It may have happened.
     pub const NO_ANSWER: Verdict = Verdict { silent: true, ..Verdict::of(Outcome::Unknown, true) };
 
+    /// A broker throttles: nothing happened, and the whole client backs off.
+    pub const BUSY: Verdict = Verdict { busy: true, ..Verdict::of(Outcome::Failed, true) };
+
     const OK: Verdict = Verdict::of(Outcome::Ok, false);
     const NO: Verdict = Verdict::of(Outcome::Refused, false);
 
@@ -74,7 +77,7 @@ fn broker(event: &broker::Event) -> Verdict {
         _ => return Verdict::OK,
     };
     match error {
-        E::ServiceBusy => Verdict { busy: true, ..Verdict::of(Outcome::Failed, true) },
+        E::ServiceBusy => Verdict::BUSY,
         E::ServiceTimeout | E::ServiceCommunicationProblem | E::GeneralError => {
             Verdict::of(Outcome::Unknown, true)
         }

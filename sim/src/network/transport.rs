@@ -403,7 +403,7 @@ impl Network {
         stalled
     }
 
-    /// The connections that a process holds a side of, by slot.
+    /// The connections that a process holds a side of, in the order of their pairs' first contact.
     #[must_use]
     pub fn of(&self, process: ProcessId) -> Vec<ConnectionId> {
         self.those(|c| c.client == process && c.open[0] || c.server == process && c.open[1])
@@ -417,7 +417,11 @@ impl Network {
 
     fn those(&self, fits: impl Fn(&Connection) -> bool) -> Vec<ConnectionId> {
         let meant = self.connections.iter().filter(|(_, connection)| fits(connection));
-        meant.map(|(slot, c)| ConnectionId { slot, generation: c.generation }).collect()
+        // Slots are used again, by whoever comes next: their order would depend on strangers.
+        let mut meant: Vec<(u32, Time, u32, u32)> =
+            meant.map(|(slot, c)| (c.pair, c.ready, slot, c.generation)).collect();
+        meant.sort_unstable();
+        meant.into_iter().map(|(_, _, slot, generation)| ConnectionId { slot, generation }).collect()
     }
 
     // -- Messages. --

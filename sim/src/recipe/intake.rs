@@ -11,6 +11,7 @@ use crate::recipe::run::{Ending, RunId, Start};
 use crate::recipe::trigger::{Acknowledged, Ticket};
 use crate::recipe::worker::{Fed, execution};
 use crate::services::service_bus::receiver::{Received, Receiver};
+use crate::time::Time;
 
 /// A message that is being handled.
 #[derive(Clone, Debug, PartialEq)]
@@ -64,6 +65,19 @@ impl Intake {
     /// The connection to a process is gone.
     pub fn on_closed(&mut self, peer: ProcessId, cx: &mut Context<'_>) {
         self.receiver.on_closed(cx, peer);
+    }
+
+    /// The broker that it receives from, and until when the client of that broker backs off.
+    #[must_use]
+    pub fn busy(&self) -> (ProcessId, Time) {
+        (self.receiver.broker(), self.receiver.busy_until())
+    }
+
+    /// Another caller of this broker was told to back off: it is the same client.
+    pub fn back_off(&mut self, broker: ProcessId, until: Time) {
+        if broker == self.receiver.broker() {
+            self.receiver.back_off(until);
+        }
     }
 
     /// What the worker is to do next; to be emptied after every input.

@@ -308,9 +308,29 @@ impl Interpreter {
         if !caller.on_message(cx, message) {
             return false;
         }
+        self.share_back_off(route, door, cx);
         self.take_progress(route, cx);
         self.work(door, cx);
         true
+    }
+
+    /// One client serves all callers of a broker: what one is told, all heed (facts 1.2).
+    fn share_back_off<D: Door>(&mut self, route: usize, door: &mut D, cx: &Context<'_>) {
+        let until = self.callers[route].busy_until();
+        if until > cx.now() {
+            let broker = self.program.routes[route].to.process;
+            self.back_off(broker, until);
+            door.back_off(broker, until);
+        }
+    }
+
+    /// The client of this broker sends nothing more until then.
+    pub fn back_off(&mut self, broker: ProcessId, until: Time) {
+        for (route, caller) in self.program.routes.iter().zip(&mut self.callers) {
+            if route.to.process == broker {
+                caller.back_off(until);
+            }
+        }
     }
 
     /// Takes a timer of a run or of a call. False if it is neither.

@@ -1,12 +1,12 @@
 //! What starts a run, and how a run is acknowledged.
 
-use crate::ids::Address;
+use crate::ids::{Address, ProcessId};
 use crate::message::broker::Settlement;
 use crate::node::Context;
 use crate::observe::Outcome;
 use crate::plan::{Plan, PlanError, Protocol};
 use crate::recipe::run::{Ending, RunId};
-use crate::time::Span;
+use crate::time::{Span, Time};
 
 /// A trigger, resolved.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -136,6 +136,9 @@ pub trait Door {
 
     /// The link and the lock of the message of this run, for a transaction that settles it.
     fn lock(&self, ticket: Ticket) -> Option<(u32, u64)>;
+
+    /// The client of this broker sends nothing more until then; a trigger that uses the same one heeds it.
+    fn back_off(&mut self, _broker: ProcessId, _until: Time) {}
 
     /// The run is over; what is not acknowledged yet gets the default answer.
     fn ended(&mut self, ticket: Ticket, ending: Ending, cx: &mut Context<'_>);

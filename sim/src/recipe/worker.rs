@@ -19,7 +19,7 @@ use crate::recipe::requests::Requests;
 use crate::recipe::run::{Ending, Interpreter, RunId, Start};
 use crate::recipe::ticker::Ticker;
 use crate::recipe::trigger::{Acknowledged, Door, Ticket};
-use crate::time::Span;
+use crate::time::{Span, Time};
 use crate::units::Sampler;
 
 /// The number spaces of timers and tags: 1 to 200 belong to the callers of the interpreter, 255 to its runs.
@@ -218,6 +218,10 @@ impl Worker {
                     }
                     Trigger::Intake(intake) => {
                         intake.on_message(from, &message, cx);
+                        let (broker, until) = intake.busy();
+                        if until > cx.now() {
+                            self.interpreter.back_off(broker, until);
+                        }
                     }
                     Trigger::Requests(_) | Trigger::Ticker(_) => {}
                 }
@@ -539,6 +543,12 @@ impl Door for Trigger {
         match self {
             Trigger::Feeder(feeder) => feeder.checkpoint(run, ticket, cx),
             _ => Acknowledged::Over(Outcome::Failed),
+        }
+    }
+
+    fn back_off(&mut self, broker: ProcessId, until: Time) {
+        if let Trigger::Intake(intake) = self {
+            intake.back_off(broker, until);
         }
     }
 

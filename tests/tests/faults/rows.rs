@@ -8,6 +8,10 @@ const RESTART: &[&str] = &["faults.helper={ proc.crash: app, at: 17s, for: 2s }"
 const REATTACH: &[&str] = &["faults.helper={ proc.crash: worker, at: 17s, for: 2s }"];
 const NARROW: &[&str] = &["nodes.gate.rate-limit=10/1s"];
 
+/// Whoever gives up on an answer before the broker's client has sat out its 10 s makes a storm that does not
+/// end with its cause: see `impatient_callers_keep_up_a_retry_storm_that_patient_ones_do_not`.
+pub(crate) const PATIENT: &[&str] = &["policies.client.timeout=15s"];
+
 pub(crate) const ROWS: &[Row] = &[
     row("net.latency", "app", "delay: 300ms"),
     row("net.jitter", "app", "spread: 300ms"),
@@ -39,7 +43,7 @@ pub(crate) const ROWS: &[Row] = &[
     row("spot.eviction", "app/2", ""),
     //
     row("zone.down", "west/1", ""),
-    row("zone.isolate", "west/1", ""),
+    row("zone.isolate", "west/1", "").with(PATIENT),
     row("zone.slow", "west/1", ""),
     row("region.down", "east", ""),
     row("region.isolate", "east", ""),

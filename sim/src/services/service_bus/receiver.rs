@@ -249,6 +249,12 @@ impl Receiver {
         self.out.pop_front()
     }
 
+    /// The broker that it receives from.
+    #[must_use]
+    pub fn broker(&self) -> ProcessId {
+        self.from.process
+    }
+
     /// Until when the whole client backs off after `ServiceBusy`.
     #[must_use]
     pub fn busy_until(&self) -> Time {

@@ -2,7 +2,6 @@
 
 use super::{ATTACH_TIMEOUT, OPEN, Phase, RENEW, RENEW_SESSION, Received, Receiver};
 use crate::client::Verdict;
-use crate::client::retry::BUSY_BACK_OFF;
 use crate::message::broker::{Command, Error, Event, Source};
 use crate::message::{Body, Message};
 use crate::node::Context;
@@ -182,7 +181,7 @@ impl Receiver {
 
     pub(super) fn refused(&mut self, why: Error, cx: &mut Context<'_>) {
         if why == Error::ServiceBusy {
-            self.caller.back_off(cx.now() + BUSY_BACK_OFF);
+            self.caller.busy(cx.now());
         }
     }
 

@@ -1,9 +1,11 @@
 //! The locks of a receiver: renewed while their messages are worked on, and sessions given back when idle.
 
 use super::{IDLE, Phase, RENEW, RENEW_SESSION, Receiver};
+use crate::client::retry::BUSY_BACK_OFF;
 use crate::message::broker::{Command, Event};
 use crate::message::{Body, Message};
 use crate::node::Context;
+use crate::observe::{Symptom, What};
 use crate::time::{Span, Time};
 
 impl Receiver {
@@ -27,10 +29,15 @@ impl Receiver {
     }
 
     pub(super) fn renew(&mut self, slot: u32, cx: &mut Context<'_>) {
-        let tag = self.tag(RENEW, slot);
+        let (tag, token) = (self.tag(RENEW, slot), self.token(RENEW, slot));
         let Some(run) = self.runs.get_mut(slot) else { return };
         run.timer = None;
         if cx.now().since(run.started) >= self.rules.renew_lock {
+            return;
+        }
+        // The whole client backs off: a lock that is shorter than that is lost (facts 1.2).
+        if cx.now() < self.caller.busy_until() {
+            run.timer = Some(cx.timeout(BUSY_BACK_OFF, token, false));
             return;
         }
         let mut message = Message::new(Body::Broker(Command::Renew { link: run.link, lock: run.lock }));
@@ -46,6 +53,8 @@ impl Receiver {
         match event {
             Event::Renewed { locked_until } => self.plan_renewal(slot, *locked_until, cx),
             Event::Refused(why) if why.is_transient() => {
+                let item = run.delivery.item;
+                cx.observe(item, What::Symptom(Symptom::Error));
                 self.refused(*why, cx);
                 let token = self.token(RENEW, slot);
                 let timer = cx.timeout(Span::secs(1), token, false);
@@ -70,6 +79,11 @@ impl Receiver {
         entry.renewal = None;
         let generation = entry.generation;
         if entry.phase != Phase::Open || !self.may_renew_session(place, cx.now()) {
+            return;
+        }
+        if cx.now() < self.caller.busy_until() {
+            let timer = cx.timeout(BUSY_BACK_OFF, self.token(RENEW_SESSION, place), false);
+            self.places[place as usize].renewal = Some(timer);
             return;
         }
         let command = Command::Renew { link: self.number(place), lock: 0 };
