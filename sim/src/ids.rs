@@ -38,6 +38,14 @@ index!(/// One attempt of one call, unique in a run. A label only: it never ente
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct StreamId(pub u16);
 
+impl StreamId {
+    /// The id of the stream of this name, unless it met another's label.
+    #[must_use]
+    pub fn named(name: &str) -> StreamId {
+        StreamId(label(name, |_| false))
+    }
+}
+
 /// A message type such as `AuthorizePayment`; 0 is "none". A [`label`], because it enters draws.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct TypeId(pub u16);

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use beaufort_reports::{SeedResult, Verdict};
 use beaufort_sim::blueprint::{Blueprint, Flow, Site, Timetable};
 use beaufort_sim::ids::{
-    Address, ConnectionId, FaultId, FaultMask, FlowId, Item, NodeId, PlaceId, ProcessId,
+    Address, ConnectionId, FaultId, FaultMask, FlowId, Item, NodeId, PlaceId, ProcessId, StreamId,
 };
 use beaufort_sim::observe::{
     Birth, DeadLetterReason, End as Ending, FaultPhase, Held, Observation, Outcome, Sink, What,
@@ -70,7 +70,8 @@ const OK: Outcome = Outcome::Ok;
 
 pub(super) fn item(number: u32) -> Item {
     // Odd and even numbers are two customers.
-    Item { number, key: number % 2, ..Item::default() }
+    let stream = StreamId::named("shoppers");
+    Item { number, key: number % 2, stream, ..Item::default() }
 }
 
 pub(super) fn observation(second: u64, item: Item, what: What) -> Observation {

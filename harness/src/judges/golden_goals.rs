@@ -325,21 +325,21 @@ fn of_several_occurrences_the_worst_decides() {
 #[test]
 fn only_items_of_the_named_load_count() {
     let mut plan = (*plan()).clone();
-    assert_eq!(plan.add_stream("others", beaufort_sim::ids::FlowId(0)), StreamId(1));
+    let others = plan.add_stream("others", beaufort_sim::ids::FlowId(0));
     let from = RECOVERY.replace(r#""below""#, r#""from":"others","below""#);
     let objectives = IndexMap::from([("o".to_owned(), serde_json::from_str(&from).expect("an objective"))]);
     let plan = Arc::new(plan);
     let rules = Arc::new(Rules::resolve(&plan, &IndexMap::new(), &objectives).expect("resolves"));
-    let recovered = |stream: u16| {
+    let recovered = |stream: StreamId| {
         let mut judges = Judges::new(&plan, &rules);
         let mut seen = outage().bad(2, 110).0;
-        seen.iter_mut().for_each(|seen| seen.item.stream = StreamId(stream));
+        seen.iter_mut().for_each(|seen| seen.item.stream = stream);
         seen.sort_by_key(|seen| seen.at);
         seen.iter().for_each(|seen| judges.observe(seen));
         let end = End { at: Time::ZERO + Span::secs(500), quiescent: true, ..End::default() };
         judges.finish(&end, |_| {}).objectives[0].recoveries[0].recovered
     };
-    assert_eq!((recovered(0), recovered(1)), (None, Some(10.0)));
+    assert_eq!((recovered(item(0).stream), recovered(others)), (None, Some(10.0)));
 }
 
 // -- Drain time --

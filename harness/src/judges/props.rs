@@ -9,7 +9,7 @@ use beaufort_sim::observe::{Observation, Outcome, What};
 use proptest::prelude::*;
 
 use super::golden::E::{self, Born, Done, Ended, Offer};
-use super::golden::{DB, LEDGER, QUEUE, history, judge, plan, rules};
+use super::golden::{DB, LEDGER, QUEUE, history, item, judge, plan, rules};
 
 const CONTRACTS: [(&str, &str); 6] = [
     ("least", r#"{"at-least-once":{"target":"orders","accepted-at":"db.order","effect-at":"ledger"}}"#),
@@ -188,7 +188,7 @@ proptest! {
         let before = reasons(&judged(&history(&events)));
         let mut more = history(&events);
         let end = more.last().map_or(0, |last| last.event);
-        let other = Item { number: 1000, key: 77, ..Item::default() };
+        let other = Item { number: 1000, key: 77, ..item(0) };
         let born = |place: PlaceId| What::Born { place, cause: beaufort_sim::observe::Birth::Stored };
         for (step, what) in [What::Offered { door: Default::default() }, born(DB), born(LEDGER)].into_iter().enumerate() {
             more.push(super::golden::observation(end + 1 + step as u64, other, what));

@@ -20,7 +20,7 @@ pub(super) struct Client {
     every: Span,
     next: u32,
     last: u32,
-    stream: u16,
+    stream: &'static str,
 }
 
 /// Answers after some work, in two steps with a point between them.
@@ -46,8 +46,11 @@ impl Process for Client {
                 cx.timer(Span::secs(1), PROBE, false);
             }
             Input::Timer(_) if self.next < self.last => {
-                let item =
-                    Item { number: self.next, stream: crate::ids::StreamId(self.stream), ..Item::default() };
+                let item = Item {
+                    number: self.next,
+                    stream: crate::ids::StreamId::named(self.stream),
+                    ..Item::default()
+                };
                 self.next += 1;
                 let request = http::Request {
                     part: 0,
@@ -155,11 +158,11 @@ impl Bench {
         plan.add_stream("client", crate::ids::FlowId(0));
         plan.add_stream("caller", crate::ids::FlowId(0));
         let mut processes: Vec<Box<dyn Process>> = Vec::new();
-        let mut pairs = vec![("client", "server", 0)];
+        let mut pairs = vec![("client", "server")];
         if self.strangers {
-            pairs.insert(0, ("caller", "callee", 1));
+            pairs.insert(0, ("caller", "callee"));
         }
-        for (client, server, stream) in pairs {
+        for (client, server) in pairs {
             for name in [client, server] {
                 plan.nodes.push(NodeInfo { name: name.to_owned(), hash: name_hash(name), steps: Vec::new() });
             }
@@ -170,7 +173,7 @@ impl Bench {
             let callee = plan.add_process(server, "", zone(2));
             plan.processes[callee.index()].runs_recipe = true;
             let (every, last) = (self.every, self.count);
-            processes.push(Box::new(Client { server: callee, every, next: 0, last, stream }));
+            processes.push(Box::new(Client { server: callee, every, next: 0, last, stream: client }));
             processes.push(Box::new(Server { work: self.work, ..Server::default() }));
         }
         plan.blueprint.faults = self.faults.iter().cloned().collect();

@@ -43,7 +43,11 @@ fn request(number: u32) -> Message {
         call: CallId(1_000 + u64::from(number)),
         tag: number,
         attempt: 1,
-        cargo: Cargo::One(Item { number, ..Item::default() }),
+        cargo: Cargo::One(Item {
+            number,
+            stream: crate::ids::StreamId::named("shoppers"),
+            ..Item::default()
+        }),
         body: Body::Request(body),
     }
 }

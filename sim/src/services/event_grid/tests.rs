@@ -69,7 +69,7 @@ fn calls(effects: &[Effect]) -> Vec<(u32, Message)> {
 }
 
 fn item(number: u32) -> Item {
-    Item { number, ..Item::default() }
+    Item { number, stream: crate::ids::StreamId::named("shoppers"), ..Item::default() }
 }
 
 fn publish_as(rig: &mut Rig<'_>, items: Vec<Item>) -> Vec<Effect> {

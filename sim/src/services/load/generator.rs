@@ -365,6 +365,7 @@ mod tests {
         let hot = HotKey { target, at, lasts, hot: 5, ..HotKey::default() };
         let offers = |fault| {
             let plan = plan_with(load(50.0, Shape::Poisson), fault);
+            let stream = plan.streams.first().map(|stream| stream.id);
             let mut rig = rig(&plan);
             let mut offers: Vec<(Item, Time)> = Vec::new();
             let mut touched = 0;
@@ -374,7 +375,7 @@ mod tests {
                 offers.extend(offered(&effects).into_iter().map(|item| (item, rig.now)));
             }
             let (own, rush): (Vec<_>, Vec<_>) =
-                offers.into_iter().partition(|(item, _)| item.stream == StreamId(0));
+                offers.into_iter().partition(|(item, _)| Some(item.stream) == stream);
             assert_eq!(touched, rush.len());
             (own, rush)
         };

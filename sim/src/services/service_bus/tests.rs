@@ -42,7 +42,7 @@ pub(super) fn part(plan: &Plan, name: &str) -> u16 {
 }
 
 pub(super) fn item(number: u32) -> Item {
-    Item { number, key: number % 7, ..Item::default() }
+    Item { number, key: number % 7, stream: crate::ids::StreamId::named("shoppers"), ..Item::default() }
 }
 
 /// A send of these items.
