@@ -196,6 +196,9 @@ pub struct Fates {
     pub parked: u64,
     /// A copy is held somewhere else and does not move on.
     pub held: u64,
+    /// A copy is held where nobody can reach it any more.
+    #[serde(default)]
+    pub stranded: u64,
     /// On the way when the run ended.
     pub late: u64,
     /// In a dead-letter place.

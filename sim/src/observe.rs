@@ -380,4 +380,6 @@ pub struct Held {
     pub copies: u32,
     /// Whether it may stay there for ever: a row in a table, a dead letter nobody reads.
     pub rest: bool,
+    /// Whether nobody can take it out as things stand: the entity that keeps it is switched off.
+    pub shut: bool,
 }

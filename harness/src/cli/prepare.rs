@@ -2,8 +2,9 @@
 
 use super::{Exit, Terminal};
 use crate::judges::expect::{Expect, Expected};
+use crate::scenario::diagnostics::Diagnostic;
 use crate::scenario::load::Loaded;
-use crate::scenario::resolve::{BASE, Resolved};
+use crate::scenario::resolve::{BASE, Resolved, expect_lines};
 
 /// A design that can run, or that is refused as it should be.
 #[derive(Debug)]
@@ -14,6 +15,23 @@ pub(super) struct Prepared {
     pub(super) resolved: Option<Resolved>,
     /// What it must come out as.
     pub(super) expect: Option<Expect>,
+}
+
+/// Says what is odd about these designs, each thing once: the warnings of `check`.
+pub(super) fn warn<'a>(
+    loaded: &Loaded,
+    designs: impl IntoIterator<Item = &'a Resolved>,
+    terminal: &mut Terminal<'_>,
+) {
+    let mut warnings: Vec<Diagnostic> = Vec::new();
+    for warning in designs.into_iter().flat_map(Resolved::warnings) {
+        if !warnings.iter().any(|known| known.span == warning.span && known.message == warning.message) {
+            warnings.push(warning);
+        }
+    }
+    if !warnings.is_empty() {
+        terminal.refuse(&loaded.refuse(warnings));
+    }
 }
 
 /// Resolves a variant; `may_be_refused` if a variant that expects to be refused is no error.
@@ -30,6 +48,11 @@ pub(super) fn prepare(
     let named = variant.map(str::to_owned);
     match loaded.resolve(variant) {
         Ok(resolved) => {
+            let wrong = variant.map(|name| expect_lines(loaded, name, &resolved)).unwrap_or_default();
+            if may_be_refused && !wrong.is_empty() {
+                terminal.refuse(&loaded.refuse(wrong));
+                return Err(Exit::BadInput);
+            }
             let expect = resolved.expected();
             Ok(Prepared { variant: named, resolved: Some(resolved), expect })
         }

@@ -6,7 +6,7 @@ use clap::Args;
 
 use super::documents::{self, Written};
 use super::play::{Seeds, play, report};
-use super::prepare::prepare;
+use super::prepare::{prepare, warn};
 use super::verdict_lines::{Subject, lines};
 use super::{Exit, Terminal};
 use crate::scenario::load::load;
@@ -66,6 +66,7 @@ impl Run {
             Exit::BadInput
         })?;
         let prepared = prepare(&loaded, self.variant.as_deref(), false, terminal)?;
+        warn(&loaded, &prepared.resolved, terminal);
         prepared.resolved.ok_or(Exit::NothingSelected)
     }
 

@@ -7,7 +7,7 @@ use clap::Args;
 
 use super::documents::{self, Written};
 use super::play::{Seeds, play, report};
-use super::prepare::{Prepared, prepare};
+use super::prepare::{Prepared, prepare, warn};
 use super::terminal::wrapped;
 use super::verdict_lines::{Subject, lines};
 use super::{Exit, Terminal};
@@ -87,7 +87,10 @@ impl Sweep {
                 terminal.say("nothing is selected: no variant that was named says what it expects\n");
                 Exit::NothingSelected
             }
-            Ok(selected) => self.sweep(&selected, terminal),
+            Ok(selected) => {
+                warn(&loaded, selected.iter().filter_map(|one| one.resolved.as_ref()), terminal);
+                self.sweep(&selected, terminal)
+            }
             Err(exit) => exit,
         }
     }

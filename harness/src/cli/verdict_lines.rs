@@ -57,10 +57,11 @@ pub(super) fn lines(results: &Results, subject: &Subject) -> String {
         _ => text.push_str(&format!(", {count} seeds{}", counts(results))),
     }
     text.push('\n');
-    if !results.cause.is_empty() && results.verdict != Verdict::Pass {
+    let broken = broken(results);
+    if !results.cause.is_empty() && results.verdict != Verdict::Pass && broken.is_empty() {
         text.push_str(&format!("  {}\n", results.cause));
     }
-    for (name, told) in broken(results) {
+    for (name, told) in broken {
         text.push_str(&format!("  {name}: {told}\n"));
     }
     if let Some(worst) = worst(results).filter(|seed| seed.verdict != Verdict::Pass) {
@@ -167,7 +168,6 @@ mod tests {
         };
         let expected = "\
 fail: my design.yaml/ack-first, 3 seeds: 2 fail, 1 pass
-  charged-once is violated
   charged-once: 3 lost of 100, first orders 12 at 1.500 s (seed 2)
   quick: wanted p99 800ms, got p99 900ms (seed 3)
   replay: beaufort run 'my design.yaml' --set nodes.a.lock=5s --set 'nodes.a.types=[x, y]' --variant ack-first --seed 2

@@ -127,6 +127,11 @@ impl Copies {
         self.accounts.get(place.index()).is_some_and(|account| account.ended() + account.moved_out > 0)
     }
 
+    /// Whether anybody ever took a copy out of this place for good.
+    pub(crate) fn taken(&self, place: PlaceId) -> bool {
+        self.accounts.get(place.index()).is_some_and(|account| account.completed > 0)
+    }
+
     /// How many copies ever came to a place.
     pub(crate) fn arrivals(&self, place: PlaceId) -> u64 {
         self.accounts.get(place.index()).map_or(0, |account| account.born + account.moved_in)

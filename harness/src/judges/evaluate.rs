@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 
 use beaufort_reports::{
     BookError, ContractResult, Fates, FaultResult, FlowRow, Ledger, SeedResult, Verdict, Violation,
+    text::grouped,
 };
 use beaufort_sim::ids::{Item, PlaceId, StreamId};
 use beaufort_sim::observe::{Held, LinkBook};
@@ -16,6 +17,7 @@ use super::config::Reason;
 use super::copies::{Copies, Found, tells};
 use super::goals::Facts;
 use super::items::Incident;
+use super::reach::Barrier;
 use super::rules::{CONCLUSION, Check, ENDS, Hook, Lane, Rule, all, conclusion, ends, lane};
 use super::table::Group;
 use super::weather::PHASES;
@@ -45,6 +47,9 @@ pub struct End {
 struct Whereabouts {
     /// Copies that do not rest.
     live: u32,
+    /// Of those, copies that nobody can reach any more, and why.
+    stranded: u32,
+    barrier: Option<Barrier>,
     /// Copies among the dead letters.
     dead: u32,
     /// Where copies are.
@@ -74,14 +79,35 @@ struct Offence {
     key: Option<u32>,
 }
 
+/// How an item waits that will not move on.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Waits {
+    /// A copy is in a place from which it could be taken.
+    Held,
+    /// All its copies are where nobody can reach them.
+    Stranded,
+    /// All its copies are dead letters.
+    Dead,
+}
+
 /// What missing an effect amounts to.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Missing {
     Parked,
     Superseded,
     Late,
-    Stuck { dead: bool },
+    Stuck(Waits),
     Lost,
+}
+
+impl Waits {
+    fn fate(self, fates: &mut Fates) -> &mut u64 {
+        match self {
+            Waits::Held => &mut fates.held,
+            Waits::Stranded => &mut fates.stranded,
+            Waits::Dead => &mut fates.dead_lettered,
+        }
+    }
 }
 
 impl Judges {
@@ -98,6 +124,12 @@ impl Judges {
                 let entry = places.entry(held.item.identity()).or_default();
                 let waits = if held.rest { &mut entry.dead } else { &mut entry.live };
                 *waits += held.copies;
+                if let Some(barrier) = self.reach.barrier(&plan, &self.copies, held.place, held.shut)
+                    && !held.rest
+                {
+                    entry.stranded += held.copies;
+                    entry.barrier = Some(barrier);
+                }
                 entry.places.push(held.place);
             }
         });
@@ -113,6 +145,7 @@ impl Judges {
             faults: &self.faults,
             written: &self.rules.faults,
             copies: &self.copies,
+            weather: &self.weather,
             end: end.at,
             begins: self.plan.begins(),
         };
@@ -165,19 +198,18 @@ impl Judges {
         for (index, laws) in self.rules.flows.iter().enumerate() {
             for hook in &laws.hooks {
                 let Hook::Delay { objective, register, .. } = hook else { continue };
-                let mut open = 0;
                 for (identity, whereabouts) in places {
                     let stream = StreamId((identity >> 32) as u16);
                     if whereabouts.live == 0 || self.items.flow_of(stream) != Some(index) {
                         continue;
                     }
                     let since = self.items.tables[stream.index()].get(*identity as u32)[*register];
-                    if since != 0 && since >= self.plan.begins().0 {
-                        open += 1;
-                        self.meters.late(&self.rules.objectives, *objective, stream, Time(since), self.now);
+                    if since != 0 {
+                        let (goals, since) = (&self.rules.objectives, Time(since));
+                        self.meters.late(goals, *objective, stream, since, self.now);
+                        self.meters.endless(goals, &self.weather, *objective, since, self.now);
                     }
                 }
-                self.meters.endless(*objective, open);
             }
         }
     }
@@ -413,23 +445,20 @@ fn conclude(result: &SeedResult) -> (Verdict, String) {
     let contract = result.contracts.iter().find(|contract| contract.verdict == Verdict::Fail);
     if let Some(contract) = contract {
         let reasons: Vec<String> =
-            contract.reasons.iter().map(|(reason, n)| format!("{n} {reason}")).collect();
-        let cause =
-            format!("{} is violated: {} of {} items", contract.name, reasons.join(", "), contract.checked);
+            contract.reasons.iter().map(|(reason, n)| format!("{} {reason}", grouped(*n))).collect();
+        let (reasons, checked) = (reasons.join(", "), grouped(contract.checked));
+        let more = and_more(result.failed().count());
+        let cause = format!("{} is violated: {reasons} of {checked} items{more}", contract.name);
         return (Verdict::Fail, cause);
     }
     let missed = |verdict: Verdict| result.objectives.iter().find(|o| o.verdict == verdict);
     if let Some(objective) = missed(Verdict::Fail) {
-        let cause =
-            format!("{} is missed: {} instead of {}", objective.name, objective.achieved, objective.target);
-        return (Verdict::Fail, cause);
+        let more = and_more(result.failed().count());
+        let (name, achieved, target) = (&objective.name, &objective.achieved, &objective.target);
+        return (Verdict::Fail, format!("{name} is missed: {achieved} instead of {target}{more}"));
     }
     if let Some(doubt) = result.doubts.first() {
-        let more = match result.doubts.len() {
-            1 => String::new(),
-            n => format!(" (and {} more)", n - 1),
-        };
-        return (Verdict::Inconclusive, format!("{doubt}{more}"));
+        return (Verdict::Inconclusive, format!("{doubt}{}", and_more(result.doubts.len())));
     }
     if let Some(objective) = missed(Verdict::Degraded) {
         let cause = format!(
@@ -445,6 +474,11 @@ fn conclude(result: &SeedResult) -> (Verdict, String) {
         n => format!("every contract and objective holds, and {n} faults were felt"),
     };
     (Verdict::Pass, cause)
+}
+
+/// How many there are beside the one that is told.
+fn and_more(all: usize) -> String {
+    if all > 1 { format!(" (and {} more)", all - 1) } else { String::new() }
 }
 
 /// One contract before the items of one stream.
@@ -557,8 +591,8 @@ impl Bench<'_> {
                 tally.late += 1;
                 tally.fates.late += 1;
             }
-            Missing::Stuck { .. } => {
-                tally.fates.held += 1;
+            Missing::Stuck(waits) => {
+                *waits.fate(&mut tally.fates) += 1;
                 self.offend(number, words, Reason::Stuck, missing, detail, tally);
             }
             _ => self.offend(number, words, Reason::Partial, missing, detail, tally),
@@ -604,12 +638,8 @@ impl Bench<'_> {
                 tally.late += 1;
                 None
             }
-            Missing::Stuck { dead: true } => {
-                fates.dead_lettered += 1;
-                Some((Reason::Stuck, self.held_where(number)))
-            }
-            Missing::Stuck { dead: false } => {
-                fates.held += 1;
+            Missing::Stuck(waits) => {
+                *waits.fate(fates) += 1;
                 Some((Reason::Stuck, self.held_where(number)))
             }
             Missing::Lost => {
@@ -649,7 +679,8 @@ impl Bench<'_> {
         }
         let live = whereabouts.map_or(0, |w| w.live);
         let dead = whereabouts.map_or(0, |w| w.dead);
-        if !self.end.quiescent {
+        let stranded = live > 0 && whereabouts.is_some_and(|w| w.stranded == live);
+        if !self.end.quiescent && !stranded {
             let last = Time(words.last().copied().unwrap_or_default());
             let half = Span(self.judges.plan.blueprint.time.drain.0 / 2);
             if last + half > self.end.at {
@@ -658,14 +689,16 @@ impl Bench<'_> {
         }
         match (live, dead) {
             (0, 0) => Missing::Lost,
-            (0, _) => Missing::Stuck { dead: true },
-            _ => Missing::Stuck { dead: false },
+            (0, _) => Missing::Stuck(Waits::Dead),
+            _ if stranded => Missing::Stuck(Waits::Stranded),
+            _ => Missing::Stuck(Waits::Held),
         }
     }
 
     fn held_where(&self, number: u32) -> String {
         let identity = Item { number, stream: self.stream, ..Item::default() }.identity();
-        let places = self.places.get(&identity).map_or(&[][..], |w| &w.places);
+        let whereabouts = self.places.get(&identity);
+        let places = whereabouts.map_or(&[][..], |w| &w.places);
         let mut names: Vec<&str> = Vec::new();
         for place in places {
             let name = self.judges.plan.place(*place).name.as_str();
@@ -673,7 +706,9 @@ impl Bench<'_> {
                 names.push(name);
             }
         }
-        format!("a copy of it is held in {}", names.join(", "))
+        let stranded = whereabouts.filter(|w| w.stranded > 0 && w.stranded == w.live);
+        let why = stranded.and_then(|w| w.barrier).map_or(String::new(), |b| format!(", {}", b.words()));
+        format!("a copy of it is held in {}{why}", names.join(", "))
     }
 
     fn each(

@@ -14,7 +14,7 @@ use super::config::{DrainTime, Objective, RecoveryTime, While};
 use super::copies::Copies;
 use super::felt::Faults;
 use super::recovery::{Backlog, Drained, Recovered, Suffering};
-use super::rules::{FaultFacts, Goal, Measure};
+use super::rules::{FaultFacts, Goal, Measure, source_of};
 use super::weather::{Level, Weather};
 
 /// Durations, and how many never came to an end.
@@ -116,7 +116,7 @@ impl Meters {
             Measure::Duration(_) => {
                 Meter::Runs { under_way: FxHashMap::default(), durations: Durations::new() }
             }
-            Measure::DeadLetters(_) => Meter::Nothing,
+            Measure::DeadLetters { .. } => Meter::Nothing,
         };
         let late =
             |goal: &Goal| matches!(&goal.measure, Measure::Recovery { delays, .. } if !delays.is_empty());
@@ -211,10 +211,20 @@ impl Meters {
         }
     }
 
-    /// So many items with a delay were still on the way when the run ended.
-    pub(crate) fn endless(&mut self, objective: usize, items: u64) {
+    /// An item with a delay was still on the way when the run ended.
+    pub(crate) fn endless(
+        &mut self,
+        goals: &[Goal],
+        weather: &Weather,
+        objective: usize,
+        from: Time,
+        end: Time,
+    ) {
+        if from < self.begins || !counts(goals[objective].during, weather, from, end) {
+            return;
+        }
         if let Some(Meter::Durations(durations)) = self.meters.get_mut(objective) {
-            durations.endless += items;
+            durations.endless += 1;
         }
     }
 
@@ -317,6 +327,7 @@ pub(crate) struct Facts<'a> {
     /// What the scenario says about the faults.
     pub(crate) written: &'a [FaultFacts],
     pub(crate) copies: &'a Copies,
+    pub(crate) weather: &'a Weather,
     pub(crate) end: Time,
     pub(crate) begins: Time,
 }
@@ -400,8 +411,14 @@ fn result(meter: &Meter, goal: &Goal, end: &Facts<'_>) -> ObjectiveResult {
     let found = |compared, samples| Found { compared, samples, ..Found::default() };
     let found = match (&goal.objective, meter, &goal.measure) {
         (Objective::Availability(o), Meter::Share { offered, concluded, good, counted }, _) => {
-            // Items whose caller never came to an end had no success; in the calm they do not count.
-            let open = if goal.during == While::Calm { 0 } else { offered.saturating_sub(*concluded) };
+            // Items whose caller never came to an end had no success. They lasted into the last window of
+            // trouble, if there was one.
+            let part = match goal.during {
+                While::All => true,
+                While::Calm => !end.weather.ever(),
+                While::Faults => end.weather.ever(),
+            };
+            let open = if part { offered.saturating_sub(*concluded) } else { 0 };
             let samples = counted + open;
             let share = (samples > 0).then(|| *good as f64 / samples as f64);
             let texts = (share.map_or_else(String::new, percent), o.at_least.to_string());
@@ -428,12 +445,21 @@ fn result(meter: &Meter, goal: &Goal, end: &Facts<'_>) -> ObjectiveResult {
         (Objective::DrainTime(o), Meter::Backlogs { backlogs, .. }, Measure::Drain { fault, .. }) => {
             drain(o, backlogs, *fault, end)
         }
-        (Objective::DeadLetters(o), _, Measure::DeadLetters(places)) => {
+        (Objective::DeadLetters(o), _, Measure::DeadLetters { places, sources }) => {
             let arrivals: u64 = places.iter().map(|place| end.copies.arrivals(*place)).sum();
+            let idle = arrivals == 0
+                && !sources.is_empty()
+                && sources.iter().all(|place| end.copies.arrivals(*place) == 0);
             let texts = (arrivals.to_string(), o.at_most.to_string());
             let (achieved, bound) = (Some(arrivals as f64), o.at_most as f64);
             let compared = Compared { label: "count", achieved, bound, texts, floor: false };
-            found(vec![compared], arrivals.max(1))
+            let mut found = found(vec![compared], arrivals.max(1));
+            if idle {
+                // No dead letter of a queue that was never used proves nothing.
+                found.samples = 0;
+                found.words = Some(format!("nothing ever came to {}", source_of(&o.target)));
+            }
+            found
         }
         (Objective::Duration(o), Meter::Runs { under_way, durations }, _) => {
             let samples = durations.len() + under_way.len() as u64;

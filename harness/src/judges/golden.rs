@@ -61,6 +61,7 @@ pub(super) enum E {
     Born(u32, PlaceId),
     Ended(u32, PlaceId),
     Expired(u32, PlaceId),
+    Gone(u32, PlaceId, Ending),
     Dead(u32, PlaceId, PlaceId),
     Undone(u32, PlaceId, PlaceId),
 }
@@ -98,6 +99,7 @@ pub(super) fn history(events: &[E]) -> Vec<Observation> {
             Done(n, outcome) => (n, What::Concluded { door: DOOR, outcome, offered: offered(n) }),
             Born(n, place) => (n, What::Born { place, cause: Birth::Stored }),
             Ended(n, place) => (n, What::Ended { place, cause: Ending::Completed }),
+            E::Gone(n, place, cause) => (n, What::Ended { place, cause }),
             Expired(n, place) => (n, What::Ended { place, cause: Ending::Expired }),
             Dead(n, from, to) => (n, What::Moved { from, to, reason: Some(DeadLetterReason::Application) }),
             Undone(n, undone, by) => (n, What::Undone { undone, by }),
@@ -127,6 +129,7 @@ pub(super) fn holdings(history: &[Observation]) -> Vec<Held> {
         item: item(number),
         copies: copies.unsigned_abs(),
         rest: place != QUEUE,
+        shut: false,
     };
     held.into_iter().filter(|(_, copies)| *copies > 0).map(one).collect()
 }
@@ -330,7 +333,7 @@ fn the_copies_book_notices_a_copy_that_vanished_came_from_nowhere_or_was_exchang
     history(&[Offer(0), Offer(1), Born(0, QUEUE), Born(1, QUEUE), Ended(1, QUEUE)])
         .iter()
         .for_each(|o| judges.observe(o));
-    let held = |number: u32| Held { place: QUEUE, item: item(number), copies: 1, rest: false };
+    let held = |number: u32| Held { place: QUEUE, item: item(number), copies: 1, rest: false, shut: false };
     let audit = |list: &[Held]| judges.audit(|out| list.iter().for_each(|one| out(*one)));
     assert_eq!(audit(&[held(0)]), []);
     assert!(audit(&[])[0].message.contains("1 vanished"));

@@ -9,6 +9,7 @@ mod felt;
 mod goals;
 mod items;
 mod order;
+mod reach;
 mod recovery;
 pub mod rules;
 mod sends;
@@ -18,6 +19,10 @@ mod weather;
 
 #[cfg(test)]
 mod golden;
+#[cfg(test)]
+mod golden_fates;
+#[cfg(test)]
+mod golden_goals;
 #[cfg(test)]
 mod props;
 
@@ -35,6 +40,7 @@ use copies::Copies;
 use felt::Faults;
 use goals::{Concluded, Meters};
 use items::Items;
+use reach::Reach;
 use sends::Sends;
 use weather::Weather;
 
@@ -49,6 +55,7 @@ pub struct Judges {
     meters: Meters,
     faults: Faults,
     weather: Weather,
+    reach: Reach,
     /// Places that can have a backlog.
     queues: Arc<[PlaceId]>,
     last_booking: Time,
@@ -68,6 +75,7 @@ impl Judges {
             meters: Meters::new(&rules.objectives, plan),
             faults: Faults::new(plan),
             weather: Weather::default(),
+            reach: Reach::new(plan),
             queues: queues.map(|(index, _)| PlaceId(index as u16)).collect(),
             last_booking: Time::ZERO,
             now: Time::ZERO,
@@ -182,7 +190,8 @@ impl Sink for Judges {
             | What::Believes { .. }
             | What::Touched
             | What::TouchedProcess { .. } => self.faults.observe(seen, None),
-            What::StepDone { .. } | What::Life(_) => {}
+            What::Life(life) => self.reach.life(seen.process, life),
+            What::StepDone { .. } => {}
         }
     }
 }

@@ -185,8 +185,8 @@ pub(crate) enum Measure {
     },
     /// The backlog after a fault: of places, or fed by its hook.
     Drain { fault: FaultId, places: Vec<PlaceId> },
-    /// Arrivals at places.
-    DeadLetters(Vec<PlaceId>),
+    /// Arrivals at places. `sources`: where what arrives there comes from.
+    DeadLetters { places: Vec<PlaceId>, sources: Vec<PlaceId> },
     /// The runs of an app.
     Duration(NodeId),
 }
@@ -443,7 +443,9 @@ impl<'a> Resolver<'a> {
                 (&o.target, fault.map(|fault| Measure::Drain { fault, places }))
             }
             Objective::DeadLetters(o) => {
-                (&o.target, Some(Measure::DeadLetters(self.queues(section, "target", &o.target, true))))
+                let places = self.queues(section, "target", &o.target, true);
+                let sources = self.places(source_of(&o.target), |role| role != PlaceRole::DeadLetter);
+                (&o.target, Some(Measure::DeadLetters { places, sources }))
             }
             Objective::Duration(o) => {
                 let node = self.plan.node(&o.target);
@@ -734,6 +736,11 @@ fn bad_bounds(door: &str, all: &IndexMap<String, Objective>) -> (Option<Span>, V
         _ => None,
     });
     (latency.min(), delays.collect())
+}
+
+/// Whose dead letters they are: `payments` of `payments` and of `payments.dead-letter`.
+pub(crate) fn source_of(target: &str) -> &str {
+    target.strip_suffix(".dead-letter").unwrap_or(target)
 }
 
 /// What the scenario says about when a fault strikes.

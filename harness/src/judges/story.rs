@@ -8,6 +8,7 @@ use beaufort_reports::{SeedResult, Step, Verdict};
 use beaufort_sim::ids::{Address, CallId, Item, PlaceId, ProcessId, StreamId};
 use beaufort_sim::observe::{Birth, Discard, End, Life, Observation, Outcome, Sink, Symptom, What};
 use beaufort_sim::plan::{PlaceRole, Plan};
+use beaufort_sim::time::Time;
 use rustc_hash::FxHashMap;
 
 use super::evaluate::scenario_seconds;
@@ -93,8 +94,9 @@ pub fn tell(plan: &Arc<Plan>, recorder: &Recorder, result: &mut SeedResult) {
             let Some(kept) = item.and_then(|item| recorder.wanted.get(&item)) else { continue };
             let key = kept.iter().find(|seen| seen.what.has_item()).map(|seen| seen.item.key);
             violation.key = violation.key.or(key);
-            violation.story =
-                Teller { plan, calls: FxHashMap::default(), effects: BTreeMap::new() }.story(kept);
+            let teller =
+                Teller { plan, calls: FxHashMap::default(), effects: BTreeMap::new(), in_vain: None };
+            violation.story = teller.story(kept);
         }
     }
 }
@@ -103,12 +105,17 @@ struct Teller<'a> {
     plan: &'a Plan,
     calls: FxHashMap<CallId, Address>,
     effects: BTreeMap<PlaceId, u32>,
+    /// When and by whom a call was last found to be in vain.
+    in_vain: Option<(Time, ProcessId)>,
 }
 
 impl Teller<'_> {
     fn story(mut self, kept: &[Observation]) -> Vec<Step> {
         let mut steps: Vec<Step> = Vec::new();
         for seen in kept {
+            if self.echoes(seen) {
+                continue;
+            }
             let Some(what) = self.line(seen) else { continue };
             let faults = seen.by.iter().filter_map(|fault| {
                 self.plan.blueprint.faults.get_index(fault.index()).map(|(name, _)| name.clone())
@@ -132,6 +139,19 @@ impl Teller<'_> {
         steps
     }
 
+    /// Whether it only says again that the call was in vain whose line is the last one.
+    fn echoes(&mut self, seen: &Observation) -> bool {
+        let here = (seen.at, seen.process);
+        match seen.what {
+            What::Answered { outcome, .. } if outcome != Outcome::Ok => {
+                self.in_vain = Some(here);
+                false
+            }
+            What::Symptom(Symptom::Error | Symptom::Timeout) => self.in_vain == Some(here),
+            _ => false,
+        }
+    }
+
     fn place(&self, place: PlaceId) -> &str {
         &self.plan.place(place).name
     }
@@ -144,7 +164,13 @@ impl Teller<'_> {
         let line = match seen.what {
             What::Offered { door } => format!("offered to {}", self.node(door)),
             What::Concluded { door, outcome, .. } => {
-                format!("{} answered in the end: {}", self.node(door), outcome_words(outcome))
+                let door = self.node(door);
+                match outcome {
+                    Outcome::Ok => format!("{door} said yes in the end"),
+                    Outcome::Refused => format!("{door} refused in the end"),
+                    Outcome::Failed => format!("gave up on {door}: nothing happened"),
+                    Outcome::Unknown => format!("gave up on {door}: it may have happened or not"),
+                }
             }
             What::Sent { call, to } => {
                 self.calls.insert(call, to);
@@ -204,7 +230,7 @@ fn outcome_words(outcome: Outcome) -> &'static str {
         Outcome::Ok => "success",
         Outcome::Refused => "refused",
         Outcome::Failed => "failed, nothing happened",
-        Outcome::Unknown => "no answer, it may have happened",
+        Outcome::Unknown => "no certain answer, it may have happened",
     }
 }
 
@@ -225,7 +251,7 @@ fn end_words(cause: End) -> &'static str {
 
 fn symptom_words(symptom: Symptom) -> &'static str {
     match symptom {
-        Symptom::Error => "got a definite error",
+        Symptom::Error => "got an error",
         Symptom::Timeout => "got no answer in time",
         Symptom::Retry => "tries again",
         Symptom::Redelivery => "delivered again",

@@ -61,6 +61,8 @@ impl Weather {
 
     /// Takes a sample of the whole backlog.
     pub(crate) fn sample(&mut self, now: Time, backlog: i64) {
+        // The backlog is as it has been since the last thing that happened, at most a sample after `next`.
+        let since_then = self.next.min(now);
         self.next = now + EVERY;
         self.level.sample(backlog);
         if let Some(since) = self.open
@@ -68,7 +70,7 @@ impl Weather {
             && now >= self.healed + MARGIN
             && backlog <= self.normal
         {
-            self.past.push((since, now));
+            self.past.push((since, since_then.max(self.healed + MARGIN)));
             self.open = None;
         }
     }
@@ -93,6 +95,11 @@ impl Weather {
     pub(crate) fn troubled(&self, from: Time, to: Time) -> bool {
         self.open.is_some_and(|since| to >= since)
             || self.past.iter().rev().any(|&(start, end)| from <= end && to >= start)
+    }
+
+    /// Whether there was any window.
+    pub(crate) fn ever(&self) -> bool {
+        self.begun.is_some()
     }
 
     /// Which phase it is: an index into [`PHASES`].
@@ -127,10 +134,22 @@ mod tests {
         weather.heal(at(70));
         weather.sample(at(131), 400);
         assert!(weather.troubled(at(150), at(151)));
+        weather.sample(at(199), 400);
         weather.sample(at(200), 12);
         assert!(!weather.troubled(at(201), at(202)));
         assert!(weather.troubled(at(199), at(202)));
         assert!(weather.troubled(at(50), at(62)));
         assert!(!weather.troubled(at(50), at(59)));
+    }
+
+    #[test]
+    fn a_window_does_not_last_until_the_next_thing_happens() {
+        let mut weather = Weather::default();
+        weather.begin(at(10));
+        weather.sample(at(12), 0);
+        weather.heal(at(12));
+        weather.sample(at(500), 0);
+        assert!(weather.troubled(at(72), at(73)));
+        assert!(!weather.troubled(at(73), at(500)));
     }
 }

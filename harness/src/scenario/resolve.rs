@@ -60,6 +60,14 @@ impl Resolved {
     }
 }
 
+impl Resolved {
+    /// What is no error, and yet hardly what was meant.
+    #[must_use]
+    pub fn warnings(&self) -> Vec<Diagnostic> {
+        nothing_judged(self).into_iter().chain(pointless_faults(self)).collect()
+    }
+}
+
 /// The name of the scenario as written, among its variants.
 pub const BASE: &str = "base";
 
@@ -170,8 +178,7 @@ pub fn check(loaded: &Loaded) -> Checked {
         Err(refused) => checked.diagnostics = refused.diagnostics,
     }
     if let Some(base) = &checked.base {
-        checked.diagnostics.extend(nothing_judged(base));
-        checked.diagnostics.extend(pointless_faults(base));
+        checked.diagnostics.extend(base.warnings());
     }
     let names: Vec<String> = loaded.variants().into_iter().map(str::to_owned).collect();
     checked.variants = names.len();
@@ -238,7 +245,7 @@ fn other_reason(diagnostic: Diagnostic, word: &str, words: &[&str]) -> Diagnosti
 }
 
 /// Lines that a variant expects to fail and that do not exist.
-fn expect_lines(loaded: &Loaded, name: &str, resolved: &Resolved) -> Vec<Diagnostic> {
+pub fn expect_lines(loaded: &Loaded, name: &str, resolved: &Resolved) -> Vec<Diagnostic> {
     let Some(header) = resolved.variant.as_ref().map(|chosen| &chosen.header) else { return Vec::new() };
     let scenario = &resolved.scenario;
     let known: Vec<&str> =

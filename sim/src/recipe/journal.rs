@@ -139,7 +139,7 @@ impl Journal {
     pub fn inventory(&self, out: &mut dyn FnMut(Held)) {
         for record in self.records() {
             for item in record.cargo.items() {
-                out(Held { place: self.place, item: *item, copies: 1, rest: false });
+                out(Held { place: self.place, item: *item, copies: 1, rest: false, shut: false });
             }
         }
     }

@@ -268,7 +268,7 @@ impl Process for EndpointProcess {
     fn inventory(&self, out: &mut dyn FnMut(Held)) {
         for (operation, effects) in self.setup.operations.iter().zip(&self.records.effects) {
             for (item, copies) in effects.iter() {
-                out(Held { place: operation.place, item, copies, rest: true });
+                out(Held { place: operation.place, item, copies, rest: true, shut: false });
             }
         }
     }

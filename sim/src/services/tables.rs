@@ -178,7 +178,7 @@ impl Table {
     pub fn inventory(&self, rest: bool, out: &mut dyn FnMut(Held)) {
         for bag in std::iter::once(&self.by_item).chain(self.by_type.iter().map(|(_, bag)| bag)) {
             for (item, copies) in bag.iter() {
-                out(Held { place: self.place, item, copies, rest });
+                out(Held { place: self.place, item, copies, rest, shut: false });
             }
         }
     }

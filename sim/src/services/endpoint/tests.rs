@@ -43,7 +43,10 @@ fn the_effect_comes_at_the_end_of_the_latency_and_before_the_answer() {
     assert_eq!((births(&effects), status(&effects)), (1, Some(200)));
     let place = plan.place_named("it.charge").expect("the place");
     assert!(observed(&effects).any(|what| *what == What::Born { place, cause: Birth::Stored }));
-    assert_eq!(rig.held(), [Held { place, item: Item { key: 0, ..item(1) }, copies: 1, rest: true }]);
+    assert_eq!(
+        rig.held(),
+        [Held { place, item: Item { key: 0, ..item(1) }, copies: 1, rest: true, shut: false }]
+    );
 }
 
 #[test]

@@ -153,7 +153,7 @@ impl Subscription {
 
     pub(super) fn inventory(&self, out: &mut dyn FnMut(Held)) {
         for (_, event) in self.kept.events.iter() {
-            out(Held { place: self.setup.place, item: event.item, copies: 1, rest: false });
+            out(Held { place: self.setup.place, item: event.item, copies: 1, rest: false, shut: false });
         }
     }
 }

@@ -274,8 +274,9 @@ impl Process for Namespace {
     fn inventory(&self, out: &mut dyn FnMut(Held)) {
         for (settings, entity) in self.layout.entities.iter().zip(&self.store.entities) {
             let rest = settings.role == Role::DeadLetter;
+            let shut = !entity.enabled;
             for (_, stored) in entity.messages.iter() {
-                out(Held { place: settings.place, item: stored.item, copies: 1, rest });
+                out(Held { place: settings.place, item: stored.item, copies: 1, rest, shut });
             }
         }
     }

@@ -1,0 +1,58 @@
+//! The terminal rendering of a run and of a sweep, for someone who sees it for the first time: the verdict
+//! and its cause first, then what was promised, what was measured, what was done to the design, the books,
+//! the story of the first violation, and how to see it again. Eighty columns unless told otherwise.
+
+mod page;
+mod run;
+mod sweep;
+mod table;
+mod words;
+
+#[cfg(test)]
+mod tests;
+
+use crate::results::Results;
+use page::Page;
+
+pub use words::{clock, grouped};
+
+/// How to render.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Style {
+    /// Whether to colour; the caller knows whether it is a terminal that wants it.
+    pub colour: bool,
+    /// Columns.
+    pub width: usize,
+    /// Whether to print the line about speed, which differs from run to run.
+    pub speed: bool,
+}
+
+impl Default for Style {
+    fn default() -> Self {
+        Style { colour: false, width: 80, speed: true }
+    }
+}
+
+/// Renders the results: of a run if there is one seed, of a sweep if there are more.
+#[must_use]
+pub fn render(results: &Results, style: Style) -> String {
+    let mut page = Page { out: String::new(), style };
+    page.banner(results);
+    match results.seeds.as_slice() {
+        [] => {}
+        [one] => page.run(results, one),
+        many => page.sweep(results, many),
+    }
+    page.out
+}
+
+/// The command that shows a seed again.
+#[must_use]
+pub fn replay_command(results: &Results, seed: u64) -> String {
+    let path = if results.path.is_empty() { &results.scenario } else { &results.path };
+    let variant = match results.variant.as_str() {
+        "" | "base" => String::new(),
+        variant => format!(" --variant {variant}"),
+    };
+    format!("beaufort run {path}{variant} --seed {seed}")
+}

@@ -1,0 +1,149 @@
+//! Numbers, times and reasons in words.
+
+use crate::results::{ContractResult, Fates, Recovery};
+
+pub(super) fn reasons(contract: &ContractResult) -> String {
+    let parts: Vec<String> =
+        contract.reasons.iter().map(|(reason, count)| format!("{} {reason}", grouped(*count))).collect();
+    parts.join(", ")
+}
+
+/// 1234567 as 1,234,567.
+#[must_use]
+pub fn grouped(number: u64) -> String {
+    let digits = number.to_string();
+    let mut text = String::new();
+    for (index, digit) in digits.chars().enumerate() {
+        if index > 0 && (digits.len() - index).is_multiple_of(3) {
+            text.push(',');
+        }
+        text.push(digit);
+    }
+    text
+}
+
+/// Seconds as `12.345s`, `4m05.123s`, `1h02m03s`; with its sign.
+#[must_use]
+pub fn clock(seconds: f64) -> String {
+    let sign = if seconds < 0.0 { "-" } else { "" };
+    let millis = (seconds.abs() * 1000.0).round() as u64;
+    let (hours, minutes) = (millis / 3_600_000, millis / 60_000 % 60);
+    let rest = millis % 60_000;
+    if hours > 0 {
+        format!("{sign}{hours}h{minutes:02}m{:02}s", rest / 1000)
+    } else if minutes > 0 {
+        format!("{sign}{minutes}m{:02}.{:03}s", rest / 1000, rest % 1000)
+    } else {
+        format!("{sign}{}.{:03}s", rest / 1000, rest % 1000)
+    }
+}
+
+/// A margin, in per cent of the bound.
+pub(super) fn room(margin: f64) -> String {
+    match margin * 100.0 {
+        percent if percent < -999.0 => "< -999%".to_owned(),
+        percent => format!("{percent:+.0}%"),
+    }
+}
+
+pub(super) fn rate(events: u64, seconds: f64) -> u64 {
+    if seconds > 0.0 { (events as f64 / seconds) as u64 } else { 0 }
+}
+
+/// Seconds for people, to three digits: `53.8s`.
+pub(super) fn span(seconds: f64) -> String {
+    match seconds {
+        s if s < 0.000_5 => "0s".to_owned(),
+        s if s < 1.0 => format!("{:.0}ms", s * 1e3),
+        s if s < 120.0 => format!("{s:.1}s"),
+        s if s < 7200.0 => format!("{:.1}m", s / 60.0),
+        s => format!("{:.1}h", s / 3600.0),
+    }
+}
+
+/// One thing, several things.
+pub(super) fn counted(number: u64, thing: &str) -> String {
+    format!("{} {thing}{}", grouped(number), if number == 1 { "" } else { "s" })
+}
+
+/// What one occurrence of a fault did, in two lines; `which` says which one it was.
+pub(super) fn recovery(recovery: &Recovery, which: Option<String>) -> Vec<String> {
+    let after = |word: &str, seconds: Option<f64>, never: &str| {
+        seconds.map_or_else(|| never.to_owned(), |seconds| format!("{word} {}", span(seconds)))
+    };
+    let mut parts = vec![after("impact", recovery.impact, "not impacted")];
+    parts.push(after("detected", recovery.detected, "never detected"));
+    if recovery.impact.is_some() {
+        parts.push(after("recovered", recovery.recovered, "not recovered"));
+    }
+    parts.push(match recovery.backlog {
+        None => "no backlog".to_owned(),
+        Some(_) => after("drained", recovery.drained, "not drained"),
+    });
+    let mut facts = Vec::new();
+    if recovery.bad > 0 {
+        facts.push(format!("{} suffered", counted(recovery.bad, "item")));
+    }
+    if let Some(backlog) = recovery.backlog {
+        facts.push(format!("the backlog rose to {}", grouped(backlog)));
+    }
+    facts.extend(which);
+    let first = format!("{}: {}", recovery.fault, parts.join(", "));
+    if facts.is_empty() { vec![first] } else { vec![first, facts.join("; ")] }
+}
+
+/// What became of the items of a contract, if that is not one thing.
+pub(super) fn fates(fates: &Fates) -> Option<String> {
+    let known = [
+        ("effected", fates.effected),
+        ("doubled", fates.doubled),
+        ("parked", fates.parked),
+        ("superseded", fates.superseded),
+        ("held", fates.held),
+        ("stranded", fates.stranded),
+        ("dead-lettered", fates.dead_lettered),
+        ("expired", fates.expired),
+        ("discarded", fates.discarded),
+        ("lost", fates.lost),
+        ("late", fates.late),
+    ];
+    let told = |list: &[(&str, u64)]| {
+        let some = list.iter().filter(|(_, count)| *count > 0);
+        some.map(|(word, count)| format!("{} {word}", grouped(*count))).collect::<Vec<_>>().join(", ")
+    };
+    let mut text = told(&known);
+    let unknown = told(&[("effected", fates.unknown_effected), ("not effected", fates.unknown_absent)]);
+    if !unknown.is_empty() {
+        text.push_str(&format!("; answer unknown: {unknown}"));
+    }
+    (!text.is_empty()).then(|| format!("fates: {}", text.trim_start_matches("; ")))
+}
+
+/// Lines of at most so many characters; a word that is longer is cut.
+pub(super) fn wrap(text: &str, width: usize) -> Vec<String> {
+    let mut lines = vec![String::new()];
+    for word in text.split_whitespace() {
+        let mut word: Vec<char> = word.chars().collect();
+        loop {
+            let used = lines.last().map_or(0, |line| line.chars().count());
+            let room = width.saturating_sub(if used > 0 { used + 1 } else { 0 });
+            if word.len() > room && used > 0 {
+                lines.push(String::new());
+                continue;
+            }
+            let rest = word.split_off(word.len().min(room.max(1)));
+            if let Some(line) = lines.last_mut() {
+                if used > 0 {
+                    line.push(' ');
+                }
+                line.extend(word);
+            }
+            if rest.is_empty() {
+                break;
+            }
+            lines.push(String::new());
+            word = rest;
+        }
+    }
+    lines
+}
