@@ -1,7 +1,7 @@
 //! A namespace as resolved from the plan: its entities by part, who forwards to whom, its limits.
 //! Immutable and shared.
 
-use crate::ids::{PlaceId, ProcessId, TypeId};
+use crate::ids::{PlaceId, ProcessId, StreamId, TypeId};
 use crate::plan::{Plan, PlanError, Protocol};
 use crate::services::NodeKind;
 use crate::services::service_bus::config::{ServiceBus, Tier};
@@ -91,10 +91,8 @@ impl Layout {
         let premium = bus.tier == Tier::Premium;
         let layout = Layout {
             entities,
-            bytes: plan
-                .streams
-                .iter()
-                .map(|s| plan.blueprint.flows.get_index(s.flow.index()).map_or(0, |(_, f)| f.size.0 as u32))
+            bytes: (0..plan.streams.len() as u16)
+                .map(|stream| u32::try_from(plan.item_bytes(StreamId(stream))).unwrap_or(u32::MAX))
                 .collect(),
             tier: bus.tier,
             credits: (!premium).then(|| per_second(u64::from(bus.credits))),
