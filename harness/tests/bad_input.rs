@@ -1,6 +1,8 @@
 //! Whatever is wrong with the input: an error that names file, line and column, quotes what is wrong
 //! and says what would be right; exit code 2; never a panic.
 
+#![allow(clippy::unwrap_used, reason = "a test")]
+
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 
