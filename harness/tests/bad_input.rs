@@ -1,6 +1,8 @@
 //! Whatever is wrong with the input: an error that names file, line and column, quotes what is wrong
 //! and says what would be right; exit code 2; never a panic.
 
+#![allow(clippy::unwrap_used, reason = "a test")]
+
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 
@@ -336,4 +338,204 @@ fn a_folder_instead_of_a_file() {
     let answer = beaufort(&["check", folder.path().to_str().unwrap()]);
     assert_eq!(answer.exit, Exit::BadInput);
     assert!(answer.err.contains("cannot read"), "{}", answer.err);
+}
+
+// -- What a stranger hands in. --
+
+/// Checks that the small design with a part replaced is right.
+#[track_caller]
+fn accepted(text: impl AsRef<[u8]>) {
+    let folder = tempfile::tempdir().unwrap();
+    let answer = beaufort(&["check", file(folder.path(), text).to_str().unwrap()]);
+    assert_eq!(answer.exit, Exit::Pass, "{}", answer.err);
+}
+
+#[test]
+fn line_ends_and_byte_order_marks_of_other_systems_are_fine() {
+    accepted(SMALL.replace('\n', "\r\n"));
+    accepted(format!("\u{feff}{SMALL}"));
+}
+
+#[test]
+fn tabs() {
+    refused("scenario: small\nnodes:\n\ta: { kind: load }\n", "3:", &["a tab", "indent with spaces"]);
+}
+
+#[test]
+fn binary_files() {
+    refused(b"\x7fELF\x02\x01\x01\0\0", "1:1", &["U+007F"]);
+    refused(b"scenario: a\0b\n", "1:12", &["U+0000"]);
+    refused(b"\x89PNG\r\n\x1a\n", "1:1", &["not UTF-8", "save the file as UTF-8"]);
+    let wide: Vec<u8> = SMALL.encode_utf16().flat_map(u16::to_le_bytes).collect();
+    let marked: Vec<u8> = [0xff, 0xfe].into_iter().chain(wide).collect();
+    refused(marked, "1:1", &["not UTF-8"]);
+}
+
+#[test]
+fn anchors_and_a_bomb_of_aliases() {
+    let mut text = "scenario: &a [x, x, x, x, x, x, x, x, x]\n".to_owned();
+    for (name, of) in ('b'..='k').zip('a'..) {
+        text.push_str(&format!("{name}: &{name} [{}]\n", vec![format!("*{of}"); 9].join(", ")));
+    }
+    refused(&text, "1:11", &["anchors", "write the value out"]);
+    small_with("lock: 30s", "lock: *zz", "*zz", &["aliases"]);
+}
+
+#[test]
+fn two_documents() {
+    refused(format!("{SMALL}---\n{SMALL}"), "38:1", &["a second document", "one scenario"]);
+}
+
+#[test]
+fn a_quote_that_is_not_closed() {
+    small_with("scenario: small", "scenario: 'small", "'small", &["not closed", "closing quote"]);
+}
+
+#[test]
+fn no_nodes() {
+    refused("scenario: small\n", "1:1", &["the section `nodes` is missing", "kind:"]);
+}
+
+#[test]
+fn a_list_instead_of_a_text() {
+    small_with("scenario: small", "scenario: [small]", "[small]", &["expected text, found a list"]);
+}
+
+#[test]
+fn a_negative_duration() {
+    small_with("lock: 30s", "lock: -30s", "-30s", &["`-30s` is negative"]);
+    small_with("run: 2m", "run: -2m", "-2m", &["`-2m` is negative"]);
+}
+
+#[test]
+fn numbers_without_measure() {
+    small_with("run: 2m", "run: 99999999999999999h", "99999999999999999h", &["too large"]);
+    small_with("rate: 5/s", "rate: 99999999999999999999/s", "99999999999999999999/s", &["too large"]);
+    small_with("size: 2KB", "size: 99999999999999999999GB", "99999999999999999999GB", &["too large"]);
+    small_with("keys: 100", "keys: 18446744073709551616", "18446744073709551616", &["too large"]);
+    small_with("zones: 3", "zones: 9999", "9999", &["from 0 to 255"]);
+    let many = "trigger: http\n    replicas: 4000000000";
+    small_with("trigger: http", many, "4000000000", &["too many", "at most 1000"]);
+    small_with("trigger: http", "trigger: http\n    replicas: 0", "0", &["leaves no instance"]);
+}
+
+#[test]
+fn a_percentile_below_the_median() {
+    small_with("latency: 20ms", "latency: 20ms p99 10ms", "20ms p99 10ms", &["must not be below the median"]);
+}
+
+#[test]
+fn a_part_without_a_whole() {
+    let text = SMALL.replacen(", of: bus, lock: 30s", ", lock: 30s", 1);
+    refused(text, "10:3", &["`of` is missing", "must name a service-bus"]);
+}
+
+#[test]
+fn a_trigger_that_is_the_app_itself() {
+    small_with(
+        "trigger: payments",
+        "trigger: worker",
+        "worker",
+        &["cannot start a recipe", "a trigger is http"],
+    );
+}
+
+#[test]
+fn a_load_on_a_store() {
+    small_with("to: api", "to: ledger", "ledger", &["is a store", "send to an app"]);
+}
+
+#[test]
+fn variants_that_are_like_each_other() {
+    let circle = "expect: pass\n    like: fast\n  fast:\n    like: slow";
+    small_with("expect: pass", circle, "fast", &["in a circle", "slow -> fast -> slow"]);
+}
+
+#[test]
+fn a_reason_that_does_not_exist() {
+    small_with(
+        "expect: pass",
+        "expect: { fail: charged-once, because: lots }",
+        "lots",
+        &["did you mean `lost`?", "`doubled`"],
+    );
+}
+
+#[test]
+fn arguments_that_lead_nowhere() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = file(folder.path(), SMALL);
+    let design = path.to_str().unwrap();
+    for (arguments, word) in [
+        (&["run", design, "--variant", "slwo"][..], "did you mean `slow`?"),
+        (&["run", design, "--variant", ""], "there are `slow`"),
+        (&["sweep", design, "--variant", "slwo"], "did you mean `slow`?"),
+        (&["run", design, "--set", "nodes.payments.lok=5s"], "--set:1:16"),
+        (&["run", design, "--set", "nodes.payments.lock"], "needs a path, `=` and a value"),
+        (&["run", design, "--set", "=5s"], "no path in front"),
+        (&["run", design, "--set", "nodes.payments.lock=["], "--set:1:22"),
+        (&["run", design, "--set", "nodes.payments.lock=-5s"], "is negative"),
+        (&["run", design, "--set", "nodes=null"], "`nodes` is no path"),
+        (&["run", design, "--seed", "-1"], "--seed"),
+        (&["run", design, "--seed", "first"], "--seed"),
+        (&["sweep", design, "--seeds", "0"], "--seeds"),
+        (&["sweep", design, "--from", "18446744073709551615"], "--from"),
+        (&["sweep", design, "--jobs", "0"], "--jobs"),
+        (&["run", design, "--output", "/"], "it is a folder"),
+        (&["run", "/"], "it is a folder"),
+        (&["run", "/dev/null"], "the text is empty"),
+        (&["run", ""], "no file and no shipped scenario"),
+    ] {
+        let answer = beaufort(arguments);
+        assert_eq!((answer.exit, answer.out.as_str()), (Exit::BadInput, ""), "{arguments:?}: {}", answer.err);
+        assert!(answer.err.contains(word), "{arguments:?}: {word:?} is not in\n{}", answer.err);
+        assert!(!answer.err.contains("-- -1"), "{}", answer.err);
+    }
+}
+
+// -- Warnings. --
+
+#[test]
+fn what_is_odd_is_said_before_a_run_too() {
+    let folder = tempfile::tempdir().unwrap();
+    let odd =
+        SMALL.replacen("faults:\n", "faults:\n  twice: { net.duplicate: api -> payments, chance: 1% }\n", 1);
+    let path = file(folder.path(), odd);
+    let design = path.to_str().unwrap();
+    let check = beaufort(&["check", design]);
+    assert_eq!(check.exit, Exit::Pass, "{}", check.err);
+    assert!(check.err.contains("msg.duplicate"), "{}", check.err);
+    for command in
+        [&["run", design][..], &["sweep", design, "--seeds", "1", "--variant", "base", "--variant", "slow"]]
+    {
+        let answer = beaufort(command);
+        assert!(answer.err.starts_with(&check.err), "{}", answer.err);
+        assert_eq!(answer.err.matches("msg.duplicate").count(), 1, "{}", answer.err);
+    }
+}
+
+#[test]
+fn a_sweep_with_expectations_refuses_a_line_that_does_not_exist() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = file(folder.path(), SMALL.replacen("expect: pass", "expect: { fail: charged-onec }", 1));
+    let answer = beaufort(&["sweep", path.to_str().unwrap(), "--expect", "--seeds", "1"]);
+    assert_eq!(answer.exit, Exit::BadInput, "{}", answer.err);
+    assert!(answer.err.contains("did you mean `charged-once`?"), "{}", answer.err);
+}
+
+#[test]
+fn a_subscription_that_nobody_reads_is_odd() {
+    let more = "  bus:      { kind: service-bus, tier: premium }\n  \
+                news:     { kind: service-bus-topic, of: bus }\n  \
+                to-audit: { kind: service-bus-subscription, of: news }\n";
+    let text = SMALL.replacen("  bus:      { kind: service-bus, tier: premium }\n", more, 1);
+    let folder = tempfile::tempdir().unwrap();
+    let path = file(folder.path(), &text);
+    let answer = beaufort(&["check", path.to_str().unwrap()]);
+    assert_eq!(answer.exit, Exit::Pass, "{}", answer.err);
+    assert!(answer.err.contains("design.yaml:11:3"), "{}", answer.err);
+    assert!(answer.err.contains("`trigger: to-audit`"), "{}", answer.err);
+    let read = text.replacen("trigger: payments", "trigger: to-audit", 1);
+    let answer = beaufort(&["check", file(folder.path(), read).to_str().unwrap()]);
+    assert_eq!((answer.exit, answer.err.as_str()), (Exit::Pass, ""));
 }

@@ -294,7 +294,11 @@ impl Plan {
     /// With the field's path and the nearest names if there is no such thing.
     pub fn resolve(&self, node: &str, field: &str, name: &str) -> Result<&Endpoint, PlanError> {
         self.endpoint(name).ok_or_else(|| {
-            PlanError::at(&["nodes", node, field], format!("there is no `{name}`")).word("dangling")
+            let message = match name {
+                "" => format!("`{field}` is missing"),
+                name => format!("there is no `{name}`"),
+            };
+            PlanError::at(&["nodes", node, field], message).word("dangling")
         })
     }
 

@@ -59,6 +59,14 @@ fn number_and_unit(text: &str) -> Option<(f64, &str)> {
     Some((number.parse().ok()?, unit.trim()))
 }
 
+/// What is larger than this cannot be counted in 64 bits, or is longer than any run.
+fn in_range(text: &str, number: f64, unit: u64) -> Result<u64, UnitError> {
+    match scaled(number, unit) {
+        u64::MAX => Err(UnitError(format!("`{text}` is too large"))),
+        value => Ok(value),
+    }
+}
+
 /// An exact decimal times a unit, so that `0.1s` is 100,000,000 ns.
 fn scaled(number: f64, unit: u64) -> u64 {
     let value = number * unit as f64;
@@ -83,10 +91,13 @@ impl FromStr for Span {
             "d" => 86_400_000_000_000,
             _ => return Err(bad()),
         };
-        Ok(Span(scaled(number, size)))
+        in_range(text, number, size).map(Span)
     }
 }
 text_value!(Span, "Duration", "A duration with its unit: ns, us, ms, s, m, h, d.", "250ms", "5m");
+
+/// The highest rate: one every microsecond.
+const FASTEST: f64 = 1e6;
 
 /// How often something happens: `50/s`, `6000/60s`, `100/5m`.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -131,7 +142,11 @@ impl FromStr for Rate {
         if per.is_zero() {
             return Err(bad());
         }
-        Ok(Rate { count, per })
+        let rate = Rate { count, per };
+        if rate.a_second() > FASTEST {
+            return Err(UnitError(format!("`{text}` is too large; there is no rate above {FASTEST}/s")));
+        }
+        Ok(rate)
     }
 }
 impl fmt::Display for Rate {
@@ -188,7 +203,7 @@ impl FromStr for Bytes {
         if number < 0.0 {
             return Err(UnitError(format!("`{text}` is negative; a size cannot be")));
         }
-        Ok(Bytes(scaled(number, size)))
+        in_range(text, number, size).map(Bytes)
     }
 }
 impl fmt::Display for Bytes {
@@ -223,7 +238,11 @@ impl FromStr for Bandwidth {
                 "`{text}` is not a bandwidth above zero; use a partition to cut a path"
             )));
         }
-        Ok(Bandwidth((number * bytes) as u64))
+        let value = number * bytes;
+        if value >= u64::MAX as f64 {
+            return Err(UnitError(format!("`{text}` is too large")));
+        }
+        Ok(Bandwidth(value as u64))
     }
 }
 impl fmt::Display for Bandwidth {
@@ -455,6 +474,9 @@ pub fn exponential(draw: u64) -> f64 {
     -libm::log(1.0 - to_unit(draw))
 }
 
+/// More instances than any host has: Container Apps and Functions (Flex Consumption) have at most 1000.
+const MOST_INSTANCES: u32 = 1_000;
+
 /// How many there may be: `3`, or `1..4`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Count {
@@ -482,6 +504,9 @@ impl FromStr for Count {
             return Err(UnitError(format!(
                 "`{text}` leaves no instance; write at least 1, the smaller number first"
             )));
+        }
+        if max > MOST_INSTANCES {
+            return Err(UnitError(format!("`{text}` is too many; there are at most {MOST_INSTANCES}")));
         }
         Ok(Count { min, max })
     }

@@ -34,7 +34,7 @@ pub(super) struct Run {
     #[arg(long, value_name = "NAME")]
     variant: Option<String>,
     /// The seed from which all chance is drawn
-    #[arg(long, value_name = "N", default_value_t = 1,
+    #[arg(long, value_name = "N", default_value_t = 1, allow_negative_numbers = true,
           value_parser = clap::value_parser!(u64).range(..u64::MAX))]
     seed: u64,
     /// Change a value, as a variant does; may be given several times

@@ -36,10 +36,12 @@ pub(super) struct Sweep {
     #[arg(long = "variant", value_name = "NAME")]
     variants: Vec<String>,
     /// How many seeds
-    #[arg(long, value_name = "N", default_value_t = 20, value_parser = clap::value_parser!(u64).range(1..=1_000_000))]
+    #[arg(long, value_name = "N", default_value_t = 20, allow_negative_numbers = true,
+          value_parser = clap::value_parser!(u64).range(1..=1_000_000))]
     seeds: u64,
     /// The first seed; the others follow it
-    #[arg(long, value_name = "SEED", default_value_t = 1)]
+    #[arg(long, value_name = "SEED", default_value_t = 1, allow_negative_numbers = true,
+          value_parser = clap::value_parser!(u64).range(..=u64::MAX - 1_000_000))]
     from: u64,
     /// How many seeds to run at once [default: one for each processor]
     #[arg(long, value_name = "J", value_parser = clap::value_parser!(u16).range(1..=1024))]

@@ -1,323 +1,28 @@
-//! Objectives: what is measured while the world runs, and how it compares with the bounds at the end.
+//! Objectives at the end of a run: how what was measured compares with the bounds.
 
 use std::collections::BTreeMap;
 
-use beaufort_reports::{Achieved, ObjectiveResult, Recovery, Verdict};
-use beaufort_sim::ids::{FaultId, ProcessId, StreamId};
+use beaufort_reports::{Achieved, ObjectiveResult, Recovery, Verdict, Violation};
+use beaufort_sim::ids::FaultId;
 use beaufort_sim::observe::Outcome;
 use beaufort_sim::plan::Plan;
 use beaufort_sim::time::{Span, Time};
-use hdrhistogram::Histogram;
-use rustc_hash::FxHashMap;
 
 use super::config::{DrainTime, Objective, RecoveryTime, While};
 use super::copies::Copies;
+use super::durations::Durations;
+use super::evaluate::{item_name, scenario_seconds};
 use super::felt::Faults;
+use super::meters::{Concluded, Meter, Meters};
 use super::recovery::{Backlog, Drained, Recovered, Suffering};
 use super::rules::{FaultFacts, Goal, Measure, source_of};
-use super::weather::{Level, Weather};
-
-/// Durations, and how many never came to an end.
-#[derive(Clone, Debug)]
-pub(crate) struct Durations {
-    /// In microseconds.
-    histogram: Option<Histogram<u32>>,
-    longest: Span,
-    /// Longer than any bound: not over when the run ended.
-    pub(crate) endless: u64,
-}
-
-impl Durations {
-    fn new() -> Durations {
-        // One microsecond to ten days, three digits.
-        let histogram = Histogram::new_with_bounds(1, 864_000_000_000, 3).ok();
-        Durations { histogram, longest: Span::ZERO, endless: 0 }
-    }
-
-    pub(crate) fn record(&mut self, span: Span) {
-        self.longest = self.longest.max(span);
-        if let Some(histogram) = &mut self.histogram {
-            histogram.saturating_record((span.0 / 1000).max(1));
-        }
-    }
-
-    fn len(&self) -> u64 {
-        self.histogram.as_ref().map_or(0, Histogram::len) + self.endless
-    }
-
-    /// The quantile in per mille; `None` where it never ended.
-    fn quantile(&self, per_mille: u64) -> Option<Span> {
-        let histogram = self.histogram.as_ref()?;
-        let rank = (self.len() * per_mille).div_ceil(1000).max(1);
-        if rank > histogram.len() {
-            return None;
-        }
-        if rank == self.len() {
-            return Some(self.longest);
-        }
-        let mut below = 0;
-        for step in histogram.iter_recorded() {
-            below += step.count_since_last_iteration();
-            if below >= rank {
-                return Some(Span::micros(histogram.lowest_equivalent(step.value_iterated_to())));
-            }
-        }
-        Some(self.longest)
-    }
-
-    fn longest(&self) -> Option<Span> {
-        (self.endless == 0).then_some(self.longest)
-    }
-}
-
-/// What is measured for one objective.
-#[derive(Clone, Debug)]
-enum Meter {
-    Share {
-        offered: u64,
-        concluded: u64,
-        good: u64,
-        counted: u64,
-    },
-    Durations(Durations),
-    Suffering(Suffering),
-    /// `open`: items that are accepted and have not had their effect. `peak`: the highest backlog ever seen.
-    Backlogs {
-        open: i64,
-        peak: i64,
-        level: Level,
-        backlogs: Vec<Backlog>,
-    },
-    Runs {
-        under_way: FxHashMap<u64, Time>,
-        durations: Durations,
-    },
-    Nothing,
-}
-
-/// All objectives of a run.
-#[derive(Clone, Debug)]
-pub(crate) struct Meters {
-    meters: Vec<Meter>,
-    begins: Time,
-    /// Whether a late effect makes an item of some door a bad one.
-    delays: bool,
-}
+use super::weather::Weather;
 
 impl Meters {
-    pub(crate) fn new(goals: &[Goal], plan: &Plan) -> Meters {
-        let meter = |goal: &Goal| match goal.measure {
-            Measure::Availability(_) => Meter::Share { offered: 0, concluded: 0, good: 0, counted: 0 },
-            Measure::Latency(_) | Measure::Delay => Meter::Durations(Durations::new()),
-            Measure::Recovery { .. } => Meter::Suffering(Suffering::default()),
-            Measure::Drain { .. } => {
-                Meter::Backlogs { open: 0, peak: 0, level: Level::default(), backlogs: Vec::new() }
-            }
-            Measure::Duration(_) => {
-                Meter::Runs { under_way: FxHashMap::default(), durations: Durations::new() }
-            }
-            Measure::DeadLetters { .. } => Meter::Nothing,
-        };
-        let late =
-            |goal: &Goal| matches!(&goal.measure, Measure::Recovery { delays, .. } if !delays.is_empty());
-        let delays = goals.iter().any(late);
-        Meters { meters: goals.iter().map(meter).collect(), begins: plan.begins(), delays }
-    }
-
-    /// An item is offered at a door.
-    pub(crate) fn offered(&mut self, goals: &[Goal], door: beaufort_sim::ids::NodeId, at: Time) {
-        if at < self.begins {
-            return;
-        }
-        for (meter, goal) in self.meters.iter_mut().zip(goals) {
-            if let (Meter::Share { offered, .. }, Measure::Availability(node)) = (meter, &goal.measure)
-                && *node == door
-            {
-                *offered += 1;
-            }
-        }
-    }
-
-    /// A caller is done with an item.
-    pub(crate) fn concluded(&mut self, goals: &[Goal], weather: &Weather, done: Concluded) {
-        let Concluded { door, stream, offered: since, now, outcome } = done;
-        if since < self.begins {
-            return;
-        }
-        for (meter, goal) in self.meters.iter_mut().zip(goals) {
-            match (meter, &goal.measure) {
-                (Meter::Share { concluded, good, counted, .. }, Measure::Availability(node))
-                    if *node == door =>
-                {
-                    *concluded += 1;
-                    if counts(goal.during, weather, since, now) {
-                        *counted += 1;
-                        *good += u64::from(outcome == Outcome::Ok);
-                    }
-                }
-                (Meter::Durations(durations), Measure::Latency(node))
-                    if *node == door
-                        && outcome == Outcome::Ok
-                        && counts(goal.during, weather, since, now) =>
-                {
-                    durations.record(now.since(since));
-                }
-                (Meter::Suffering(suffering), Measure::Recovery { door: node, from, bound, .. })
-                    if *node == door && (from.is_empty() || from.contains(&stream)) =>
-                {
-                    let late = bound.is_some_and(|bound| now.since(since) > bound);
-                    if outcome != Outcome::Ok || late {
-                        suffering.bad(since);
-                    } else {
-                        suffering.good(since);
-                    }
-                }
-                _ => {}
-            }
-        }
-    }
-
-    /// A delay was measured by its hook.
-    pub(crate) fn delay(
-        &mut self,
-        goals: &[Goal],
-        weather: &Weather,
-        objective: usize,
-        from: Time,
-        to: Time,
-    ) {
-        if from < self.begins || !counts(goals[objective].during, weather, from, to) {
-            return;
-        }
-        if let Some(Meter::Durations(durations)) = self.meters.get_mut(objective) {
-            durations.record(to.since(from));
-        }
-    }
-
-    /// An item that was accepted at `from` had its effects at `to`, or at the end of the run had not: where
-    /// that is beyond the bound of the delay, it is a bad item of the door that accepted it.
-    pub(crate) fn late(&mut self, goals: &[Goal], objective: usize, stream: StreamId, from: Time, to: Time) {
-        if !self.delays || from < self.begins {
-            return;
-        }
-        for (meter, goal) in self.meters.iter_mut().zip(goals) {
-            if let (Meter::Suffering(suffering), Measure::Recovery { from: streams, delays, .. }) =
-                (meter, &goal.measure)
-                && delays.iter().any(|(of, bound)| *of == objective && to.since(from) > *bound)
-                && (streams.is_empty() || streams.contains(&stream))
-            {
-                suffering.bad(from);
-            }
-        }
-    }
-
-    /// An item with a delay was still on the way when the run ended.
-    pub(crate) fn endless(
-        &mut self,
-        goals: &[Goal],
-        weather: &Weather,
-        objective: usize,
-        from: Time,
-        end: Time,
-    ) {
-        if from < self.begins || !counts(goals[objective].during, weather, from, end) {
-            return;
-        }
-        if let Some(Meter::Durations(durations)) = self.meters.get_mut(objective) {
-            durations.endless += 1;
-        }
-    }
-
-    /// An item joins the backlog between two points, or leaves it.
-    pub(crate) fn waits(&mut self, objective: usize, more: i64) {
-        if let Some(Meter::Backlogs { open, .. }) = self.meters.get_mut(objective) {
-            *open += more;
-        }
-    }
-
-    /// A timed sample of the backlogs; `all` is that of every queue.
-    pub(crate) fn sample(&mut self, goals: &[Goal], copies: &Copies, all: i64, now: Time) {
-        for (meter, goal) in self.meters.iter_mut().zip(goals) {
-            match (meter, &goal.measure) {
-                (Meter::Suffering(suffering), _) => suffering.sample(all, now),
-                (Meter::Backlogs { open, peak, level, backlogs }, Measure::Drain { places, .. }) => {
-                    let depth = *open + places.iter().map(|place| copies.depth(*place)).sum::<i64>();
-                    *peak = (*peak).max(depth);
-                    level.sample(depth);
-                    backlogs.iter_mut().for_each(|backlog| backlog.sample(depth, now));
-                }
-                _ => {}
-            }
-        }
-    }
-
-    /// A fault begins or is healed.
-    pub(crate) fn fault(&mut self, goals: &[Goal], fault: FaultId, starts: bool, now: Time) {
-        for (meter, goal) in self.meters.iter_mut().zip(goals) {
-            match (meter, &goal.measure) {
-                (Meter::Suffering(suffering), Measure::Recovery { fault: of, .. }) if *of == fault => {
-                    if starts {
-                        suffering.begin(now)
-                    } else {
-                        suffering.heal(now)
-                    }
-                }
-                (Meter::Backlogs { level, backlogs, .. }, Measure::Drain { fault: of, .. })
-                    if *of == fault =>
-                {
-                    if starts {
-                        backlogs.push(Backlog::new(level.normal()));
-                    } else if let Some(backlog) = backlogs.last_mut() {
-                        backlog.heal(now);
-                    }
-                }
-                _ => {}
-            }
-        }
-    }
-
-    /// A run begins or ends.
-    pub(crate) fn run(
-        &mut self,
-        goals: &[Goal],
-        plan: &Plan,
-        process: ProcessId,
-        run: u64,
-        ends: bool,
-        now: Time,
-    ) {
-        for (meter, goal) in self.meters.iter_mut().zip(goals) {
-            let (Meter::Runs { under_way, durations }, Measure::Duration(node)) = (meter, &goal.measure)
-            else {
-                continue;
-            };
-            if plan.process(process).node != *node {
-                continue;
-            }
-            if !ends {
-                under_way.entry(run).or_insert(now);
-            } else if let Some(since) = under_way.remove(&run)
-                && since >= self.begins
-            {
-                durations.record(now.since(since));
-            }
-        }
-    }
-
     /// Compares with the bounds.
     pub(crate) fn results(&self, goals: &[Goal], end: &Facts<'_>) -> Vec<ObjectiveResult> {
         self.meters.iter().zip(goals).map(|(meter, goal)| result(meter, goal, end)).collect()
     }
-}
-
-/// An item that its caller is done with.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Concluded {
-    pub(crate) door: beaufort_sim::ids::NodeId,
-    pub(crate) stream: StreamId,
-    pub(crate) offered: Time,
-    pub(crate) now: Time,
-    pub(crate) outcome: Outcome,
 }
 
 /// What is known when the run ends.
@@ -326,6 +31,7 @@ pub(crate) struct Facts<'a> {
     pub(crate) faults: &'a Faults,
     /// What the scenario says about the faults.
     pub(crate) written: &'a [FaultFacts],
+    pub(crate) plan: &'a Plan,
     pub(crate) copies: &'a Copies,
     pub(crate) weather: &'a Weather,
     pub(crate) end: Time,
@@ -344,14 +50,6 @@ impl Facts<'_> {
             (false, _) if random => Some((Verdict::Pass, "the fault did not strike")),
             (false, _) => Some((Verdict::Inconclusive, "the fault never began")),
         }
-    }
-}
-
-fn counts(during: While, weather: &Weather, from: Time, to: Time) -> bool {
-    match during {
-        While::All => true,
-        While::Calm => !weather.troubled(from, to),
-        While::Faults => weather.troubled(from, to),
     }
 }
 
@@ -405,12 +103,35 @@ struct Found {
     /// Given instead of the comparison.
     verdict: Option<Verdict>,
     recoveries: Vec<Recovery>,
+    /// Items that missed it.
+    examples: Vec<Violation>,
+}
+
+/// An item that had no success at a door.
+fn example(done: &Concluded, door: &str, plan: &Plan) -> Violation {
+    let (item, stream) = item_name(plan, done.item.stream, done.item.number);
+    Violation {
+        item,
+        stream,
+        number: done.item.number,
+        key: Some(done.item.key),
+        reason: match done.outcome {
+            Outcome::Ok => "done",
+            Outcome::Refused => "refused",
+            Outcome::Failed => "failed",
+            Outcome::Unknown => "not answered",
+        }
+        .to_owned(),
+        place: door.to_owned(),
+        at_seconds: Some(scenario_seconds(plan, done.offered)),
+        ..Violation::default()
+    }
 }
 
 fn result(meter: &Meter, goal: &Goal, end: &Facts<'_>) -> ObjectiveResult {
     let found = |compared, samples| Found { compared, samples, ..Found::default() };
     let found = match (&goal.objective, meter, &goal.measure) {
-        (Objective::Availability(o), Meter::Share { offered, concluded, good, counted }, _) => {
+        (Objective::Availability(o), Meter::Share { offered, concluded, good, counted, bad }, _) => {
             // Items whose caller never came to an end had no success. They lasted into the last window of
             // trouble, if there was one.
             let part = match goal.during {
@@ -424,7 +145,9 @@ fn result(meter: &Meter, goal: &Goal, end: &Facts<'_>) -> ObjectiveResult {
             let texts = (share.map_or_else(String::new, percent), o.at_least.to_string());
             let achieved = share;
             let bound = o.at_least.0;
-            found(vec![Compared { label: "share", achieved, bound, texts, floor: true }], samples)
+            let compared = vec![Compared { label: "share", achieved, bound, texts, floor: true }];
+            let examples = bad.iter().map(|done| example(done, &o.target, end.plan)).collect();
+            Found { examples, ..found(compared, samples) }
         }
         (Objective::Latency(o), Meter::Durations(d), _) => {
             found(quantiles(d, [o.p50, o.p95, o.p99, o.max]), d.len())
@@ -527,7 +250,7 @@ impl Found {
 }
 
 fn conclude(goal: &Goal, found: Found) -> ObjectiveResult {
-    let Found { compared, samples, words, verdict, recoveries } = found;
+    let Found { compared, samples, words, verdict, recoveries, mut examples } = found;
     let met = compared.iter().all(Compared::met);
     let verdict = match (verdict, samples, met) {
         (Some(verdict), ..) => verdict,
@@ -536,6 +259,9 @@ fn conclude(goal: &Goal, found: Found) -> ObjectiveResult {
         _ if goal.objective.ideally() => Verdict::Degraded,
         _ => Verdict::Fail,
     };
+    if !matches!(verdict, Verdict::Fail | Verdict::Degraded) {
+        examples.clear();
+    }
     let several = matches!(goal.objective, Objective::Latency(_) | Objective::Delay(_));
     let label = |c: &Compared| if several { format!("{} ", c.label) } else { String::new() };
     let sign = |c: &Compared| match (several, c.floor) {
@@ -574,6 +300,7 @@ fn conclude(goal: &Goal, found: Found) -> ObjectiveResult {
         samples,
         numbers: Achieved(numbers),
         recoveries,
+        examples,
     }
 }
 
@@ -612,20 +339,6 @@ pub(crate) fn percent(share: f64) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn a_quantile_counts_what_never_ended() {
-        let mut durations = Durations::new();
-        (1..=99).for_each(|ms| durations.record(Span::millis(ms)));
-        let near = |span: Option<Span>, ms: u64| {
-            span.is_some_and(|span| span <= Span::millis(ms) && span + Span::micros(100) > Span::millis(ms))
-        };
-        assert!(near(durations.quantile(500), 50), "{:?}", durations.quantile(500));
-        durations.endless = 1;
-        assert!(near(durations.quantile(990), 99), "{:?}", durations.quantile(990));
-        durations.endless = 2;
-        assert_eq!(durations.quantile(990), None);
-    }
 
     #[test]
     fn people_read_three_digits_and_never_a_rounded_hundred() {

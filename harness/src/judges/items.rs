@@ -9,7 +9,7 @@ use beaufort_sim::plan::Plan;
 use beaufort_sim::time::Time;
 use rustc_hash::FxHashMap;
 
-use super::goals::{Concluded, Meters};
+use super::meters::{Concluded, Meters};
 use super::order::{RealTime, Sequence};
 use super::rules::{
     CONCLUSION, ENDS, FlowRules, Hook, Lane, NOWHERE, Rules, all, conclusion, count, ends, lane, mark,

@@ -1,13 +1,17 @@
 //! The judges: they see observations, and nothing else of the world. One struct takes each observation
 //! once and hands it to the books, the items, the objectives and the faults.
 
+mod bench;
+mod conclude;
 pub mod config;
 mod copies;
+mod durations;
 mod evaluate;
 pub mod expect;
 mod felt;
 mod goals;
 mod items;
+mod meters;
 mod order;
 mod reach;
 mod recovery;
@@ -38,8 +42,8 @@ pub use rules::Rules;
 
 use copies::Copies;
 use felt::Faults;
-use goals::{Concluded, Meters};
 use items::Items;
+use meters::{Concluded, Meters};
 use reach::Reach;
 use sends::Sends;
 use weather::Weather;
@@ -174,7 +178,7 @@ impl Sink for Judges {
             }
             What::Concluded { door, outcome, offered } => {
                 self.last_booking = now;
-                let done = Concluded { door, stream: seen.item.stream, offered, now, outcome };
+                let done = Concluded { door, item: seen.item, offered, now, outcome };
                 self.meters.concluded(&self.rules.objectives, &self.weather, done);
                 self.items.concluded(&self.rules, &mut self.meters, &self.weather, seen.item, done);
             }

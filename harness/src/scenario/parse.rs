@@ -69,6 +69,10 @@ pub(super) fn parse_part(text: &str, id: SourceId, offset: usize) -> Result<Tree
 /// The file cannot be read, is too large, or is not UTF-8 text.
 pub fn read(sources: &mut Sources, path: &std::path::Path) -> Result<SourceId, Diagnostic> {
     let name = path.display().to_string();
+    if path.is_dir() {
+        let folder = Diagnostic::error(format!("cannot read {name}: it is a folder"), Span::NONE);
+        return Err(folder.help("name the file in it"));
+    }
     let unreadable = |e: std::io::Error| Diagnostic::error(format!("cannot read {name}: {e}"), Span::NONE);
     let file = std::fs::File::open(path).map_err(unreadable)?;
     let mut bytes = Vec::new();

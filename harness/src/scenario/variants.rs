@@ -147,7 +147,7 @@ fn no_variant(tree: &Tree, name: &str, span: Span) -> Diagnostic {
         if names.is_empty() {
             "this scenario has no variants".to_owned()
         } else {
-            format!("there are {}", listed(&names))
+            format!("there are {}", listed(&names).replace(" or ", " and "))
         }
     });
     Diagnostic::error(format!("there is no variant `{}`", short(name)), span).help(help)

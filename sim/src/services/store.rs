@@ -114,7 +114,8 @@ pub(super) fn refuse(
     cx.answer(connection, answer.carrying(message.cargo.clone()));
 }
 
-/// Answers a read of the rows of the items: those that are there, or that there is none.
+/// Answers a read of the rows of the items with those that are there. That there is none is an answer too,
+/// no refusal: what reads a row to see whether it is there goes on without it.
 pub(super) fn read(
     tables: &[Table],
     connection: ConnectionId,
@@ -127,9 +128,6 @@ pub(super) fn read(
     };
     let items = message.cargo.items().iter().copied();
     let rows: Vec<Item> = items.filter(|item| table.contains(*item)).collect();
-    if rows.is_empty() {
-        return refuse(connection, message, Error::NotFound, None, cx);
-    }
     handled(connection, message, Handling::Stored, cx);
     let answer = message.answer(Body::StoreAnswer(Answer::Rows { range: 0, upto: 0 }));
     cx.answer(connection, answer.carrying(Cargo::of(rows)));

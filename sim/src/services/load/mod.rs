@@ -140,6 +140,12 @@ impl Service for Load {
             let message = format!("nothing can be sent to `{}`", self.to);
             return Err(PlanError::at(&["nodes", name, "to"], message).word("dangling"));
         }
+        if door.protocol == Protocol::Store {
+            let message = format!("`{}` is a store; a load sends requests or messages", self.to);
+            return Err(PlanError::at(&["nodes", name, "to"], message)
+                .help("send to an app that writes to it, to a queue or to a topic")
+                .word("dangling"));
+        }
         let policy = plan.policy(&self.policy).ok_or_else(|| {
             PlanError::at(&["nodes", name, "policy"], format!("there is no policy `{}`", self.policy))
                 .help("`none`, `sdk`, or a name from the section `policies`")

@@ -218,7 +218,7 @@ fn namespace<'a>(node: &str, of: &str, plan: &'a Plan) -> Result<(ProcessId, &'a
         },
         Some(other) => Err(wrong(node, "of", "of", format!("`{of}` is a {}", other.word()))
             .help("`of` must name a service-bus, the namespace that this is a part of")),
-        None => Err(wrong(node, "of", "dangling", format!("there is no `{of}`"))
+        None => Err(wrong(node, "of", "dangling", no_whole(of))
             .help("`of` must name a service-bus, the namespace that this is a part of")),
     }
 }
@@ -424,7 +424,7 @@ impl Service for ServiceBusSubscription {
                 return Err(wrong(name, "of", "of", message).help("`of` must name a service-bus-topic"));
             }
             None => {
-                return Err(wrong(name, "of", "dangling", format!("there is no `{}`", self.of))
+                return Err(wrong(name, "of", "dangling", no_whole(&self.of))
                     .help("`of` must name a service-bus-topic"));
             }
         };
@@ -442,4 +442,8 @@ impl Service for ServiceBusSubscription {
     fn build(&self, _: &str, _: &Plan) -> Result<Vec<(ProcessId, Box<dyn Process>)>, PlanError> {
         Ok(Vec::new())
     }
+}
+
+fn no_whole(of: &str) -> String {
+    if of.is_empty() { "`of` is missing".to_owned() } else { format!("there is no `{of}`") }
 }

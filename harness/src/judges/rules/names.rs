@@ -1,0 +1,250 @@
+//! What the names in contracts and objectives mean, and what to say where they mean nothing.
+
+use beaufort_sim::ids::{FaultId, FlowId, NodeId, PlaceId, StreamId};
+use beaufort_sim::plan::{PlaceRole, PlanError, Protocol};
+use beaufort_sim::services::{NodeKind, Service as _};
+use beaufort_sim::time::Span;
+use smallvec::SmallVec;
+
+use super::resolver::Resolver;
+use super::{Lanes, Start};
+
+impl<'a> Resolver<'a> {
+    pub(super) fn nodes(&self) -> Vec<&'a str> {
+        self.plan.nodes.iter().map(|node| node.name.as_str()).collect()
+    }
+
+    pub(super) fn known_places(&self) -> Vec<&'a str> {
+        self.plan.places.iter().map(|place| place.name.as_str()).chain(self.nodes()).collect()
+    }
+
+    pub(super) fn error(
+        &mut self,
+        section: [&str; 2],
+        field: &str,
+        message: String,
+        help: Option<String>,
+        word: &'static str,
+    ) {
+        let mut error = PlanError::at(&[section[0], section[1], field], message).word(word);
+        error.help = help;
+        self.errors.push(error);
+    }
+
+    pub(super) fn dangling(
+        &mut self,
+        section: [&str; 2],
+        field: &str,
+        name: &str,
+        what: &str,
+        known: Vec<&str>,
+    ) {
+        let near = known
+            .iter()
+            .map(|other| (strsim::jaro_winkler(name, other), *other))
+            .filter(|(likeness, _)| *likeness > 0.75)
+            .max_by(|a, b| a.0.total_cmp(&b.0));
+        let help = near.map(|(_, other)| format!("did you mean `{other}`?"));
+        self.error(section, field, format!("there is no {what} `{name}`"), help, "dangling");
+    }
+
+    pub(super) fn flow(&mut self, section: [&str; 2], name: &str) -> Option<FlowId> {
+        let flows = &self.plan.blueprint.flows;
+        match flows.get_index_of(name) {
+            Some(index) => Some(FlowId(index as u16)),
+            None => {
+                let known = flows.keys().map(String::as_str).collect();
+                self.dangling(section, "target", name, "flow", known);
+                None
+            }
+        }
+    }
+
+    pub(super) fn key(&mut self, section: [&str; 2], field: &str, flow: FlowId, key: &str) {
+        let Some((flow, config)) = self.plan.blueprint.flows.get_index(flow.index()) else { return };
+        if config.key != key {
+            let message = format!("the key of `{flow}` is `{}`, not `{key}`", config.key);
+            let help = Some(format!("write `{field}: {}`", config.key));
+            self.error(section, field, message, help, "key");
+        }
+    }
+
+    pub(super) fn fault(&mut self, section: [&str; 2], field: &str, name: &str) -> Option<FaultId> {
+        let faults = &self.plan.blueprint.faults;
+        match faults.get_index_of(name) {
+            Some(index) => Some(FaultId(index as u16)),
+            None => {
+                let known = faults.keys().map(String::as_str).collect();
+                self.dangling(section, field, name, "fault", known);
+                None
+            }
+        }
+    }
+
+    pub(super) fn bounded(&mut self, section: [&str; 2], bounds: [Option<Span>; 4]) {
+        if bounds.iter().all(Option::is_none) {
+            let help = Some("write for example `p99: 800ms`".to_owned());
+            self.error(section, "p99", "it has no bound".to_owned(), help, "unbounded");
+        }
+    }
+
+    pub(super) fn streams(&mut self, section: [&str; 2], from: &str) -> Vec<StreamId> {
+        let in_site = |name: &str| {
+            let kind = self.plan.blueprint.nodes.get(name);
+            let value = kind.and_then(|kind| serde_json::to_value(kind).ok());
+            let fields =
+                value.as_ref().and_then(|value| value.as_object()).and_then(|map| map.values().next());
+            fields.and_then(|fields| fields.get("in")).is_some_and(|site| site == from)
+        };
+        let streams = self.plan.streams.iter().enumerate();
+        let found: Vec<StreamId> = streams
+            .filter(|(_, stream)| stream.name == from || in_site(&stream.name))
+            .map(|(index, _)| StreamId(index as u16))
+            .collect();
+        if found.is_empty() {
+            let known = self.plan.streams.iter().map(|stream| stream.name.as_str()).collect();
+            self.dangling(section, "from", from, "load or site with a load", known);
+        }
+        found
+    }
+
+    pub(super) fn is_door(&self, name: &str) -> bool {
+        let door = |e: &beaufort_sim::plan::Endpoint| {
+            matches!(e.protocol, Protocol::Http | Protocol::EventTopic) && e.place.is_none()
+        };
+        self.plan.endpoint(name).is_some_and(door)
+    }
+
+    pub(super) fn door(&mut self, section: [&str; 2], field: &str, name: &str) -> Option<NodeId> {
+        let node = self.plan.node(name);
+        let callable = self.plan.endpoint(name).is_some_and(|e| e.protocol != Protocol::None)
+            || node.is_some_and(|node| self.plan.places.iter().any(|place| place.node == node));
+        if node.is_some() && callable {
+            return node;
+        }
+        if node.is_some() {
+            let help = Some("name what a load or an app calls".to_owned());
+            self.error(
+                section,
+                field,
+                format!("`{name}` is not a door: nothing can call it"),
+                help,
+                "not-a-door",
+            );
+        } else {
+            let known = self.nodes();
+            self.dangling(section, field, name, "node", known);
+        }
+        None
+    }
+
+    /// The places of this name: the place itself, else all of the node that fit.
+    pub(super) fn places(&self, name: &str, fits: impl Fn(PlaceRole) -> bool) -> Vec<PlaceId> {
+        if let Some(place) = self.plan.place_named(name) {
+            return vec![place];
+        }
+        if let Some(place) = self.plan.endpoint(name).and_then(|endpoint| endpoint.place) {
+            return vec![place];
+        }
+        let Some(node) = self.plan.node(name) else { return Vec::new() };
+        let places = self.plan.places.iter().enumerate();
+        places
+            .filter(|(_, place)| place.node == node && fits(place.role))
+            .map(|(index, _)| PlaceId(index as u16))
+            .collect()
+    }
+
+    pub(super) fn start(&mut self, section: [&str; 2], field: &str, flow: FlowId, name: &str) -> Start {
+        let places = self.places(name, |role| role != PlaceRole::DeadLetter);
+        if !places.is_empty() {
+            let lanes = places.into_iter().map(|place| self.lane(flow, place, 0)).collect();
+            return Start { lanes, door: None };
+        }
+        if self.is_door(name)
+            && let Some(node) = self.plan.node(name)
+        {
+            let lane = self.door_lane(flow, node, name);
+            return Start { lanes: SmallVec::from_slice(&[lane]), door: Some(node) };
+        }
+        if self.plan.node(name).is_some() {
+            let help = Some("name a door that a load calls, or a place that stores".to_owned());
+            let message = format!("nothing is accepted at `{name}`: it is neither a door nor a place");
+            self.error(section, field, message, help, "not-a-place");
+        } else {
+            let known = self.known_places();
+            self.dangling(section, field, name, "door or place", known);
+        }
+        Start { lanes: Lanes::new(), door: None }
+    }
+
+    pub(super) fn effects(
+        &mut self,
+        section: [&str; 2],
+        field: &str,
+        flow: FlowId,
+        names: &[String],
+    ) -> Lanes {
+        names.iter().flat_map(|name| self.effect(section, field, flow, name, 0)).collect()
+    }
+
+    pub(super) fn net(&mut self, section: [&str; 2], field: &str, flow: FlowId, name: &str) -> Lanes {
+        self.effect(section, field, flow, name, 1)
+    }
+
+    pub(super) fn effect(
+        &mut self,
+        section: [&str; 2],
+        field: &str,
+        flow: FlowId,
+        name: &str,
+        net: usize,
+    ) -> Lanes {
+        let places = self.places(name, |role| role != PlaceRole::DeadLetter);
+        if places.is_empty() {
+            if self.plan.node(name).is_some() {
+                let help = Some("name a store, a queue or an endpoint, or a part of one".to_owned());
+                let message = format!("nothing has an effect at `{name}`: it keeps nothing");
+                self.error(section, field, message, help, "not-a-place");
+            } else {
+                let known = self.known_places();
+                self.dangling(section, field, name, "place", known);
+            }
+        }
+        places.into_iter().map(|place| self.lane(flow, place, net)).collect()
+    }
+
+    pub(super) fn parked(&mut self, section: [&str; 2], field: &str, name: &str) -> Vec<PlaceId> {
+        let places = self.places(name, |_| true);
+        if places.is_empty() {
+            let known = self.known_places();
+            self.dangling(section, field, name, "place", known);
+        }
+        places
+    }
+
+    pub(super) fn queues(&mut self, section: [&str; 2], field: &str, name: &str, dead: bool) -> Vec<PlaceId> {
+        let wanted = |role| (role == PlaceRole::DeadLetter) == dead;
+        let mut places: Vec<PlaceId> = self.places(name, wanted);
+        if !dead && matches!(self.plan.blueprint.nodes.get(name), Some(NodeKind::ServiceBusTopic(_))) {
+            // A topic keeps nothing: what was published waits in its subscriptions.
+            let nodes = self.plan.blueprint.nodes.iter().filter(|(_, kind)| kind.of() == Some(name));
+            places = nodes.flat_map(|(subscription, _)| self.places(subscription, wanted)).collect();
+        }
+        let dead_name = format!("{name}.dead-letter");
+        if dead && !places.iter().all(|place| self.plan.place(*place).role == PlaceRole::DeadLetter) {
+            let by_name = self.plan.place_named(&dead_name).or_else(|| self.plan.endpoint(&dead_name)?.place);
+            places = by_name.map_or(places, |place| vec![place]);
+        }
+        if places.is_empty() {
+            let known = self.known_places();
+            let what = if dead { "dead-letter place of" } else { "place with a backlog called" };
+            self.dangling(section, field, name, what, known);
+        }
+        places
+    }
+}
+
+/// Whose dead letters they are: `payments` of `payments` and of `payments.dead-letter`.
+pub(crate) fn source_of(target: &str) -> &str {
+    target.strip_suffix(".dead-letter").unwrap_or(target)
+}
