@@ -1,6 +1,8 @@
 //! Whatever is wrong with the input: an error that names file, line and column, quotes what is wrong
 //! and says what would be right; exit code 2; never a panic.
 
+#![allow(clippy::unwrap_used, reason = "a test")]
+
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 
@@ -519,4 +521,21 @@ fn a_sweep_with_expectations_refuses_a_line_that_does_not_exist() {
     let answer = beaufort(&["sweep", path.to_str().unwrap(), "--expect", "--seeds", "1"]);
     assert_eq!(answer.exit, Exit::BadInput, "{}", answer.err);
     assert!(answer.err.contains("did you mean `charged-once`?"), "{}", answer.err);
+}
+
+#[test]
+fn a_subscription_that_nobody_reads_is_odd() {
+    let more = "  bus:      { kind: service-bus, tier: premium }\n  \
+                news:     { kind: service-bus-topic, of: bus }\n  \
+                to-audit: { kind: service-bus-subscription, of: news }\n";
+    let text = SMALL.replacen("  bus:      { kind: service-bus, tier: premium }\n", more, 1);
+    let folder = tempfile::tempdir().unwrap();
+    let path = file(folder.path(), &text);
+    let answer = beaufort(&["check", path.to_str().unwrap()]);
+    assert_eq!(answer.exit, Exit::Pass, "{}", answer.err);
+    assert!(answer.err.contains("design.yaml:11:3"), "{}", answer.err);
+    assert!(answer.err.contains("`trigger: to-audit`"), "{}", answer.err);
+    let read = text.replacen("trigger: payments", "trigger: to-audit", 1);
+    let answer = beaufort(&["check", file(folder.path(), read).to_str().unwrap()]);
+    assert_eq!((answer.exit, answer.err.as_str()), (Exit::Pass, ""));
 }

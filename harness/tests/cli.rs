@@ -1,5 +1,7 @@
 //! The binary itself: each command, its exit code, what goes to which stream.
 
+#![allow(clippy::unwrap_used, reason = "a test")]
+
 use assert_cmd::Command;
 use predicates::prelude::*;
 
@@ -309,4 +311,33 @@ fn an_interrupted_sweep_reports_what_was_finished() {
     assert_eq!(output.status.code(), Some(130), "{out}{err}");
     assert!(err.contains("interrupted"), "{err}");
     assert!(out.contains("seeds"), "{out}");
+}
+
+#[test]
+fn the_scenario_in_the_readme_does_what_it_says() {
+    let readme = std::fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/../README.md")).unwrap();
+    let block = readme.split("```").find(|block| block.contains("scenario: image-worker")).unwrap();
+    let text: Vec<&str> =
+        block.lines().skip(1).map(|line| line.strip_prefix("   ").unwrap_or(line)).collect();
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("worker.yaml");
+    std::fs::write(&path, text.join("\n")).unwrap();
+    let file = path.to_str().unwrap();
+    beaufort(&["check", file]).assert().code(0).stderr("");
+    let run = beaufort(&["sweep", file, "--expect", "--seeds", "3"]).assert().code(0);
+    assert!(stdout(&run).ends_with("2 of 2 as expected\n"), "{}", stdout(&run));
+}
+
+#[test]
+fn a_missed_availability_tells_the_way_of_an_item() {
+    let folder = tempfile::tempdir().unwrap();
+    let file =
+        design(&folder, "latency: 20ms, refuses: 10%", "  served: { availability: psp, at-least: 99% }\n");
+    let run = beaufort(&["run", &file]).assert().code(1);
+    let text = String::from_utf8(run.get_output().stderr.clone()).unwrap();
+    assert!(text.contains("The first item without success for served: orders "), "{text}");
+    assert!(text.contains("psp refused in the end"), "{text}");
+    within_80_columns(
+        &text.lines().filter(|line| !line.starts_with("Replay")).collect::<Vec<_>>().join("\n"),
+    );
 }

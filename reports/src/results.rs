@@ -284,6 +284,9 @@ pub struct ObjectiveResult {
     /// For a recovery time: what each occurrence of the fault did, in the order in which they began.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub recoveries: Vec<Recovery>,
+    /// For an availability that is missed: the first items without success, with their stories.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub examples: Vec<Violation>,
 }
 
 /// What one occurrence of a fault did to the items at a door. Times are seconds after its start.

@@ -203,7 +203,7 @@ fn compare(expect: &Expect, results: &Results, subject: &Subject, tally: &mut Ta
     if different.is_empty() && !open {
         tally.as_expected += 1;
         let wanted = words(expect);
-        tally.lines.push_str(&format!("as expected: {}, {count} seeds: {wanted}\n", subject.name()));
+        tally.lines.push_str(&format!("as expected: {}, {}: {wanted}\n", subject.name(), seeds(count)));
         return;
     }
     tally.others += 1;
@@ -213,12 +213,16 @@ fn compare(expect: &Expect, results: &Results, subject: &Subject, tally: &mut Ta
         return;
     };
     let how_many = different.len();
-    tally.lines.push_str(&format!("not as expected: {}, {how_many} of {count} seeds\n", subject.name()));
+    tally.lines.push_str(&format!("not as expected: {}, {how_many} of {}\n", subject.name(), seeds(count)));
     for difference in differences {
         let text = wrapped(&format!("seed {seed}: {difference}"), 2, 4);
         tally.lines.push_str(&format!("  {text}\n"));
     }
     tally.lines.push_str(&format!("  replay: {}\n", subject.replay(*seed)));
+}
+
+fn seeds(count: usize) -> String {
+    format!("{count} seed{}", if count == 1 { "" } else { "s" })
 }
 
 /// What is expected, in a few words.

@@ -75,6 +75,7 @@ impl Judges {
         let facts = Facts {
             faults: &self.faults,
             written: &self.rules.faults,
+            plan: &plan,
             copies: &self.copies,
             weather: &self.weather,
             end: end.at,
@@ -247,13 +248,11 @@ impl Judges {
     }
 
     fn violation(&self, offence: &Offence) -> Violation {
-        let info = &self.plan.streams[self.plan.stream_index(offence.stream)];
-        let flow =
-            self.plan.blueprint.flows.get_index(info.flow.index()).map_or("", |(name, _)| name.as_str());
+        let (item, stream) = item_name(&self.plan, offence.stream, offence.number);
         Violation {
-            item: format!("{flow} {}", offence.number),
+            item,
             number: offence.number,
-            stream: info.name.clone(),
+            stream,
             key: offence.key,
             reason: offence.reason.word().to_owned(),
             place: offence.place.clone(),
@@ -358,6 +357,13 @@ impl Judges {
         }
         doubts
     }
+}
+
+/// What an item is called (`orders 4711`), and its generator.
+pub(crate) fn item_name(plan: &Plan, stream: StreamId, number: u32) -> (String, String) {
+    let info = &plan.streams[plan.stream_index(stream)];
+    let flow = plan.blueprint.flows.get_index(info.flow.index()).map_or("", |(name, _)| name.as_str());
+    (format!("{flow} {number}"), info.name.clone())
 }
 
 /// Seconds since the end of the warm-up, as a scenario counts.

@@ -161,7 +161,7 @@ impl Expect {
                 None => found.push(format!("there is no line `{line}` in `always` or `objectives`")),
                 Some((verdict, reasons)) => {
                     if verdict != wanted {
-                        found.push(format!("`{line}` should {}, but it is {verdict}", verb(wanted)));
+                        found.push(format!("`{line}` should {}, but it {}", verb(wanted), outcome(verdict)));
                     } else if let Some(because) = because
                         && !reasons.is_empty()
                         && !reasons.contains(&because.word().to_owned())
@@ -182,7 +182,7 @@ impl Expect {
             if verdict == Verdict::Degraded && wanted == Verdict::Fail {
                 continue; // a design that must fail may be worse than ideal as well
             }
-            found.push(format!("`{name}` should hold, but it is {verdict}"));
+            found.push(format!("`{name}` should hold, but it {}", outcome(verdict)));
         }
         if found.is_empty() && wanted == Verdict::Pass && result.verdict == Verdict::Inconclusive {
             found.push(format!("the run is inconclusive: {}", result.cause));
@@ -195,6 +195,17 @@ impl Expect {
             return Some((contract.verdict, contract.reasons.keys().cloned().collect()));
         }
         result.objectives.iter().find(|o| o.name == name).map(|o| (o.verdict, Vec::new()))
+    }
+}
+
+/// How a line came out, after `but it`.
+fn outcome(verdict: Verdict) -> &'static str {
+    match verdict {
+        Verdict::Pass => "holds",
+        Verdict::Degraded => "is only not ideal",
+        Verdict::Inconclusive => "is not shown",
+        Verdict::Fail => "fails",
+        Verdict::Error => "is an internal error",
     }
 }
 

@@ -2,15 +2,18 @@
 
 use std::collections::BTreeMap;
 
-use beaufort_reports::{Achieved, ObjectiveResult, Recovery, Verdict};
+use beaufort_reports::{Achieved, ObjectiveResult, Recovery, Verdict, Violation};
 use beaufort_sim::ids::FaultId;
+use beaufort_sim::observe::Outcome;
+use beaufort_sim::plan::Plan;
 use beaufort_sim::time::{Span, Time};
 
 use super::config::{DrainTime, Objective, RecoveryTime, While};
 use super::copies::Copies;
 use super::durations::Durations;
+use super::evaluate::{item_name, scenario_seconds};
 use super::felt::Faults;
-use super::meters::{Meter, Meters};
+use super::meters::{Concluded, Meter, Meters};
 use super::recovery::{Backlog, Drained, Recovered, Suffering};
 use super::rules::{FaultFacts, Goal, Measure, source_of};
 use super::weather::Weather;
@@ -28,6 +31,7 @@ pub(crate) struct Facts<'a> {
     pub(crate) faults: &'a Faults,
     /// What the scenario says about the faults.
     pub(crate) written: &'a [FaultFacts],
+    pub(crate) plan: &'a Plan,
     pub(crate) copies: &'a Copies,
     pub(crate) weather: &'a Weather,
     pub(crate) end: Time,
@@ -99,12 +103,35 @@ struct Found {
     /// Given instead of the comparison.
     verdict: Option<Verdict>,
     recoveries: Vec<Recovery>,
+    /// Items that missed it.
+    examples: Vec<Violation>,
+}
+
+/// An item that had no success at a door.
+fn example(done: &Concluded, door: &str, plan: &Plan) -> Violation {
+    let (item, stream) = item_name(plan, done.item.stream, done.item.number);
+    Violation {
+        item,
+        stream,
+        number: done.item.number,
+        key: Some(done.item.key),
+        reason: match done.outcome {
+            Outcome::Ok => "done",
+            Outcome::Refused => "refused",
+            Outcome::Failed => "failed",
+            Outcome::Unknown => "not answered",
+        }
+        .to_owned(),
+        place: door.to_owned(),
+        at_seconds: Some(scenario_seconds(plan, done.offered)),
+        ..Violation::default()
+    }
 }
 
 fn result(meter: &Meter, goal: &Goal, end: &Facts<'_>) -> ObjectiveResult {
     let found = |compared, samples| Found { compared, samples, ..Found::default() };
     let found = match (&goal.objective, meter, &goal.measure) {
-        (Objective::Availability(o), Meter::Share { offered, concluded, good, counted }, _) => {
+        (Objective::Availability(o), Meter::Share { offered, concluded, good, counted, bad }, _) => {
             // Items whose caller never came to an end had no success. They lasted into the last window of
             // trouble, if there was one.
             let part = match goal.during {
@@ -118,7 +145,9 @@ fn result(meter: &Meter, goal: &Goal, end: &Facts<'_>) -> ObjectiveResult {
             let texts = (share.map_or_else(String::new, percent), o.at_least.to_string());
             let achieved = share;
             let bound = o.at_least.0;
-            found(vec![Compared { label: "share", achieved, bound, texts, floor: true }], samples)
+            let compared = vec![Compared { label: "share", achieved, bound, texts, floor: true }];
+            let examples = bad.iter().map(|done| example(done, &o.target, end.plan)).collect();
+            Found { examples, ..found(compared, samples) }
         }
         (Objective::Latency(o), Meter::Durations(d), _) => {
             found(quantiles(d, [o.p50, o.p95, o.p99, o.max]), d.len())
@@ -221,7 +250,7 @@ impl Found {
 }
 
 fn conclude(goal: &Goal, found: Found) -> ObjectiveResult {
-    let Found { compared, samples, words, verdict, recoveries } = found;
+    let Found { compared, samples, words, verdict, recoveries, mut examples } = found;
     let met = compared.iter().all(Compared::met);
     let verdict = match (verdict, samples, met) {
         (Some(verdict), ..) => verdict,
@@ -230,6 +259,9 @@ fn conclude(goal: &Goal, found: Found) -> ObjectiveResult {
         _ if goal.objective.ideally() => Verdict::Degraded,
         _ => Verdict::Fail,
     };
+    if !matches!(verdict, Verdict::Fail | Verdict::Degraded) {
+        examples.clear();
+    }
     let several = matches!(goal.objective, Objective::Latency(_) | Objective::Delay(_));
     let label = |c: &Compared| if several { format!("{} ", c.label) } else { String::new() };
     let sign = |c: &Compared| match (several, c.floor) {
@@ -268,6 +300,7 @@ fn conclude(goal: &Goal, found: Found) -> ObjectiveResult {
         samples,
         numbers: Achieved(numbers),
         recoveries,
+        examples,
     }
 }
 

@@ -1,6 +1,6 @@
 //! What is measured for the objectives while the world runs.
 
-use beaufort_sim::ids::{FaultId, NodeId, ProcessId, StreamId};
+use beaufort_sim::ids::{FaultId, Item, NodeId, ProcessId, StreamId};
 use beaufort_sim::observe::Outcome;
 use beaufort_sim::plan::Plan;
 use beaufort_sim::time::Time;
@@ -13,6 +13,9 @@ use super::recovery::{Backlog, Suffering};
 use super::rules::{Goal, Measure};
 use super::weather::{Level, Weather};
 
+/// So many items without success are kept.
+const EXAMPLES: usize = 5;
+
 /// What is measured for one objective.
 #[derive(Clone, Debug)]
 pub(super) enum Meter {
@@ -21,6 +24,8 @@ pub(super) enum Meter {
         concluded: u64,
         good: u64,
         counted: u64,
+        /// The first items without success.
+        bad: Vec<Concluded>,
     },
     Durations(Durations),
     Suffering(Suffering),
@@ -50,7 +55,9 @@ pub(crate) struct Meters {
 impl Meters {
     pub(crate) fn new(goals: &[Goal], plan: &Plan) -> Meters {
         let meter = |goal: &Goal| match goal.measure {
-            Measure::Availability(_) => Meter::Share { offered: 0, concluded: 0, good: 0, counted: 0 },
+            Measure::Availability(_) => {
+                Meter::Share { offered: 0, concluded: 0, good: 0, counted: 0, bad: Vec::new() }
+            }
             Measure::Latency(_) | Measure::Delay => Meter::Durations(Durations::new()),
             Measure::Recovery { .. } => Meter::Suffering(Suffering::default()),
             Measure::Drain { .. } => {
@@ -83,19 +90,22 @@ impl Meters {
 
     /// A caller is done with an item.
     pub(crate) fn concluded(&mut self, goals: &[Goal], weather: &Weather, done: Concluded) {
-        let Concluded { door, stream, offered: since, now, outcome } = done;
+        let Concluded { door, item, offered: since, now, outcome } = done;
         if since < self.begins {
             return;
         }
         for (meter, goal) in self.meters.iter_mut().zip(goals) {
             match (meter, &goal.measure) {
-                (Meter::Share { concluded, good, counted, .. }, Measure::Availability(node))
+                (Meter::Share { concluded, good, counted, bad, .. }, Measure::Availability(node))
                     if *node == door =>
                 {
                     *concluded += 1;
                     if counts(goal.during, weather, since, now) {
                         *counted += 1;
                         *good += u64::from(outcome == Outcome::Ok);
+                        if outcome != Outcome::Ok && bad.len() < EXAMPLES {
+                            bad.push(done);
+                        }
                     }
                 }
                 (Meter::Durations(durations), Measure::Latency(node))
@@ -106,7 +116,7 @@ impl Meters {
                     durations.record(now.since(since));
                 }
                 (Meter::Suffering(suffering), Measure::Recovery { door: node, from, bound, .. })
-                    if *node == door && (from.is_empty() || from.contains(&stream)) =>
+                    if *node == door && (from.is_empty() || from.contains(&item.stream)) =>
                 {
                     let late = bound.is_some_and(|bound| now.since(since) > bound);
                     if outcome != Outcome::Ok || late {
@@ -252,7 +262,7 @@ impl Meters {
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Concluded {
     pub(crate) door: NodeId,
-    pub(crate) stream: StreamId,
+    pub(crate) item: Item,
     pub(crate) offered: Time,
     pub(crate) now: Time,
     pub(crate) outcome: Outcome,

@@ -178,7 +178,7 @@ impl Sink for Judges {
             }
             What::Concluded { door, outcome, offered } => {
                 self.last_booking = now;
-                let done = Concluded { door, stream: seen.item.stream, offered, now, outcome };
+                let done = Concluded { door, item: seen.item, offered, now, outcome };
                 self.meters.concluded(&self.rules.objectives, &self.weather, done);
                 self.items.concluded(&self.rules, &mut self.meters, &self.weather, seen.item, done);
             }

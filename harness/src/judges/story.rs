@@ -28,15 +28,18 @@ pub struct Recorder {
 }
 
 impl Recorder {
-    /// For the first violations of the failed contracts, at most `stories`, spread over the contracts.
+    /// For the first violations of the failed contracts and the first items of missed goals, at most
+    /// `stories`, spread over them.
     #[must_use]
     pub fn new(plan: &Arc<Plan>, result: &SeedResult, stories: usize) -> Recorder {
         let mut wanted = BTreeMap::new();
-        let failed: Vec<_> = result.contracts.iter().filter(|c| c.verdict == Verdict::Fail).collect();
-        let most = failed.iter().map(|contract| contract.violations.len()).max().unwrap_or(0);
+        let contracts = result.contracts.iter().filter(|c| c.verdict == Verdict::Fail);
+        let goals = result.objectives.iter().map(|goal| &goal.examples);
+        let failed: Vec<_> = contracts.map(|contract| &contract.violations).chain(goals).collect();
+        let most = failed.iter().map(|violations| violations.len()).max().unwrap_or(0);
         'all: for round in 0..most {
-            for contract in &failed {
-                let Some(violation) = contract.violations.get(round) else { continue };
+            for violations in &failed {
+                let Some(violation) = violations.get(round) else { continue };
                 if wanted.len() >= stories {
                     break 'all;
                 }
@@ -88,8 +91,10 @@ fn keep(wanted: &mut BTreeMap<u64, Vec<Observation>>, item: Item, seen: &Observa
 
 /// Puts the stories into the violations that they are about, and their keys.
 pub fn tell(plan: &Arc<Plan>, recorder: &Recorder, result: &mut SeedResult) {
-    for contract in &mut result.contracts {
-        for violation in &mut contract.violations {
+    let contracts = result.contracts.iter_mut().map(|contract| &mut contract.violations);
+    let goals = result.objectives.iter_mut().map(|goal| &mut goal.examples);
+    for violations in contracts.chain(goals) {
+        for violation in violations {
             let item = find(plan, &violation.stream, violation.number);
             let Some(kept) = item.and_then(|item| recorder.wanted.get(&item)) else { continue };
             let key = kept.iter().find(|seen| seen.what.has_item()).map(|seen| seen.item.key);

@@ -7,6 +7,7 @@ use beaufort_sim::faults;
 use beaufort_sim::kernel::World;
 use beaufort_sim::plan::{Plan, PlanError};
 use beaufort_sim::random::name_hash;
+use beaufort_sim::services::NodeKind;
 use beaufort_sim::services::load::anchor;
 
 use super::de::from_tree;
@@ -64,7 +65,8 @@ impl Resolved {
     /// What is no error, and yet hardly what was meant.
     #[must_use]
     pub fn warnings(&self) -> Vec<Diagnostic> {
-        nothing_judged(self).into_iter().chain(pointless_faults(self)).collect()
+        let unread = unread_subscriptions(self);
+        nothing_judged(self).into_iter().chain(pointless_faults(self)).chain(unread).collect()
     }
 }
 
@@ -265,6 +267,22 @@ fn nothing_judged(base: &Resolved) -> Option<Diagnostic> {
     let warning =
         Diagnostic::warning("nothing is judged: there is no `always` and no `objectives`", Span::NONE);
     empty.then(|| warning.help("`beaufort list contracts` and `beaufort list objectives` show what there is"))
+}
+
+/// Subscriptions that fill up: a copy of every message comes to them, and nobody takes it out or looks at it.
+fn unread_subscriptions(base: &Resolved) -> Vec<Diagnostic> {
+    let judged = |name: &str| base.rules.flows.iter().any(|flow| flow.names.iter().any(|n| n == name));
+    let unread = |(name, kind): (&String, &NodeKind)| {
+        let NodeKind::ServiceBusSubscription(subscription) = kind else { return None };
+        let used = subscription.forward_to.is_some() || !base.plan.consumers_of(name).is_empty();
+        (!used && !judged(name)).then(|| {
+            let span = locate::locate(&base.tree, &["nodes", name], None);
+            let message = format!("nodes.{name}: nobody reads this subscription; its messages pile up");
+            let help = format!("an app reads it with `trigger: {name}`; leave it out if nobody is to");
+            Diagnostic::warning(message, span).help(help)
+        })
+    };
+    base.scenario.nodes.iter().filter_map(unread).collect()
 }
 
 /// Faults that can be armed and never felt.

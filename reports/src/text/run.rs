@@ -208,7 +208,7 @@ impl Page {
         let Some((contract, violation)) =
             told.clone().find(|(_, v)| !v.story.is_empty()).or(told.clone().next())
         else {
-            return;
+            return self.example(seed);
         };
         self.line("");
         let key = violation.key.map_or(String::new(), |key| format!(" (key {key})"));
@@ -219,6 +219,18 @@ impl Page {
         self.hanging(&text, 2, 2, Some(Ink::Bad));
         self.story(violation);
         self.others(contract, violation);
+    }
+
+    /// Where no contract is violated, the first item of a goal that is missed.
+    fn example(&mut self, seed: &SeedResult) {
+        let missed = seed.objectives.iter().filter_map(|goal| Some((goal, goal.examples.first()?)));
+        let Some((goal, item)) = missed.max_by_key(|(_, item)| !item.story.is_empty()) else { return };
+        self.line("");
+        let key = item.key.map_or(String::new(), |key| format!(" (key {key})"));
+        let head = format!("The first item without success for {}: {}{key}", goal.name, item.item);
+        self.hanging(&head, 0, 2, Some(Ink::Strong));
+        self.hanging(&format!("{} at {}", item.reason, item.place), 2, 2, Some(Ink::Bad));
+        self.story(item);
     }
 
     fn story(&mut self, violation: &Violation) {

@@ -278,3 +278,21 @@ fn numbers_are_grouped_and_times_have_units() {
         ("0.500s".into(), "-1m01.040s".into(), "1h02m05s".into())
     );
 }
+
+#[test]
+fn a_missed_availability_tells_the_way_of_the_first_item() {
+    let mut seed = fine_seed(1);
+    seed.verdict = Verdict::Fail;
+    seed.cause = "available is missed: 0.000% instead of at least 99.9%".into();
+    let mut item = other(12, "edge");
+    item.reason = "refused".into();
+    item.key = Some(3);
+    let what = "edge refused in the end".into();
+    item.story = vec![Step { at_seconds: 1.5, node: "shoppers".into(), what, faults: vec![] }];
+    let goal = &mut seed.objectives[0];
+    goal.verdict = Verdict::Fail;
+    goal.achieved = "0.000%".into();
+    goal.margin = Some(-999.0);
+    goal.examples = vec![item];
+    insta::assert_snapshot!(render(&document("base", vec![seed]), QUIET));
+}

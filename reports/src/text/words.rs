@@ -121,11 +121,17 @@ pub(super) fn fates(fates: &Fates) -> Option<String> {
 
 /// Lines of at most so many characters; a word that is longer is cut.
 pub(super) fn wrap(text: &str, width: usize) -> Vec<String> {
+    wrapped(text, width, width)
+}
+
+/// The same with another width for the first line.
+pub(super) fn wrapped(text: &str, first: usize, others: usize) -> Vec<String> {
     let mut lines = vec![String::new()];
     for word in text.split_whitespace() {
         let mut word: Vec<char> = word.chars().collect();
         loop {
             let used = lines.last().map_or(0, |line| line.chars().count());
+            let width = if lines.len() == 1 { first } else { others };
             let room = width.saturating_sub(if used > 0 { used + 1 } else { 0 });
             if word.len() > room && used > 0 {
                 lines.push(String::new());

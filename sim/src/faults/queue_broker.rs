@@ -53,7 +53,12 @@ hook_fault! {
     Throttle {
         /// So many operations. Default: 100/s.
         limit: Rate = Rate::per_second(100.0),
-    } on BROKER, at Hook::BrokerThrottle, |it| Value::Rate(it.limit)
+        /// Or: so many credits are left of what each second grants; a premium namespace has none (facts 1.2).
+        #[serde(skip_serializing_if = "Option::is_none")]
+        credits: Option<u32> = None,
+    } on BROKER, at Hook::BrokerThrottle, |it| Value::Rate(
+        it.credits.map_or(it.limit, |credits| Rate::per_second(f64::from(credits)))
+    )
 }
 hook_fault! {
     /// The namespace answers ServerBusy; clients back off 10 s together (facts 1.10).

@@ -406,7 +406,11 @@ impl World {
         }
         let (from, to) = (flight.from, flight.to);
         let around = World::surroundings(&self.plan, &self.random, &self.locations);
-        let at: Time = self.now + self.network.notice_latency(around, to, from);
+        // A reset does not overtake what was sent before it, such as a close.
+        let at: Time = match self.network.get(id).map(|connection| connection.side(to)) {
+            Some(side) => self.network.close_at(around, self.now, id, side),
+            None => self.now + self.network.notice_latency(around, to, from),
+        };
         self.launch(to, id, Sending { to: from, at, by, delayed: false }, Freight::Close(CloseReason::Reset));
     }
 

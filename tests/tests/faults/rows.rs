@@ -8,8 +8,8 @@ const RESTART: &[&str] = &["faults.helper={ proc.crash: app, at: 17s, for: 2s }"
 const REATTACH: &[&str] = &["faults.helper={ proc.crash: worker, at: 17s, for: 2s }"];
 const NARROW: &[&str] = &["nodes.gate.rate-limit=10/1s"];
 
-/// Whoever gives up on an answer before the broker's client has sat out its 10 s makes a storm that does not
-/// end with its cause: see `impatient_callers_keep_up_a_retry_storm_that_patient_ones_do_not`.
+/// Whoever gives up on an answer before the broker's client has sat out its 10 s begins a storm that may not
+/// end with its cause (a zone that was cut off hands over in one burst what it held up): see `impatient_callers_keep_up_a_retry_storm_that_patient_ones_do_not`.
 pub(crate) const PATIENT: &[&str] = &["policies.client.timeout=15s"];
 
 pub(crate) const ROWS: &[Row] = &[
@@ -51,8 +51,8 @@ pub(crate) const ROWS: &[Row] = &[
     //
     row("entity.disable", "jobs", ""),
     row("entity.delete", "later", ""),
-    row("broker.throttle", "bus", "limit: 5/s"),
-    row("broker.server-busy", "bus", ""),
+    row("broker.throttle", "bus", "limit: 5/s").with(PATIENT),
+    row("broker.server-busy", "bus", "").with(PATIENT),
     row("quota.entity-full", "jobs", ""),
     row("quota.connections", "bus", "limit: 0")
         .with(&["faults.helper={ net.reset-peer: app <-> bus, at: 18s, for: 1s }"]),

@@ -1,6 +1,7 @@
 //! Recipes on the bench and in small worlds.
 
 mod bench;
+mod brokers;
 mod hosts;
 mod interpreter;
 mod refusals;

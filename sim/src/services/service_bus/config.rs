@@ -4,6 +4,7 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use crate::faults::FaultKind;
 use crate::ids::{Address, ProcessId};
 use crate::node::Process;
 use crate::plan::{Endpoint, Location, PlaceRole, Plan, PlanError, Protocol};
@@ -300,6 +301,12 @@ impl Service for ServiceBus {
         "a Service Bus namespace: throttling, connections and failure of its queues and topics"
     }
 
+    fn refuses(&self, fault: &FaultKind) -> Option<String> {
+        let FaultKind::BrokerThrottle(throttle) = fault else { return None };
+        let premium = self.tier == Tier::Premium && throttle.credits.is_some();
+        premium.then(|| "a premium namespace has no credits; `limit` throttles its operations".to_owned())
+    }
+
     fn declare(&self, name: &str, plan: &mut Plan) -> Result<(), PlanError> {
         let site = plan.site(name, self.site.as_deref())?;
         if self.tier == Tier::Premium && ![1, 2, 4, 8, 16].contains(&self.units) {
@@ -324,6 +331,11 @@ impl Service for ServiceBus {
             let message = "only a premium namespace has messaging units".to_owned();
             return Err(wrong(name, "unit-throughput", "tier", message)
                 .help("basic and standard are throttled by `credits`"));
+        }
+        if self.tier == Tier::Premium && self.credits != ServiceBus::default().credits {
+            let message = "a premium namespace has no credits".to_owned();
+            return Err(wrong(name, "credits", "tier", message)
+                .help("leave `credits` out; `unit-throughput` throttles a premium namespace"));
         }
         let process = plan.add_process(name, "", Location::Redundant { site, blip: self.blip });
         let node = plan.node(name).unwrap_or_default();

@@ -93,7 +93,11 @@ impl Layout {
         let layout = Layout {
             entities,
             streams: plan.stream_slots(),
-            bytes: plan.streams.iter().map(|stream| plan.item_bytes(stream.id) as u32).collect(),
+            bytes: plan
+                .streams
+                .iter()
+                .map(|stream| u32::try_from(plan.item_bytes(stream.id)).unwrap_or(u32::MAX))
+                .collect(),
             tier: bus.tier,
             credits: (!premium).then(|| per_second(u64::from(bus.credits))),
             ingress: bus.unit_throughput.map(|each| per_second(each.0 * u64::from(bus.units))),

@@ -297,8 +297,11 @@ impl Namespace {
     /// A session's lock ran out, or a fault took it.
     pub(super) fn session_expired(&mut self, part: u16, session: u32, cx: &mut Context<'_>) {
         let Some(s) = self.entity(part).sessions.table.get_mut(session) else { return };
-        s.timer = None;
         let owner = std::mem::replace(&mut s.owner, Owner::Gone);
+        // If a fault took the lock, its timer still runs, and would end that of the next owner.
+        if let Some(timer) = s.timer.take() {
+            cx.cancel(timer);
+        }
         for slot in s.held.clone() {
             if let Some(stored) = self.entity(part).messages.get(slot) {
                 cx.observe(stored.item, What::Symptom(Symptom::LockLost));

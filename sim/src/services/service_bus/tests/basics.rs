@@ -6,11 +6,13 @@ use crate::services::service_bus::{ServiceBus, ServiceBusQueue};
 
 fn one_queue(queue: ServiceBusQueue) -> Plan {
     let queue = ServiceBusQueue { of: "bus".to_owned(), ..queue };
-    plan(vec![
+    let mut plan = plan(vec![
         ("bus", NodeKind::ServiceBus(ServiceBus::default())),
         ("payments", NodeKind::ServiceBusQueue(queue)),
     ])
-    .expect("a plan")
+    .expect("a plan");
+    plan.add_stream("shoppers", crate::ids::FlowId(0));
+    plan
 }
 
 const MS: Span = Span::millis(2);

@@ -168,12 +168,17 @@ fn a_lost_session_lock_detaches_the_link_and_counts_the_delivery() {
     let mut rig = rig(&plan);
     put(&mut rig, z, 1);
     let lock = delivered(&rig.message(2, attach_session(z, 0)))[0].1;
+    rig.advance(Span::secs(6));
     rig.fault(fault(Hook::SessionLockLost, z, Value::None));
     let effects = rig.message(2, settle(0, lock, Settlement::Complete));
     assert!(events(&effects).contains(&Event::Detached { link: 0, why: Error::SessionLockLost }));
     heal(&mut rig);
     let again = delivered(&rig.message(2, attach_session(z, 0)));
     assert_eq!((again[0].0, again[0].2), (1, 1));
+    // The lock that was lost would have ended after 10 s; the next one goes on for 10 s of its own.
+    assert_eq!(events(&rig.advance(Span::millis(9_999))), []);
+    let effects = rig.advance(Span::millis(1));
+    assert!(events(&effects).contains(&Event::Detached { link: 0, why: Error::SessionLockLost }));
 }
 
 #[test]
