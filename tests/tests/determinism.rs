@@ -57,7 +57,6 @@ fn a_sweep_is_the_same_on_one_thread_and_on_several() {
 /// BEAUFORT_ACCEPT=digests cargo test -p beaufort-tests --test determinism
 /// ```
 #[test]
-#[ignore = "to be recorded anew once the last merges have settled"]
 fn the_digests_are_the_recorded_ones_in_every_profile() {
     let resolved = everything();
     let mut now = String::from("# scenario seed digest events\n");
