@@ -171,20 +171,10 @@ fn the_same_seed_gives_the_same_world() {
 fn the_books_hold_under_faults_and_nothing_that_was_accepted_is_lost() {
     let mut blueprint = blueprint();
     let (at, lasts) = (Some(At::Instant(Span::secs(20))), Some(Span::secs(30)));
-    let cut = CutResponse {
-        target: "edge".into(),
-        chance: Some(Ratio(0.2)),
-        at: at.clone(),
-        lasts,
-        ..Default::default()
-    };
-    let fails = PushFails {
-        target: "to-stock".into(),
-        chance: Some(Ratio(0.3)),
-        at: at.clone(),
-        lasts,
-        ..Default::default()
-    };
+    let cut =
+        CutResponse { target: "edge".into(), chance: Some(Ratio(0.2)), at, lasts, ..Default::default() };
+    let fails =
+        PushFails { target: "to-stock".into(), chance: Some(Ratio(0.3)), at, lasts, ..Default::default() };
     let crash = Crash {
         target: "placed".into(),
         at: Some(At::Instant(Span::secs(80))),

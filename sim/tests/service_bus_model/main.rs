@@ -2,6 +2,8 @@
 //! messages in a plain vector, every rule a scan. After each operation both must have delivered the
 //! same, answered the same and hold the same. And a crash must leave what a rebuilt namespace would be.
 
+#![allow(clippy::expect_used, clippy::panic, reason = "a test")]
+
 mod model;
 
 use std::collections::BTreeSet;
