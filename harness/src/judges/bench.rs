@@ -8,7 +8,7 @@ use beaufort_sim::time::{Span, Time};
 
 use super::Judges;
 use super::config::Reason;
-use super::evaluate::End;
+use super::end::End;
 use super::items::Incident;
 use super::reach::Barrier;
 use super::rules::{CONCLUSION, Check, ENDS, Hook, Lane, Lanes, Rule, all, conclusion, ends, lane};

@@ -7,8 +7,7 @@ use beaufort_reports::{
     BookError, ContractResult, Fates, FaultResult, FlowRow, Ledger, SeedResult, Verdict, Violation,
 };
 use beaufort_sim::ids::{PlaceId, StreamId};
-use beaufort_sim::observe::{Held, LinkBook};
-use beaufort_sim::plan::Plan;
+use beaufort_sim::observe::Held;
 use beaufort_sim::time::Time;
 
 use super::Judges;
@@ -16,30 +15,15 @@ use super::bench::{Bench, Inventory, Offence, Tally};
 use super::conclude::conclude;
 use super::config::Reason;
 use super::copies::{Copies, Found, tells};
+use super::end::End;
 use super::goals::Facts;
 use super::items::Incident;
+use super::naming::{item_name, scenario_seconds};
 use super::rules::{Check, Hook, Rule};
 use super::weather::PHASES;
 
 /// Of each contract at most so many violations are listed; all are counted.
 const LISTED: usize = 20;
-
-/// How the run ended.
-#[derive(Clone, Debug, Default)]
-pub struct End {
-    /// When.
-    pub at: Time,
-    /// Whether it came to rest, as opposed to running into the deadline.
-    pub quiescent: bool,
-    /// How much work was pending.
-    pub pending: usize,
-    /// What that is, in words, where known.
-    pub next: Option<String>,
-    /// The links book, where the engine keeps one.
-    pub links: Option<LinkBook>,
-    /// By fault: how often the engine armed it, and how many events it altered.
-    pub faults: Vec<[u64; 2]>,
-}
 
 impl Judges {
     /// Gives the verdict. `inventory` walks over everything that the processes hold. Seed, digest,
@@ -357,16 +341,4 @@ impl Judges {
         }
         doubts
     }
-}
-
-/// What an item is called (`orders 4711`), and its generator.
-pub(crate) fn item_name(plan: &Plan, stream: StreamId, number: u32) -> (String, String) {
-    let info = &plan.streams[plan.stream_index(stream)];
-    let flow = plan.blueprint.flows.get_index(info.flow.index()).map_or("", |(name, _)| name.as_str());
-    (format!("{flow} {number}"), info.name.clone())
-}
-
-/// Seconds since the end of the warm-up, as a scenario counts.
-pub(crate) fn scenario_seconds(plan: &Plan, at: Time) -> f64 {
-    (at.0 as f64 - plan.begins().0 as f64) / 1e9
 }

@@ -6,12 +6,14 @@ mod conclude;
 pub mod config;
 mod copies;
 mod durations;
+mod end;
 mod evaluate;
 pub mod expect;
 mod felt;
 mod goals;
 mod items;
 mod meters;
+mod naming;
 mod order;
 mod reach;
 mod recovery;
@@ -37,7 +39,7 @@ use beaufort_sim::observe::{FaultPhase, Observation, Outcome, Sink, What};
 use beaufort_sim::plan::{PlaceRole, Plan};
 use beaufort_sim::time::Time;
 
-pub use evaluate::End;
+pub use end::End;
 pub use rules::Rules;
 
 use copies::Copies;

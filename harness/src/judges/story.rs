@@ -11,7 +11,7 @@ use beaufort_sim::plan::{PlaceRole, Plan};
 use beaufort_sim::time::Time;
 use rustc_hash::FxHashMap;
 
-use super::evaluate::scenario_seconds;
+use super::naming::scenario_seconds;
 use super::sends;
 
 /// Of one item at most so many observations are kept.

@@ -3,7 +3,8 @@
 use beaufort_sim::plan::PlanError;
 
 use super::diagnostics::{Diagnostic, Span, did_you_mean};
-use super::path::{Path, given_name, verb};
+use super::path::Path;
+use super::steps::{given_name, own_name, verb};
 use super::tree::{Key, Kind, Tree};
 use super::{KIND, TARGET};
 
@@ -32,7 +33,7 @@ fn in_words(tree: &Tree, path: &[&str]) -> String {
     for segment in path {
         let index = here.and_then(Tree::items).and_then(|items| Some((items, position(items, segment)?)));
         match index {
-            Some((items, index)) => words.push_item(items, index),
+            Some((items, index)) => words.push_item(index, own_name(items, index)),
             None => words.push_key(segment),
         }
         here = here.and_then(|here| step(here, segment)).map(|(_, next)| next);

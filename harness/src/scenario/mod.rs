@@ -25,6 +25,7 @@ pub mod resolve;
 mod sample;
 pub mod schema;
 pub mod ser;
+mod steps;
 pub mod tree;
 pub mod variants;
 pub mod written_out;

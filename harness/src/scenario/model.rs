@@ -13,10 +13,10 @@ use serde::{Deserialize, Serialize};
 use super::de::{entries_at, from_tree_at};
 use super::diagnostics::{Diagnostic, Span, did_you_mean, listed};
 use super::names;
+use super::patch::HEADER;
 use super::path::Path;
 use super::ser::{self, to_tree};
 use super::tree::{Key, Kind, Tree};
-use super::variants::HEADER;
 use crate::judges::config::{Contract, Objective};
 use crate::judges::expect::{Expect, Expected};
 

@@ -2,9 +2,14 @@
 
 use super::diagnostics::{Diagnostic, Span, did_you_mean, listed, short};
 use super::parse::{MOST_DEPTH, too_deep};
-use super::path::{given_name, verb};
+use super::steps::{given_name, verb};
 use super::tree::{Key, Kind, Tree};
-use super::variants::{HEADER, SECTION};
+
+/// The section that holds the variants.
+pub(super) const SECTION: &str = "variants";
+
+/// The keys of a variant that are no paths.
+pub(super) const HEADER: &[&str] = &["why", "expect", "like", "may-fail"];
 
 /// The lists of steps that are steps themselves.
 const GROUPS: &[&str] = &["transaction", "together"];

@@ -2,8 +2,6 @@
 
 use std::fmt;
 
-use super::tree::Tree;
-
 /// One step down into a tree.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Segment {
@@ -50,9 +48,9 @@ impl Path {
         self.segments.push(Segment::Key(key.to_owned()));
     }
 
-    /// Goes down into the element of a list.
-    pub fn push_item(&mut self, list: &[Tree], index: usize) {
-        self.segments.push(Segment::item(list, index));
+    /// Goes down into the element of a list, with the name by which the language addresses it, if any.
+    pub fn push_item(&mut self, index: usize, name: Option<&str>) {
+        self.segments.push(Segment::Item { index, name: name.map(str::to_owned) });
     }
 
     /// Goes down into the element of a list, known by its position only.
@@ -74,11 +72,6 @@ impl Path {
 }
 
 impl Segment {
-    /// The segment of an element of `list`.
-    pub fn item(list: &[Tree], index: usize) -> Self {
-        Segment::Item { index, name: own_name(list, index).map(str::to_owned) }
-    }
-
     fn own_name(&self) -> Option<&str> {
         match self {
             Segment::Item { name, .. } => name.as_deref(),
@@ -111,29 +104,4 @@ impl fmt::Display for Path {
         }
         Ok(())
     }
-}
-
-/// The name that a step gives itself: its `as`.
-pub(super) fn given_name(step: &Tree) -> Option<&str> {
-    step.get("as").and_then(Tree::as_text)
-}
-
-/// What a step does: its first key, or the word itself.
-pub(super) fn verb(step: &Tree) -> Option<&str> {
-    match step.entries() {
-        Some(entries) => entries.first().map(|(key, _)| key.name.as_str()),
-        None => step.as_text(),
-    }
-}
-
-fn own_name(list: &[Tree], index: usize) -> Option<&str> {
-    let item = list.get(index)?;
-    // The elements of a list of plain values are known by their position only.
-    item.entries()?;
-    if let Some(name) = given_name(item) {
-        return Some(name);
-    }
-    let name = verb(item)?;
-    let taken = |other: &&Tree| verb(other) == Some(name) || given_name(other) == Some(name);
-    (list.iter().filter(taken).take(2).count() == 1).then_some(name)
 }

@@ -8,14 +8,8 @@
 
 use super::diagnostics::{Diagnostic, SourceId, Sources, Span, did_you_mean, listed, short};
 use super::parse::parse_part;
-use super::patch::patch;
+use super::patch::{HEADER, SECTION, patch};
 use super::tree::{Key, Kind, Tree};
-
-/// The section that holds the variants.
-pub(super) const SECTION: &str = "variants";
-
-/// The keys of a variant that are no paths.
-pub const HEADER: &[&str] = &["why", "expect", "like", "may-fail"];
 
 /// A variant, taken apart.
 #[derive(Clone, Debug, PartialEq)]

@@ -5,9 +5,9 @@ use crate::ids::ProcessId;
 use crate::message::Message;
 use crate::node::Context;
 use crate::observe::Outcome;
+use crate::recipe::fed::{Fed, execution};
 use crate::recipe::run::{Ending, RunId, Start};
 use crate::recipe::trigger::{Acknowledged, Ticket};
-use crate::recipe::worker::{Fed, execution};
 
 /// A page that is being handled.
 #[derive(Clone, Debug, PartialEq)]

@@ -7,9 +7,9 @@ use crate::message::{Cargo, Message};
 use crate::node::Context;
 use crate::observe::Outcome;
 use crate::random::mix;
+use crate::recipe::fed::{Fed, execution};
 use crate::recipe::run::{Ending, RunId, Start};
 use crate::recipe::trigger::{Acknowledged, Ticket};
-use crate::recipe::worker::{Fed, execution};
 use crate::services::service_bus::receiver::{Received, Receiver};
 use crate::time::Time;
 

@@ -1,6 +1,7 @@
 //! The step language in which the user's own apps are written, its interpreter, and its hosts.
 
 pub mod compile;
+pub mod fed;
 pub mod feeder;
 pub mod hosts;
 pub mod intake;

@@ -4,9 +4,9 @@ use crate::ids::{Address, ProcessId};
 use crate::message::{Body, Message, store};
 use crate::node::Context;
 use crate::observe::Outcome;
+use crate::recipe::fed::{execution, space};
 use crate::recipe::run::{Ending, Start};
 use crate::recipe::trigger::Ticket;
-use crate::recipe::worker::{execution, space};
 use crate::time::{Span, Time};
 
 /// After so long an answer to a poll is not waited for any more; the command timeout of ADO.NET \[K\].

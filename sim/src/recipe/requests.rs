@@ -5,9 +5,9 @@ use crate::kernel::slab::Slab;
 use crate::message::{Body, Cargo, Message, http};
 use crate::node::Context;
 use crate::observe::{Handling, Outcome};
+use crate::recipe::fed::handled;
 use crate::recipe::run::Ending;
 use crate::recipe::trigger::Ticket;
-use crate::recipe::worker::handled;
 
 #[derive(Clone, Debug)]
 struct Pending {

@@ -2,9 +2,9 @@
 
 use crate::message::Cargo;
 use crate::node::Context;
+use crate::recipe::fed::{execution, space};
 use crate::recipe::run::Start;
 use crate::recipe::trigger::Ticket;
-use crate::recipe::worker::{execution, space};
 use crate::time::Span;
 
 const TICK: u64 = space::TICK << 56;

@@ -6,12 +6,13 @@ use std::sync::Arc;
 
 use crate::faults::Hook;
 use crate::faults::local::Value;
-use crate::ids::{Address, CallId, ConnectionId, Execution, Item, ProcessId};
+use crate::ids::{Address, ConnectionId, Item, ProcessId};
 use crate::message::broker::Settlement;
 use crate::message::{Body, Message, control, http};
 use crate::node::{Context, Input, Process};
 use crate::observe::{Handling, Held, Outcome, Symptom, What};
 use crate::random::{Purpose, mix};
+use crate::recipe::fed::{Fed, execution, handled, space};
 use crate::recipe::feeder::Feeder;
 use crate::recipe::intake::Intake;
 use crate::recipe::poller::Poller;
@@ -21,20 +22,6 @@ use crate::recipe::ticker::Ticker;
 use crate::recipe::trigger::{Acknowledged, Door, Ticket};
 use crate::time::{Span, Time};
 use crate::units::Sampler;
-
-/// The number spaces of timers and tags: 1 to 200 belong to the callers of the interpreter, 255 to its runs.
-pub mod space {
-    /// The worker's own life.
-    pub const LIFE: u64 = 250;
-    /// The polls of a table.
-    pub const POLL: u64 = 251;
-    /// The ticks of a timer trigger.
-    pub const TICK: u64 = 252;
-    /// The receiver of a broker.
-    pub const RECEIVE: u8 = 240;
-    /// The processor of a change feed.
-    pub const FEED: u8 = 230;
-}
 
 /// How long a person who has done everything waits for more before turning to something else.
 const TURNS_AWAY: Span = Span::secs(30);
@@ -59,15 +46,6 @@ pub struct Settings {
     pub joins: bool,
     /// The nodes without which it does not call itself ready.
     pub health: Vec<ProcessId>,
-}
-
-/// What a trigger tells its worker.
-#[derive(Clone, Debug)]
-pub enum Fed {
-    /// Start a run.
-    Start(Start),
-    /// The acknowledgement for which this run waits is over.
-    Acknowledged(RunId, Outcome),
 }
 
 /// How far an instance is in its life.
@@ -414,19 +392,6 @@ impl Worker {
     }
 }
 
-/// Books what became of a call; a message that is no call has no place in the books.
-pub(super) fn handled(
-    connection: ConnectionId,
-    item: Item,
-    call: CallId,
-    how: Handling,
-    cx: &mut Context<'_>,
-) {
-    if call != CallId(0) {
-        cx.observe_on(connection, item, What::Handled { call, how });
-    }
-}
-
 /// What becomes of a further request for an item.
 enum Joined {
     /// It is the first.
@@ -455,12 +420,6 @@ fn joined(
     }
     requests.forget(ticket);
     Joined::Answered(status)
-}
-
-/// The identities of a run: `message` stays the same when the message is delivered again, `run` does not.
-#[must_use]
-pub fn execution(app: u64, message: u64, attempt: u64) -> Execution {
-    Execution { run: mix(app ^ message, attempt), message }
 }
 
 fn respond(connection: ConnectionId, message: &Message, status: u16, cx: &mut Context<'_>) {

@@ -8,7 +8,7 @@ use super::Fields;
 use super::error::Error;
 use super::view::{Members, Tag, Variant, View};
 use crate::scenario::KIND_TAGGED;
-use crate::scenario::path::Segment;
+use crate::scenario::steps::item_segment;
 use crate::scenario::tree::{Kind, Tree};
 
 /// The deserializer of a value as it was written.
@@ -278,7 +278,7 @@ impl<'de> de::SeqAccess<'de> for Items<'de> {
         self.next += 1;
         seed.deserialize(Value(item))
             .map(Some)
-            .map_err(|e| e.at(item.head()).inside(Segment::item(self.items, index)))
+            .map_err(|e| e.at(item.head()).inside(item_segment(self.items, index)))
     }
 
     fn size_hint(&self) -> Option<usize> {

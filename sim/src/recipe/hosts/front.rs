@@ -9,8 +9,8 @@ use crate::message::{Body, Cargo, Message, control, http};
 use crate::node::{CloseReason, Context, Input, Process, TimerId};
 use crate::observe::{Belief, Handling, Held, Outcome, Symptom, What};
 use crate::random::{Purpose, mix};
+use crate::recipe::fed::handled;
 use crate::recipe::hosts::ingress::{self, HeldUp, Struck};
-use crate::recipe::worker::handled;
 use crate::time::{Span, Time};
 
 /// What a front is told.
