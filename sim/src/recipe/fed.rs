@@ -4,7 +4,8 @@ use crate::ids::{CallId, ConnectionId, Execution, Item};
 use crate::node::Context;
 use crate::observe::{Handling, Outcome, What};
 use crate::random::mix;
-use crate::recipe::run::{RunId, Start};
+use crate::recipe::position::RunId;
+use crate::recipe::run::Start;
 
 /// The number spaces of timers and tags: 1 to 200 belong to the callers of the interpreter, 255 to its runs.
 pub mod space {

@@ -6,7 +6,8 @@ use crate::message::Message;
 use crate::node::Context;
 use crate::observe::Outcome;
 use crate::recipe::fed::{Fed, execution};
-use crate::recipe::run::{Ending, RunId, Start};
+use crate::recipe::position::{Ending, RunId};
+use crate::recipe::run::Start;
 use crate::recipe::trigger::{Acknowledged, Ticket};
 
 /// A page that is being handled.

@@ -7,7 +7,7 @@ use crate::ids::{Execution, Item, PlaceId};
 use crate::message::Cargo;
 use crate::node::{Apply, Context, Durable, ItemBag};
 use crate::observe::{Birth, Discard, End, Held, What};
-use crate::recipe::run::{Position, RunId};
+use crate::recipe::position::{Position, RunId};
 
 /// A run as it is written down.
 #[derive(Clone, Debug, PartialEq)]

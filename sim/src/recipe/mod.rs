@@ -1,5 +1,6 @@
 //! The step language in which the user's own apps are written, its interpreter, and its hosts.
 
+mod ask;
 pub mod compile;
 pub mod fed;
 pub mod feeder;
@@ -7,6 +8,7 @@ pub mod hosts;
 pub mod intake;
 pub mod journal;
 pub mod poller;
+pub mod position;
 pub mod program;
 pub mod requests;
 pub mod run;

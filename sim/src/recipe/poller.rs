@@ -5,7 +5,8 @@ use crate::message::{Body, Message, store};
 use crate::node::Context;
 use crate::observe::Outcome;
 use crate::recipe::fed::{execution, space};
-use crate::recipe::run::{Ending, Start};
+use crate::recipe::position::Ending;
+use crate::recipe::run::Start;
 use crate::recipe::trigger::Ticket;
 use crate::time::{Span, Time};
 

@@ -6,7 +6,7 @@ use crate::message::{Body, Cargo, Message, http};
 use crate::node::Context;
 use crate::observe::{Handling, Outcome};
 use crate::recipe::fed::handled;
-use crate::recipe::run::Ending;
+use crate::recipe::position::Ending;
 use crate::recipe::trigger::Ticket;
 
 #[derive(Clone, Debug)]

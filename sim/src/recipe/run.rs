@@ -8,22 +8,19 @@ use crate::faults::Hook;
 use crate::faults::local::Value;
 use crate::ids::{Execution, Item, ProcessId};
 use crate::kernel::slab::Slab;
-use crate::message::broker::{self, TransactionStep};
-use crate::message::{Body, Cargo, Message, control, http, store};
+use crate::message::broker;
+use crate::message::{Cargo, Message};
 use crate::node::{Context, Point, TimerId};
 use crate::observe::{Outcome, Symptom, What};
 use crate::random::Purpose;
+use crate::recipe::ask::{Asker, confirmed, request};
 use crate::recipe::journal::{Journal, Record};
-use crate::recipe::program::{Block, Op, Program, Verb};
+use crate::recipe::position::{
+    Ending, Phase, Position, RunId, enter_handler, next_undo, note, undo_or_self, worse,
+};
+use crate::recipe::program::{Op, Program, Verb};
 use crate::recipe::trigger::{Acknowledged, Door, Ticket};
 use crate::time::{Span, Time};
-
-/// Names a run as long as it lasts.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct RunId {
-    slot: u32,
-    generation: u32,
-}
 
 /// What starts a run.
 #[derive(Clone, Debug)]
@@ -36,47 +33,6 @@ pub struct Start {
     pub execution: Execution,
     /// Which delivery or attempt this is, from 0; tells the draws of two runs for one item apart.
     pub attempt: u64,
-}
-
-/// How a run ended.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Ending {
-    /// How the recipe went: ok, refused (a definite no) or failed.
-    pub outcome: Outcome,
-    /// Whether it acknowledged its trigger.
-    pub acknowledged: bool,
-}
-
-/// Where a run is in its recipe; all that has to survive where runs are durable.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Position {
-    /// The operation that is next or under way.
-    pub at: u16,
-    /// In which list.
-    pub phase: Phase,
-    /// The operations that were done, bit by bit.
-    pub done: u64,
-    /// Those of which it is not known.
-    pub unknown: u64,
-    /// How the recipe itself went.
-    pub outcome: Outcome,
-    /// Whether the trigger is acknowledged.
-    pub acknowledged: bool,
-    /// Until when it waits, where the operation is a wait.
-    pub until: Time,
-}
-
-/// In which list a run is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Phase {
-    /// The recipe itself.
-    Main,
-    /// Looking for what is to be taken back next.
-    Undo,
-    /// Taking back the operation at this position.
-    Undoing,
-    /// `on-refusal` or `on-failure`.
-    Handler(Block),
 }
 
 #[derive(Clone, Debug, PartialEq)]
@@ -402,15 +358,15 @@ impl Interpreter {
     fn advance<D: Door>(&mut self, id: RunId, door: &mut D, cx: &mut Context<'_>) {
         let program = Arc::clone(&self.program);
         let Some(run) = self.get_mut(id) else { return };
-        if run.position.phase == Phase::Undo && !next_undo(run, &program) {
-            enter_handler(run, &program);
+        if run.position.phase == Phase::Undo && !next_undo(&mut run.position, &program) {
+            enter_handler(&mut run.position, &program);
         }
         let end = match run.position.phase {
             Phase::Main => program.main.to,
             Phase::Handler(block) => block.to,
             Phase::Undo | Phase::Undoing => u16::MAX,
         };
-        let at = undo_or_self(run, &program, run.position.at);
+        let at = undo_or_self(&run.position, &program, run.position.at);
         match program.op(at) {
             Some(op) if run.position.at < end => {
                 if self.is_saved(id, op, cx) {
@@ -507,7 +463,7 @@ impl Interpreter {
                 }
             }
             _ => {
-                let at = self.get(id).map_or(0, |run| undo_or_self(run, program, run.position.at));
+                let at = self.get(id).map_or(0, |run| undo_or_self(&run.position, program, run.position.at));
                 self.request(id, at, 0, door, cx);
             }
         }
@@ -562,7 +518,7 @@ impl Interpreter {
         let program = Arc::clone(&self.program);
         let Some(run) = self.get_mut(id) else { return };
         let at = run.position.at;
-        let Some(op) = program.op(undo_or_self(run, &program, at)) else { return };
+        let Some(op) = program.op(undo_or_self(&run.position, &program, at)) else { return };
         let item = run.cargo.first().unwrap_or_default();
         cx.point(op.step, Point::After, item, run.execution.run);
         if outcome != Outcome::Ok {
@@ -630,7 +586,8 @@ impl Interpreter {
     fn request<D: Door>(&mut self, id: RunId, at: u16, index: u32, door: &mut D, cx: &mut Context<'_>) {
         let program = Arc::clone(&self.program);
         let (Some(run), Some(op)) = (self.get(id), program.op(at)) else { return };
-        let Some((route, part, message)) = request(run, op, index, door) else {
+        let asker = Asker { cargo: &run.cargo, execution: run.execution };
+        let Some((route, part, message)) = request(&asker, op, index, || door.lock(run.ticket)) else {
             self.answered(Waiting { run: id, op: at, item: index }, Outcome::Failed, None, cx);
             return;
         };
@@ -693,76 +650,6 @@ impl Interpreter {
     }
 }
 
-/// The undo that the operation stands for while the run takes back what was done.
-fn undo_or_self(run: &Run, program: &Program, at: u16) -> u16 {
-    match run.position.phase {
-        Phase::Undoing => program.op(at).and_then(|op| op.undo).unwrap_or(at),
-        _ => at,
-    }
-}
-
-/// Moves on to the next operation that is to be taken back, in reverse order. False if there is none.
-fn next_undo(run: &mut Run, program: &Program) -> bool {
-    let position = &mut run.position;
-    let passed = |op: u16| position.done >> op & 1 == 1;
-    let main = program.main;
-    if (main.from..main.to).any(|op| passed(op) && program.ops[usize::from(op)].pivot) {
-        return false;
-    }
-    let unknown = if program.undo_unknown { position.unknown } else { 0 };
-    let open = position.done | unknown;
-    let found = (main.from..main.to)
-        .rev()
-        .find(|op| open >> op & 1 == 1 && program.ops[usize::from(*op)].undo.is_some());
-    let Some(op) = found else { return false };
-    // Whatever comes of the undo, it is tried once in a run.
-    position.done &= !(1 << op);
-    position.unknown &= !(1 << op);
-    position.at = op;
-    position.phase = Phase::Undoing;
-    true
-}
-
-/// What comes after everything was taken back.
-fn enter_handler(run: &mut Run, program: &Program) {
-    let (first, second) = match run.position.outcome {
-        Outcome::Refused => (program.on_refusal, program.on_failure),
-        _ => (program.on_failure, program.on_refusal),
-    };
-    let block = first.or(second).unwrap_or(Block { from: program.main.to, to: program.main.to });
-    run.position.phase = Phase::Handler(block);
-    run.position.at = block.from;
-}
-
-fn note(position: &mut Position, op: u16, outcome: Outcome) {
-    match outcome {
-        Outcome::Ok => position.done |= 1 << op,
-        Outcome::Unknown => position.unknown |= 1 << op,
-        Outcome::Refused | Outcome::Failed => {}
-    }
-}
-
-/// Unknown counts as failed, and any failure outweighs a refusal: the run tried and gave up.
-fn worse(a: Outcome, b: Outcome) -> Outcome {
-    let rank = |outcome| match outcome {
-        Outcome::Ok => 0,
-        Outcome::Refused => 1,
-        Outcome::Failed => 2,
-        Outcome::Unknown => 3,
-    };
-    if rank(b) > rank(a) { b } else { a }
-}
-
-/// A `verify` is done only if the answer is the one that it needs.
-fn confirmed(op: &Op, outcome: Outcome, answer: Option<&Message>) -> Outcome {
-    let Verb::Control { up: Some(wanted), .. } = op.verb else { return outcome };
-    let state = match answer.map(|message| &message.body) {
-        Some(Body::ControlAnswer(control::Answer::State { up })) => *up,
-        _ => false, // whoever does not answer is not up
-    };
-    if state == wanted { Outcome::Ok } else { Outcome::Refused }
-}
-
 /// How long work takes while a fault slows its consumer down.
 fn slowed(span: Span, item: Item, cx: &mut Context<'_>) -> Span {
     let Some(strike) = cx.strike(Hook::SlowConsumer, 0, item, 0) else { return span };
@@ -782,83 +669,6 @@ fn slowed(span: Span, item: Item, cx: &mut Context<'_>) -> Span {
 
 fn token(id: RunId, kind: u64) -> u64 {
     SPACE << 56 | kind << KIND_SHIFT | u64::from(id.generation) << SLOT_BITS | u64::from(id.slot)
-}
-
-/// The cargo under the message type of the step.
-fn typed(cargo: &Cargo, kind: crate::ids::TypeId) -> Cargo {
-    match cargo {
-        cargo if kind.0 == 0 => cargo.clone(),
-        Cargo::None => Cargo::None,
-        Cargo::One(item) => Cargo::One(item.typed(kind)),
-        Cargo::Many(items) => Cargo::Many(Arc::new(items.iter().map(|item| item.typed(kind)).collect())),
-    }
-}
-
-/// The request of an operation: by which route, to which part, what. `None` if it cannot be made: the
-/// lock of the message is lost.
-fn request<D: Door>(run: &Run, op: &Op, index: u32, door: &D) -> Option<(u8, u16, Message)> {
-    let execution = run.execution;
-    let ask = |route: u8, part: u16, body: Body, cargo: Cargo| {
-        Some((route, part, Message::new(body).carrying(cargo)))
-    };
-    match &op.verb {
-        Verb::Call { route, part, once } => {
-            let item = run.cargo.items().get(index as usize).copied();
-            let key = item.and_then(|item| once.identity(item, execution));
-            let request = http::Request { part: *part, verb: http::Verb::Call, key, execution };
-            ask(*route, *part, Body::Request(request), item.map_or(Cargo::None, Cargo::One))
-        }
-        Verb::Publish { route, part, once, kind } => {
-            let cargo = typed(&run.cargo, *kind);
-            let key = cargo.first().and_then(|item| once.identity(item, execution));
-            let request = http::Request { part: *part, verb: http::Verb::Publish, key, execution };
-            ask(*route, *part, Body::Request(request), cargo)
-        }
-        Verb::Send { route, part, once, session, kind, ttl, delay } => {
-            let command = broker::Command::Send {
-                part: *part,
-                once: *once,
-                session: *session,
-                execution,
-                ttl: *ttl,
-                delay: *delay,
-            };
-            ask(*route, *part, Body::Broker(command), typed(&run.cargo, *kind))
-        }
-        Verb::Write { route, operations } => {
-            let command = store::Command::Write { operations: Arc::clone(operations), execution };
-            let part = operations.first().map_or(0, |operation| operation.part);
-            ask(*route, part, Body::Store(command), run.cargo.clone())
-        }
-        Verb::Read { route, part } => {
-            ask(*route, *part, Body::Store(store::Command::Read { part: *part }), run.cargo.clone())
-        }
-        Verb::Transact { route, sends, settle } => {
-            let mut operations: Vec<TransactionStep> = sends
-                .iter()
-                .map(|send| TransactionStep::Send {
-                    part: send.part,
-                    once: send.once,
-                    session: send.session,
-                    kind: send.kind,
-                })
-                .collect();
-            if let Some(how) = settle {
-                let (link, lock) = door.lock(run.ticket)?;
-                operations.push(TransactionStep::Settle { link, lock, how: *how });
-            }
-            let part = sends.first().map_or(0, |send| send.part);
-            let command = broker::Command::Transact { operations: Arc::new(operations), execution };
-            ask(*route, part, Body::Broker(command), run.cargo.clone())
-        }
-        Verb::Control { route, command, .. } => ask(*route, 0, Body::Control(*command), Cargo::None),
-        Verb::Work(_)
-        | Verb::Wait(_)
-        | Verb::Together(_)
-        | Verb::Reply(_)
-        | Verb::Settle(_)
-        | Verb::Checkpoint => None,
-    }
 }
 
 /// A trigger that nobody talks to.

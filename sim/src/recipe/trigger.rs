@@ -5,7 +5,7 @@ use crate::message::broker::Settlement;
 use crate::node::Context;
 use crate::observe::Outcome;
 use crate::plan::{Plan, PlanError, Protocol};
-use crate::recipe::run::{Ending, RunId};
+use crate::recipe::position::{Ending, RunId};
 use crate::time::{Span, Time};
 
 /// A trigger, resolved.
