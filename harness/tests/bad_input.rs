@@ -414,6 +414,10 @@ fn numbers_without_measure() {
     small_with("size: 2KB", "size: 99999999999999999999GB", "99999999999999999999GB", &["too large"]);
     small_with("keys: 100", "keys: 18446744073709551616", "18446744073709551616", &["too large"]);
     small_with("zones: 3", "zones: 9999", "9999", &["from 0 to 255"]);
+    small_with("zones: 3", "zones: 0", "0", &["without a zone"]);
+    small_with("keys: 100", "keys: 0", "0", &["from 1 to 10000000"]);
+    small_with("keys: 100", "keys: 4000000000", "4000000000", &["from 1 to 10000000"]);
+    small_with("keys: 100", "keys: 100, skew: -1", "-1", &["from 0 (uniform) to 10"]);
     let many = "trigger: http\n    replicas: 4000000000";
     small_with("trigger: http", many, "4000000000", &["too many", "at most 1000"]);
     small_with("trigger: http", "trigger: http\n    replicas: 0", "0", &["leaves no instance"]);

@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::client::Policy;
 use crate::faults::FaultKind;
+use crate::plan::PlanError;
 use crate::services::NodeKind;
 use crate::time::Span;
 use crate::units::Bytes;
@@ -28,6 +29,30 @@ pub struct Blueprint {
     /// What goes wrong.
     #[serde(default)]
     pub faults: IndexMap<String, FaultKind>,
+}
+
+/// A share is worked out for every key of a flow.
+const MOST_KEYS: u32 = 10_000_000;
+
+impl Blueprint {
+    /// What is outside its bounds in the sections that have no code of their own.
+    pub(crate) fn odd_numbers(&self) -> Vec<PlanError> {
+        let zoneless = self.sites.iter().filter(|(_, site)| site.zones == 0).map(|(name, _)| {
+            PlanError::at(&["sites", name, "zones"], "without a zone nothing can run there")
+                .help("a site without availability zones has one: `zones: 1`")
+        });
+        let keys = self.flows.iter().filter(|(_, flow)| !(1..=MOST_KEYS).contains(&flow.keys));
+        let keys = keys.map(|(name, flow)| {
+            let message = format!("{} is no number of keys: from 1 to {MOST_KEYS}", flow.keys);
+            PlanError::at(&["flows", name, "keys"], message)
+        });
+        let skew = self.flows.iter().filter(|(_, flow)| !(0.0..=10.0).contains(&flow.skew));
+        let skew = skew.map(|(name, flow)| {
+            let message = format!("{} is no exponent of a Zipf law: from 0 (uniform) to 10", flow.skew);
+            PlanError::at(&["flows", name, "skew"], message)
+        });
+        zoneless.chain(keys).chain(skew).collect()
+    }
 }
 
 /// The length of a run. Instants in a scenario count from the end of the warm-up.
@@ -54,7 +79,7 @@ impl Default for Timetable {
 pub struct Site {
     /// What kind of site. Default: a region.
     pub kind: SiteKind,
-    /// How many availability zones it has. Default: 3 for a region.
+    /// How many availability zones it has, at least 1. Default: 3 for a region.
     pub zones: u8,
     /// Its paired region.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -86,9 +111,9 @@ pub enum SiteKind {
 pub struct Flow {
     /// What the key is called (`customer`), for contracts and people. Default: `key`.
     pub key: String,
-    /// How many different keys there are. Default: 1000.
+    /// How many different keys there are, from 1 to 10,000,000. Default: 1000.
     pub keys: u32,
-    /// How unevenly they are used: the exponent of a Zipf law; 0 is uniform (the default).
+    /// How unevenly they are used: the exponent of a Zipf law, from 0 to 10; 0 is uniform (the default).
     pub skew: f64,
     /// The size of one item on the wire and at rest. Default: 1KB.
     pub size: Bytes,

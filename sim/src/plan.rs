@@ -249,7 +249,7 @@ impl Plan {
         for (name, _) in &nodes {
             plan.nodes.push(NodeInfo { name: name.clone(), hash: name_hash(name), steps: Vec::new() });
         }
-        let mut errors = Vec::new();
+        let mut errors = plan.blueprint.odd_numbers();
         // Wholes before their parts, whatever the order in the file; a part of a part comes third.
         for depth in 0..3 {
             for (name, kind) in &nodes {
