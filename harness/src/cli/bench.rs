@@ -235,8 +235,8 @@ impl Referee for Judged {
         let refused = || "the shipped scenario cannot be read".to_owned();
         let loaded = load("order-flow", &sets).map_err(|_| refused())?;
         let resolved = loaded.resolve(None).map_err(|_| refused())?;
-        let cancel = AtomicBool::new(false);
-        let how = Plural { seeds: 0..seeds, jobs, stories: 0, progress: &|_| {}, cancel: &cancel };
+        let cancel = Arc::new(AtomicBool::new(false));
+        let how = Plural { seeds: 0..seeds, jobs, ..Plural::new(&cancel) };
         let watch = Stopwatch::start();
         let results = sweep(&resolved.plan, &resolved.rules, &how).map_err(|error| error.to_string())?;
         Ok(Figure {
