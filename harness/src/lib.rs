@@ -1,6 +1,8 @@
 //! The referee: reads a scenario, runs it, judges it.
 
 pub mod cli;
+mod ending;
+pub mod engine;
 pub mod judges;
 pub mod run;
 pub mod scenario;

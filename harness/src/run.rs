@@ -5,21 +5,17 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use beaufort_reports::{SeedResult, Verdict};
 use beaufort_sim::kernel::World;
-use beaufort_sim::observe::{Held, Sink};
+use beaufort_sim::observe::Sink;
 use beaufort_sim::plan::{Plan, PlanError};
-use beaufort_sim::time::{Span, Time};
+use beaufort_sim::time::Time;
 
+use crate::ending::Ending;
+use crate::engine::Engine;
 use crate::judges::story::{Recorder, tell};
 use crate::judges::{End, Judges, Rules};
 use crate::stopwatch::Stopwatch;
 
-/// So long nothing must be booked before a world without pending work is taken to rest: longer than the
-/// polls of tables and feeds.
-const QUIET: Span = Span::mins(2);
-/// So long copies that do not rest may lie without any booking before they are stuck: longer than every
-/// period of upkeep (locks, leases, polls, probes).
-const UPKEEP: Span = Span::mins(15);
-/// How often a run looks whether it is cancelled or at rest, in steps; a power of two.
+/// How often a run looks whether it is cancelled, in steps; a power of two.
 const LOOK: u64 = 256;
 
 /// How a seed is run.
@@ -30,12 +26,14 @@ pub struct Options<'a> {
     /// Of each contract so many violations are listed. Default: 20.
     pub listed: usize,
     /// Set from outside to stop early.
-    pub cancel: Option<&'a AtomicBool>,
+    pub cancel: Option<&'a Arc<AtomicBool>>,
+    /// On what it runs. Default: the native engine.
+    pub engine: Engine,
 }
 
 impl Default for Options<'_> {
     fn default() -> Self {
-        Options { stories: 3, listed: 20, cancel: None }
+        Options { stories: 3, listed: 20, cancel: None, engine: Engine::Native }
     }
 }
 
@@ -54,12 +52,15 @@ pub enum RunError {
     /// It was stopped from outside.
     #[error("interrupted")]
     Cancelled,
+    /// The engine cannot run it.
+    #[error("{0}")]
+    Refused(String),
 }
 
 /// Runs one seed and judges it.
 ///
 /// # Errors
-/// If the world cannot be built, or if it was cancelled.
+/// If the world cannot be built, if the engine cannot run it, or if it was cancelled.
 pub fn run(
     plan: &Arc<Plan>,
     rules: &Arc<Rules>,
@@ -68,7 +69,11 @@ pub fn run(
 ) -> Result<SeedResult, RunError> {
     let watch = Stopwatch::start();
     let world = World::new(Arc::clone(plan), seed).map_err(RunError::Build)?;
-    let (mut result, until) = conclude(world, Judges::new(plan, rules), options)?;
+    let judges = Judges::new(plan, rules);
+    let (mut result, until) = match options.engine {
+        Engine::Native => conclude(world, judges, options)?,
+        engine => return Err(not_here(engine)),
+    };
     result.seed = seed;
     result.wall_seconds = watch.seconds();
     if options.stories > 0 && result.verdict == Verdict::Fail {
@@ -77,8 +82,12 @@ pub fn run(
     Ok(result)
 }
 
-/// Runs a world with its judges on to its end, from wherever it is, and judges it; also returns when it
-/// ended. The result names no seed, tells no stories and took no time.
+fn not_here(engine: Engine) -> RunError {
+    RunError::Refused(format!("the engine {engine} is not part of this build"))
+}
+
+/// Runs a world with its judges on to its end on the native engine, from wherever it is, and judges it;
+/// also returns when it ended. The result names no seed, tells no stories and took no time.
 ///
 /// # Errors
 /// If it was cancelled.
@@ -88,7 +97,12 @@ pub fn conclude(
     options: &Options<'_>,
 ) -> Result<(SeedResult, Time), RunError> {
     let end = drive(&mut world, &mut judges, options)?;
-    let mut result = judges.finish(&end, |out| world.inventory(out));
+    Ok((judged(&world, &mut judges, &end, options), end.at))
+}
+
+/// What a run comes to that ended so.
+fn judged(world: &World, judges: &mut Judges, end: &End, options: &Options<'_>) -> SeedResult {
+    let mut result = judges.finish(end, |out| world.inventory(out));
     result.digest = world.digest().to_string();
     result.events = world.events();
     let offered = result.offered();
@@ -96,61 +110,26 @@ pub fn conclude(
     for contract in &mut result.contracts {
         contract.violations.truncate(options.listed);
     }
-    Ok((result, end.at))
+    result
 }
 
 /// Steps the world to its end.
 fn drive(world: &mut World, judges: &mut Judges, options: &Options<'_>) -> Result<End, RunError> {
-    let (ends, deadline) = (world.plan().ends(), world.plan().deadline());
+    let mut ending = Ending::new(world.plan());
     let mut steps = 0u64;
-    // A walk over the inventory is dear: once for each standstill.
-    let mut walked = None;
     loop {
         match world.next_at() {
-            None => return Ok(end(world, true, world.now().max(ends))),
-            Some(next) if next > deadline => {
-                let quiescent = world.pending_work() == 0;
-                return Ok(end(world, quiescent, deadline));
-            }
+            None => return Ok(ending.nothing_left(world)),
+            Some(next) if ending.is_past(next) => return Ok(ending.at_deadline(world)),
             Some(_) => world.step(judges),
         };
         steps += 1;
         if steps.is_multiple_of(LOOK) && options.cancelled() {
             return Err(RunError::Cancelled);
         }
-        let now = world.now();
-        if now < ends || now < judges.last_booking() + QUIET || !world.active_faults().is_empty() {
-            continue;
+        if let Some(end) = ending.look(world, judges, world.now()) {
+            return Ok(end);
         }
-        if world.pending_work() > 0 {
-            continue;
-        }
-        if walked != Some(judges.last_booking()) {
-            walked = Some(judges.last_booking());
-            if at_rest(world) {
-                return Ok(end(world, true, now));
-            }
-        }
-        if now >= judges.last_booking() + UPKEEP {
-            return Ok(end(world, true, now));
-        }
-    }
-}
-
-fn at_rest(world: &World) -> bool {
-    let mut rest = true;
-    world.inventory(&mut |held: Held| rest &= held.rest);
-    rest
-}
-
-fn end(world: &World, quiescent: bool, at: Time) -> End {
-    End {
-        at,
-        quiescent,
-        pending: world.pending_work(),
-        next: None,
-        links: Some(world.links()),
-        faults: world.fault_counts().map(|count| [count.armed, count.fired]).collect(),
     }
 }
 
@@ -168,10 +147,11 @@ fn explain(
     Ok(())
 }
 
-/// Runs a seed again up to an instant, for another sink: to record, to export, to look closer.
+/// Runs a seed again up to an instant, on the same engine, for another sink: to record, to export, to look
+/// closer.
 ///
 /// # Errors
-/// If the world cannot be built, or if it was cancelled.
+/// If the world cannot be built, if the engine cannot run it, or if it was cancelled.
 pub fn replay(
     plan: &Arc<Plan>,
     seed: u64,
@@ -179,6 +159,9 @@ pub fn replay(
     options: &Options<'_>,
     sink: &mut impl Sink,
 ) -> Result<World, RunError> {
+    if options.engine != Engine::Native {
+        return Err(not_here(options.engine));
+    }
     let mut world = World::new(Arc::clone(plan), seed).map_err(RunError::Build)?;
     let mut steps = 0u64;
     while world.next_at().is_some_and(|next| next <= until) {
@@ -220,9 +203,10 @@ mod tests {
     #[test]
     fn a_shipped_scenario_is_judged_the_same_alone_and_in_a_sweep() {
         let (plan, rules) = short();
-        let alone = run(&plan, &rules, 1, &Options { stories: 0, listed: 5, cancel: None }).expect("runs");
-        let cancel = AtomicBool::new(false);
-        let how = Plural { seeds: 0..3, jobs: 2, stories: 0, progress: &|_| {}, cancel: &cancel };
+        let alone =
+            run(&plan, &rules, 1, &Options { stories: 0, listed: 5, ..Options::default() }).expect("runs");
+        let cancel = Arc::default();
+        let how = Plural { seeds: 0..3, jobs: 2, ..Plural::new(&cancel) };
         let all = sweep(&plan, &rules, &how).expect("runs");
         assert_eq!(all.iter().map(|result| result.seed).collect::<Vec<_>>(), [0, 1, 2]);
         let bare =
@@ -239,7 +223,7 @@ mod tests {
     #[test]
     fn a_cancelled_run_says_so() {
         let (plan, rules) = short();
-        let cancel = AtomicBool::new(true);
+        let cancel = Arc::new(AtomicBool::new(true));
         let options = Options { cancel: Some(&cancel), ..Options::default() };
         assert!(matches!(run(&plan, &rules, 1, &options), Err(RunError::Cancelled)));
     }

@@ -9,6 +9,7 @@ use beaufort_reports::{Results, SCHEMA, SeedResult, Verdict};
 use beaufort_sim::plan::Plan;
 use rayon::prelude::*;
 
+use crate::engine::Engine;
 use crate::judges::Rules;
 use crate::run::{Options, RunError, run};
 
@@ -26,20 +27,33 @@ pub struct Plural<'a> {
     /// Called for every seed that finished, from any thread.
     pub progress: &'a (dyn Fn(&SeedResult) + Sync),
     /// Set from outside to stop early: seeds under way are given up, finished ones are reported.
-    pub cancel: &'a AtomicBool,
+    pub cancel: &'a Arc<AtomicBool>,
+    /// On what the seeds run.
+    pub engine: Engine,
+}
+
+impl<'a> Plural<'a> {
+    /// Seed 1 on the native engine, as many at once as there are cores, without stories.
+    #[must_use]
+    pub fn new(cancel: &'a Arc<AtomicBool>) -> Plural<'a> {
+        Plural { seeds: 1..2, jobs: 0, stories: 0, progress: &|_| {}, cancel, engine: Engine::Native }
+    }
+
+    fn options(&self, stories: usize) -> Options<'a> {
+        Options { stories, listed: LISTED, cancel: Some(self.cancel), engine: self.engine }
+    }
 }
 
 /// Runs the seeds and returns the results of those that finished, ascending.
 ///
 /// # Errors
-/// If the world cannot be built.
+/// If the world cannot be built, or the engine cannot run it.
 pub fn sweep(plan: &Arc<Plan>, rules: &Arc<Rules>, how: &Plural<'_>) -> Result<Vec<SeedResult>, RunError> {
     let one = |seed: u64| -> Result<Option<SeedResult>, RunError> {
         if how.cancel.load(Ordering::Relaxed) {
             return Ok(None);
         }
-        let options = Options { stories: 0, listed: LISTED, cancel: Some(how.cancel) };
-        match run(plan, rules, seed, &options) {
+        match run(plan, rules, seed, &how.options(0)) {
             Ok(result) => {
                 (how.progress)(&result);
                 Ok(Some(result))
@@ -65,8 +79,7 @@ pub fn sweep(plan: &Arc<Plan>, rules: &Arc<Rules>, how: &Plural<'_>) -> Result<V
         && !how.cancel.load(Ordering::Relaxed)
         && let Some(failed) = results.iter_mut().find(|result| result.verdict == Verdict::Fail)
     {
-        let options = Options { stories: how.stories, listed: LISTED, cancel: Some(how.cancel) };
-        match run(plan, rules, failed.seed, &options) {
+        match run(plan, rules, failed.seed, &how.options(how.stories)) {
             Ok(told) => *failed = SeedResult { wall_seconds: failed.wall_seconds, ..told },
             Err(RunError::Cancelled) => {}
             Err(error) => return Err(error),
@@ -86,6 +99,8 @@ pub struct Subject {
     pub hash: String,
     /// How the scenario is named on a command line.
     pub path: String,
+    /// On what it ran.
+    pub engine: Engine,
     /// How many seeds were asked for.
     pub seeds: u64,
 }
@@ -102,6 +117,7 @@ pub fn document(subject: &Subject, seeds: Vec<SeedResult>) -> Results {
         variant: subject.variant.clone(),
         scenario_hash: subject.hash.clone(),
         path: subject.path.clone(),
+        engine: subject.engine.to_string(),
         verdict,
         cause,
         seeds_asked: subject.seeds,

@@ -5,7 +5,7 @@ pub mod text;
 pub mod verdict;
 
 pub use results::{
-    Achieved, BookError, ContractResult, Fates, FaultResult, FlowRow, Ledger, ObjectiveResult, PlaceRow,
-    ReadError, Recovery, Results, SCHEMA, SeedResult, SendRow, Step, Violation,
+    Achieved, BookError, ContractResult, Fates, FaultResult, FlowRow, Lateness, Ledger, NATIVE,
+    ObjectiveResult, PlaceRow, ReadError, Recovery, Results, SCHEMA, SeedResult, SendRow, Step, Violation,
 };
 pub use verdict::Verdict;

@@ -7,11 +7,20 @@ use serde::{Deserialize, Serialize};
 
 use crate::verdict::Verdict;
 
-/// The version of the document that this build writes and reads.
+/// The version of the document that this build writes and reads. It changes when a field goes, or means
+/// something else; not when one is added that older documents can do without: `engine` and `lateness` are
+/// such fields, and a document without them is of the native engine.
 pub const SCHEMA: u32 = 1;
 
+/// The engine of a document that names none.
+pub const NATIVE: &str = "native";
+
+fn native() -> String {
+    NATIVE.to_owned()
+}
+
 /// The results of one variant of a scenario, over one or more seeds.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Results {
     /// The version of this document.
     pub schema: u32,
@@ -28,6 +37,10 @@ pub struct Results {
     /// How the scenario is named on a command line; for the replay command.
     #[serde(default)]
     pub path: String,
+    /// On which engine it ran: `native`, `turmoil` or `madsim`. Default, and in documents of before there
+    /// were others: `native`.
+    #[serde(default = "native")]
+    pub engine: String,
     /// The worst of all seeds.
     pub verdict: Verdict,
     /// One sentence about why.
@@ -40,12 +53,30 @@ pub struct Results {
     pub seeds: Vec<SeedResult>,
 }
 
+impl Default for Results {
+    fn default() -> Results {
+        Results {
+            schema: 0,
+            tool: String::new(),
+            scenario: String::new(),
+            variant: String::new(),
+            scenario_hash: String::new(),
+            path: String::new(),
+            engine: native(),
+            verdict: Verdict::default(),
+            cause: String::new(),
+            seeds_asked: 0,
+            seeds: Vec::new(),
+        }
+    }
+}
+
 /// What one seed gave.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct SeedResult {
     /// The seed.
     pub seed: u64,
-    /// The digest of all its events; the same seed gives the same digest everywhere.
+    /// The digest of all its events; the same seed gives the same digest everywhere, on the same engine.
     pub digest: String,
     /// Its verdict.
     pub verdict: Verdict,
@@ -67,6 +98,10 @@ pub struct SeedResult {
     pub simulated_seconds: f64,
     /// How long that took. Not compared: it differs from run to run.
     pub wall_seconds: f64,
+    /// How late inputs were, on an engine that hosts the processes. None: on the native engine nothing is
+    /// ever late.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub lateness: Option<Lateness>,
     /// The books.
     pub ledger: Ledger,
     /// The contracts, in file order.
@@ -75,6 +110,30 @@ pub struct SeedResult {
     pub objectives: Vec<ObjectiveResult>,
     /// The faults, in file order.
     pub faults: Vec<FaultResult>,
+}
+
+/// How late inputs were handled on an engine that hosts the processes: after the instant at which they were
+/// due. By this much the run may differ from a native one. Times are seconds, quantiles over all inputs.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Lateness {
+    /// Inputs that were handled.
+    pub inputs: u64,
+    /// How many of them late.
+    pub late: u64,
+    /// The median.
+    pub p50: f64,
+    /// The 99th percentile.
+    pub p99: f64,
+    /// The latest.
+    pub max: f64,
+}
+
+impl Lateness {
+    /// The share of the inputs that were late.
+    #[must_use]
+    pub fn share(&self) -> f64 {
+        if self.inputs > 0 { self.late as f64 / self.inputs as f64 } else { 0.0 }
+    }
 }
 
 /// An imbalance or an impossible combination in the books.
@@ -460,6 +519,22 @@ mod tests {
         let text = results.to_json().expect("prints");
         assert_eq!(Results::from_json(&text).expect("reads"), results);
         assert_ne!(results.comparable(), results);
+    }
+
+    #[test]
+    fn a_document_that_names_no_engine_is_of_the_native_one() {
+        let old = r#"{"schema":1,"scenario":"s","variant":"base","verdict":"pass","seeds":[]}"#;
+        assert_eq!(Results::from_json(old).expect("reads").engine, NATIVE);
+        assert_eq!(Results::default().engine, NATIVE);
+        let lateness = Some(Lateness { inputs: 40, late: 1, p99: 0.001, max: 0.002, ..Lateness::default() });
+        let seed = SeedResult { lateness, ..SeedResult::default() };
+        let hosted =
+            Results { schema: SCHEMA, engine: "turmoil".into(), seeds: vec![seed], ..Results::default() };
+        let read = Results::from_json(&hosted.to_json().expect("prints")).expect("reads");
+        assert_eq!(read, hosted);
+        assert_eq!(read.comparable().seeds[0].lateness, hosted.seeds[0].lateness);
+        assert_eq!(read.seeds[0].lateness.as_ref().map(Lateness::share), Some(0.025));
+        assert!(!Results::default().to_json().expect("prints").contains("lateness"));
     }
 
     #[test]

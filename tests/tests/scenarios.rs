@@ -5,8 +5,8 @@
 use std::fmt::Write as _;
 use std::num::NonZero;
 use std::ops::Range;
-use std::sync::Mutex;
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex};
 
 use beaufort_harness::judges::expect::{Expect, Expected};
 use beaufort_harness::run::{Options, run};
@@ -46,7 +46,7 @@ fn differences(loaded: &Loaded, name: &str, seed: u64) -> Vec<String> {
         Ok(None) => return Vec::new(),
         Err(wrong) => return vec![wrong],
     };
-    let options = Options { stories: 0, listed: 1, cancel: None };
+    let options = Options { stories: 0, listed: 1, ..Options::default() };
     match run(&resolved.plan, &resolved.rules, seed, &options) {
         Ok(result) => {
             let books = result.errors.iter().map(|e| format!("{} of {}: {}", e.book, e.subject, e.message));
@@ -107,9 +107,9 @@ fn soak(loaded: &Loaded, name: &str, seeds: Range<u64>) -> Vec<String> {
         Ok(None) => return Vec::new(),
         Err(wrong) => return vec![format!("{name}: {wrong}")],
     };
-    let cancel = AtomicBool::new(false);
+    let cancel = Arc::default();
     let count = seeds.end - seeds.start;
-    let how = Plural { seeds, jobs: 0, stories: 0, progress: &|_| {}, cancel: &cancel };
+    let how = Plural { seeds, ..Plural::new(&cancel) };
     let results = sweep(&resolved.plan, &resolved.rules, &how).expect("a world that can be built");
     let mut found: Vec<String> = Vec::new();
     for result in &results {

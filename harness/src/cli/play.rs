@@ -4,10 +4,13 @@ use std::ops::Range;
 use std::sync::Arc;
 
 use beaufort_reports::{Results, text};
+use clap::builder::{PossibleValuesParser, TypedValueParser};
 
+use super::Exit;
 use super::progress::Progress;
 use super::terminal::{Terminal, WIDTH};
 use super::verdict_lines::Subject;
+use crate::engine::Engine;
 use crate::run::RunError;
 use crate::scenario::resolve::Resolved;
 use crate::sweep::{self, Plural, document};
@@ -21,6 +24,13 @@ pub(super) struct Seeds {
     pub(super) jobs: Option<u16>,
     /// For so many violations their story is told.
     pub(super) stories: usize,
+    /// On what they run.
+    pub(super) engine: Engine,
+}
+
+/// The argument of `--engine`.
+pub(super) fn engines() -> impl TypedValueParser<Value = Engine> {
+    PossibleValuesParser::new(Engine::ALL.map(Engine::word)).try_map(|name| name.parse::<Engine>())
 }
 
 /// Draws the report for people.
@@ -32,13 +42,14 @@ pub(super) fn report(results: &Results, terminal: &mut Terminal<'_>) {
 /// Runs the seeds. If the user wants to stop, the document holds those that have finished.
 ///
 /// # Errors
-/// In words, if the world cannot be built after all; that is a defect, because it has been tried.
+/// The exit code, when the reason has been said: the engine cannot run it; or the world cannot be built
+/// after all, which is a defect, because it has been tried.
 pub(super) fn play(
     resolved: &Resolved,
     subject: &Subject,
     seeds: &Seeds,
     terminal: &mut Terminal<'_>,
-) -> Result<Results, String> {
+) -> Result<Results, Exit> {
     let cancel = Arc::clone(&terminal.interrupted);
     let asked = seeds.range.end - seeds.range.start;
     let progress = Progress::new(terminal, &subject.name(), asked);
@@ -48,19 +59,25 @@ pub(super) fn play(
         stories: seeds.stories,
         progress: &|_| progress.tick(),
         cancel: &cancel,
+        engine: seeds.engine,
     };
     let results = sweep::sweep(&resolved.plan, &resolved.rules, &how);
     progress.finish();
     let results = match results {
         Ok(results) => results,
         Err(RunError::Cancelled) => Vec::new(),
-        Err(error) => return Err(error.to_string()),
+        Err(RunError::Refused(refusal)) => {
+            terminal.say(&format!("error: {refusal}\n"));
+            return Err(Exit::BadInput);
+        }
+        Err(error) => return Err(terminal.defect(&error.to_string())),
     };
     let about = sweep::Subject {
         scenario: resolved.scenario.scenario.clone(),
         variant: resolved.variant_name().to_owned(),
         hash: resolved.hash(),
         path: subject.named(),
+        engine: seeds.engine,
         seeds: asked,
     };
     Ok(document(&about, results))

@@ -5,10 +5,11 @@ use std::path::PathBuf;
 use clap::Args;
 
 use super::documents::{self, Written};
-use super::play::{Seeds, play, report};
+use super::play::{Seeds, engines, play, report};
 use super::prepare::{prepare, warn};
 use super::verdict_lines::{Subject, lines};
 use super::{Exit, Terminal};
+use crate::engine::Engine;
 use crate::scenario::load::load;
 use crate::scenario::resolve::Resolved;
 
@@ -17,6 +18,7 @@ Examples:
   beaufort run order-flow
   beaufort run order-flow --variant ack-first --seed 7
   beaufort run mine.yaml --set nodes.payments.lock=5s --json > result.json
+  beaufort run order-flow --engine turmoil    a second opinion, much slower
 
 The report goes to standard error, the verdict (with --json: the results
 document) to standard output. The same seed gives the same run, everywhere.";
@@ -40,6 +42,9 @@ pub(super) struct Run {
     /// Change a value, as a variant does; may be given several times
     #[arg(long = "set", value_name = "PATH=VALUE")]
     sets: Vec<String>,
+    /// On what it runs: the native kernel, or a second opinion
+    #[arg(long, value_name = "ENGINE", default_value_t, value_parser = engines())]
+    engine: Engine,
     /// Print the results document instead of the verdict
     #[arg(long)]
     json: bool,
@@ -75,11 +80,13 @@ impl Run {
             scenario: self.scenario.clone(),
             variant: resolved.variant.as_ref().map(|chosen| chosen.name.clone()),
             sets: self.sets.clone(),
+            engine: self.engine,
         };
-        let seeds = Seeds { range: self.seed..self.seed + 1, jobs: Some(1), stories: STORIES };
+        let seeds =
+            Seeds { range: self.seed..self.seed + 1, jobs: Some(1), stories: STORIES, engine: self.engine };
         let results = match play(resolved, &subject, &seeds, terminal) {
             Ok(results) => results,
-            Err(wrong) => return terminal.defect(&wrong),
+            Err(exit) => return exit,
         };
         if results.seeds.is_empty() {
             terminal.say("interrupted\n");

@@ -6,11 +6,12 @@ use beaufort_reports::{Results, Verdict};
 use clap::Args;
 
 use super::documents::{self, Written};
-use super::play::{Seeds, play, report};
+use super::play::{Seeds, engines, play, report};
 use super::prepare::{Prepared, prepare, warn};
 use super::terminal::wrapped;
 use super::verdict_lines::{Subject, lines};
 use super::{Exit, Terminal};
+use crate::engine::Engine;
 use crate::judges::expect::{Expect, Expected};
 use crate::scenario::load::{Loaded, load};
 use crate::scenario::resolve::BASE;
@@ -52,6 +53,9 @@ pub(super) struct Sweep {
     /// Change a value, as a variant does; may be given several times
     #[arg(long = "set", value_name = "PATH=VALUE")]
     sets: Vec<String>,
+    /// On what it runs: the native kernel, or a second opinion
+    #[arg(long, value_name = "ENGINE", default_value_t, value_parser = engines())]
+    engine: Engine,
     /// Print the results documents instead of the verdicts
     #[arg(long)]
     json: bool,
@@ -163,6 +167,7 @@ impl Sweep {
             scenario: self.scenario.clone(),
             variant: prepared.variant.clone(),
             sets: self.sets.clone(),
+            engine: self.engine,
         };
         let Some(resolved) = &prepared.resolved else {
             tally.as_expected += 1;
@@ -170,11 +175,9 @@ impl Sweep {
             return Ok(());
         };
         let end = self.from.saturating_add(self.seeds);
-        let seeds = Seeds { range: self.from..end, jobs: self.jobs, stories: usize::from(!self.expect) };
-        let results = match play(resolved, &subject, &seeds, terminal) {
-            Ok(results) => results,
-            Err(wrong) => return Err(terminal.defect(&wrong)),
-        };
+        let stories = usize::from(!self.expect);
+        let seeds = Seeds { range: self.from..end, jobs: self.jobs, stories, engine: self.engine };
+        let results = play(resolved, &subject, &seeds, terminal)?;
         match &prepared.expect {
             _ if results.seeds.is_empty() => {}
             Some(expect) if self.expect => compare(expect, &results, &subject, tally),

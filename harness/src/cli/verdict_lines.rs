@@ -2,6 +2,8 @@
 
 use beaufort_reports::{Results, SeedResult, Verdict};
 
+use crate::engine::Engine;
+
 /// How a command line names this again: scenario, variant and changes.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Subject {
@@ -11,6 +13,8 @@ pub(super) struct Subject {
     pub(super) variant: Option<String>,
     /// The changes.
     pub(super) sets: Vec<String>,
+    /// On what it runs.
+    pub(super) engine: Engine,
 }
 
 impl Subject {
@@ -34,7 +38,11 @@ impl Subject {
     /// The command that gives the same run again.
     pub(super) fn replay(&self, seed: u64) -> String {
         let variant = self.variant.as_ref().map_or(String::new(), |variant| format!(" --variant {variant}"));
-        format!("beaufort run {}{variant} --seed {seed}", self.named())
+        let engine = match self.engine {
+            Engine::Native => String::new(),
+            engine => format!(" --engine {engine}"),
+        };
+        format!("beaufort run {}{variant} --seed {seed}{engine}", self.named())
     }
 }
 
@@ -130,6 +138,7 @@ mod tests {
             scenario: "my design.yaml".into(),
             variant: Some("ack-first".into()),
             sets: vec!["nodes.a.lock=5s".into(), "nodes.a.types=[x, y]".into()],
+            engine: Engine::Native,
         }
     }
 
@@ -173,5 +182,7 @@ fail: my design.yaml/ack-first, 3 seeds: 2 fail, 1 pass
   replay: beaufort run 'my design.yaml' --set nodes.a.lock=5s --set 'nodes.a.types=[x, y]' --variant ack-first --seed 2
 ";
         assert_eq!(lines(&results, &subject()), expected);
+        let hosted = Subject { engine: Engine::Turmoil, ..subject() };
+        assert_eq!(lines(&results, &hosted), expected.replace("--seed 2", "--seed 2 --engine turmoil"));
     }
 }

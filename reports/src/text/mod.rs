@@ -11,7 +11,7 @@ mod words;
 #[cfg(test)]
 mod tests;
 
-use crate::results::Results;
+use crate::results::{NATIVE, Results};
 use page::Page;
 
 pub use words::{clock, grouped};
@@ -54,5 +54,11 @@ pub fn replay_command(results: &Results, seed: u64) -> String {
         "" | "base" => String::new(),
         variant => format!(" --variant {variant}"),
     };
-    format!("beaufort run {path}{variant} --seed {seed}")
+    let engine = engine(results).map_or(String::new(), |engine| format!(" --engine {engine}"));
+    format!("beaufort run {path}{variant} --seed {seed}{engine}")
+}
+
+/// The engine, if it is another than the native one.
+fn engine(results: &Results) -> Option<&str> {
+    Some(results.engine.as_str()).filter(|engine| !engine.is_empty() && *engine != NATIVE)
 }

@@ -1,10 +1,10 @@
 //! One run: its verdict first, then each table, the story of a violation, and how to see it again.
 
 use super::page::{Ink, Page, ink, mark};
-use super::replay_command;
 use super::table::{Cell, Column, Row, plain};
-use super::words::{clock, counted, fates, grouped, rate, reasons, recovery, room};
-use crate::results::{ContractResult, Recovery, Results, SeedResult, Violation};
+use super::words::{clock, counted, fates, grouped, late, rate, reasons, recovery, room};
+use super::{engine, replay_command};
+use crate::results::{ContractResult, Lateness, Recovery, Results, SeedResult, Violation};
 use crate::verdict::Verdict;
 
 /// So many items are named that violate a contract.
@@ -21,6 +21,7 @@ impl Page {
             [one] => format!("seed {}", one.seed),
             many => format!("{} of {} seeds", many.len(), results.seeds_asked.max(many.len() as u64)),
         };
+        let seeds = seeds + &engine(results).map_or(String::new(), |engine| format!(", on {engine}"));
         let head =
             format!("{}  {}{variant}  ({seeds})", self.paint(&word, ink(results.verdict)), results.scenario);
         self.line(&head);
@@ -285,9 +286,23 @@ impl Page {
         self.line(&replay);
     }
 
+    /// How far the engine was from the instants at which things were due.
+    pub(super) fn lateness<'a>(
+        &mut self,
+        results: &Results,
+        seeds: impl Iterator<Item = &'a Lateness> + Clone,
+    ) {
+        if let Some(engine) = engine(results)
+            && let Some(text) = late(engine, seeds)
+        {
+            self.hanging(&text, 0, 8, Some(Ink::Faint));
+        }
+    }
+
     fn footer(&mut self, results: &Results, seed: &SeedResult) {
         self.replay(results, seed.seed);
         self.hanging(&format!("Digest: {}", seed.digest), 0, 8, Some(Ink::Faint));
+        self.lateness(results, seed.lateness.iter());
         if self.style.speed {
             let text = format!(
                 "Speed: {} simulated in {:.2} s; {} events, {}/s, {:.1} an item",

@@ -20,6 +20,10 @@ impl Page {
             self.stories(seed);
             self.replay(results, seed.seed);
         }
+        if worst.is_none() && (self.style.speed || seeds.iter().any(|seed| seed.lateness.is_some())) {
+            self.line("");
+        }
+        self.lateness(results, seeds.iter().filter_map(|seed| seed.lateness.as_ref()));
         if self.style.speed {
             let events: u64 = seeds.iter().map(|seed| seed.events).sum();
             let wall: f64 = seeds.iter().map(|seed| seed.wall_seconds).sum();
@@ -30,9 +34,6 @@ impl Page {
                 grouped(events),
                 grouped(rate(events, wall)),
             );
-            if worst.is_none() {
-                self.line("");
-            }
             self.hanging(&text, 0, 7, Some(Ink::Faint));
         }
     }

@@ -1,7 +1,7 @@
 //! What people read, drawn from fixed documents.
 
 use super::*;
-use crate::results::{BookError, ContractResult, Fates, Recovery, SeedResult, Violation};
+use crate::results::{BookError, ContractResult, Fates, Lateness, Recovery, SeedResult, Violation};
 use crate::results::{FaultResult, FlowRow, ObjectiveResult, PlaceRow, Step};
 use crate::verdict::Verdict;
 
@@ -295,4 +295,23 @@ fn a_missed_availability_tells_the_way_of_the_first_item() {
     goal.margin = Some(-999.0);
     goal.examples = vec![item];
     insta::assert_snapshot!(render(&document("base", vec![seed]), QUIET));
+}
+
+#[test]
+fn another_engine_is_named_with_its_lateness_and_in_the_replay() {
+    let hosted = |seed: SeedResult, late: u64| SeedResult {
+        lateness: Some(Lateness { inputs: 1_204_113, late, p50: 0.0, p99: 0.0009, max: 0.001 }),
+        ..seed
+    };
+    let on = |results: Results| Results { engine: "turmoil".into(), ..results };
+    let run = on(document("ack-first", vec![hosted(failed_seed(3), 37_327)]));
+    let sweep = on(document("ack-first", vec![hosted(fine_seed(0), 0), hosted(failed_seed(1), 12)]));
+    let fine = on(document("base", vec![hosted(fine_seed(0), 0), hosted(fine_seed(1), 0)]));
+    let texts = [&run, &sweep, &fine].map(|results| render(results, QUIET));
+    for line in texts.iter().flat_map(|text| text.lines()) {
+        assert!(line.chars().count() <= 80 || line.starts_with("Replay: "), "{line}");
+    }
+    let told = |line: &&str| line.contains("turmoil");
+    let lines: Vec<&str> = texts.iter().flat_map(|text| text.lines().filter(told)).collect();
+    insta::assert_snapshot!(lines.join("\n"));
 }
