@@ -207,6 +207,7 @@ impl<R: Referee> Center<R> {
         if ticket.serial == serial && !ticket.landed {
             ticket.landed = true;
             let (at, to) = (ticket.at, ticket.to);
+            debug_assert_eq!(self.world.freight(slot), Some(&freight), "the wire form says all");
             self.world.unload(slot, freight);
             self.put(to, at, Task::Arrival(slot));
         }
