@@ -2,6 +2,7 @@
 
 mod carry;
 pub mod digest;
+mod poke;
 pub mod queue;
 pub mod slab;
 mod strike;
