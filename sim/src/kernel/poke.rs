@@ -8,6 +8,7 @@ use crate::kernel::world::{BuildError, World, build};
 use crate::node::Input;
 use crate::observe::Sink;
 use crate::plan::Plan;
+use crate::time::Time;
 
 impl World {
     /// Builds the world of this plan for somebody who lets the code of its guests run: gets a mailbox from
@@ -22,8 +23,9 @@ impl World {
     }
 
     /// Tells a process that somebody outside the world left something at its door. One that is paused
-    /// notices when it goes on; one that is down never does.
-    pub fn poke(&mut self, process: ProcessId, sink: &mut impl Sink) {
+    /// notices when it goes on; one that is down never does. `at`: now.
+    pub fn poke(&mut self, process: ProcessId, at: Time, sink: &mut dyn Sink) {
+        self.now = at;
         if self.shells[process.index()].is_alive() {
             self.give(process, Input::Poke, self.events, sink);
         }

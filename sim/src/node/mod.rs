@@ -19,6 +19,8 @@ pub use timers::{TimerId, Timers};
 use std::fmt;
 use std::sync::Arc;
 
+use serde::{Deserialize, Serialize};
+
 use crate::guest::Mailbox;
 use crate::ids::{ConnectionId, ProcessId};
 use crate::message::Message;
@@ -64,7 +66,7 @@ pub enum DiskError {
 }
 
 /// Why a connection closed.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub enum CloseReason {
     /// The peer's process died or refused, and its host said so.
     Reset,

@@ -45,7 +45,8 @@ pub(super) fn blueprint() -> Blueprint {
         max_delivery: 3,
         ..ServiceBusQueue::default()
     };
-    let psp = EndpointService { ops: vec!["charge".parse().expect("an operation")], ..EndpointService::default() };
+    let psp =
+        EndpointService { ops: vec!["charge".parse().expect("an operation")], ..EndpointService::default() };
     let nodes = [
         ("shoppers", NodeKind::Load(load)),
         ("bus", NodeKind::ServiceBus(ServiceBus::default())),
@@ -145,7 +146,7 @@ impl Driver {
                 }
                 if door.has_requests() && self.world.presence(id) == Presence::Alive {
                     idle = false;
-                    self.world.poke(id, &mut self.seen);
+                    self.world.poke(id, self.world.now(), &mut self.seen);
                     self.bury();
                 }
             }
