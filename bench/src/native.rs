@@ -286,7 +286,7 @@ impl Process for Member {
                 door.arrived = Some(Arrived { from, connection, message });
                 node.packet(packet, &mut door);
             }
-            Input::Disk(..) | Input::Closed { .. } => {}
+            Input::Disk(..) | Input::Closed { .. } | Input::Poke => {}
         }
     }
 

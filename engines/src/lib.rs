@@ -8,6 +8,7 @@
 
 mod center;
 pub mod engine;
+pub mod guest;
 pub mod host;
 pub mod lateness;
 #[cfg(madsim)]

@@ -5,6 +5,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use beaufort_engines::{Conditions, Engine};
 use beaufort_reports::{SeedResult, Verdict};
+use beaufort_sim::guest;
 use beaufort_sim::kernel::World;
 use beaufort_sim::observe::Sink;
 use beaufort_sim::plan::{Plan, PlanError};
@@ -77,7 +78,7 @@ pub fn run(
     options: &Options<'_>,
 ) -> Result<SeedResult, RunError> {
     let watch = Stopwatch::start();
-    let world = World::new(Arc::clone(plan), seed).map_err(RunError::Build)?;
+    let world = build(plan, seed, options.engine)?;
     let judges = Judges::new(plan, rules);
     let (mut result, until) = match options.engine {
         Engine::Native => conclude(world, judges, options)?,
@@ -89,6 +90,19 @@ pub fn run(
         explain(plan, seed, until, options, &mut result)?;
     }
     Ok(result)
+}
+
+/// Builds the world; the native engine refuses guests, whose code it cannot run.
+fn build(plan: &Arc<Plan>, seed: u64, engine: Engine) -> Result<World, RunError> {
+    if engine != Engine::Native {
+        return World::with_guests(Arc::clone(plan), seed).map_err(RunError::Build);
+    }
+    if let Some((node, _)) = guest::guests(plan).next() {
+        let refusal = guest::not_here(node);
+        let help = refusal.help.unwrap_or_default();
+        return Err(RunError::Refused(format!("{}\n{help}", refusal.message)));
+    }
+    World::new(Arc::clone(plan), seed).map_err(RunError::Build)
 }
 
 /// Runs a world with its judges on to its end on the native engine, from wherever it is, and judges it;
