@@ -110,7 +110,8 @@ impl Referee for Minutes {
 fn hearts(defect: Defect) -> World {
     let plan = everything().plan;
     let heart = |index| Heart { beats: 0, end: if index == 2 { defect } else { Defect::None } };
-    let processes = (0..plan.processes.len()).map(|index| Box::new(heart(index)) as Box<dyn Process>).collect();
+    let processes =
+        (0..plan.processes.len()).map(|index| Box::new(heart(index)) as Box<dyn Process>).collect();
     World::with_processes(plan, 1, processes).expect("is built")
 }
 
@@ -143,7 +144,8 @@ fn a_run_that_is_cancelled_ends() {
     for engine in engines() {
         let cancel = AtomicBool::new(true);
         let conditions = Conditions { cancel: Some(&cancel), ..Conditions::default() };
-        let outcome = host(engine, hearts(Defect::None), Minutes(u64::MAX / 1_000_000_000_000), 1, conditions);
+        let outcome =
+            host(engine, hearts(Defect::None), Minutes(u64::MAX / 1_000_000_000_000), 1, conditions);
         assert_eq!(outcome.map(|_| ()).expect_err("stops"), HostError::Cancelled);
     }
 }
