@@ -293,7 +293,7 @@ impl Process for Member {
                 let mut door = Door { cx, shape, over: *over, stream: *stream, effects, arrived };
                 node.packet(packet, &mut door);
             }
-            Input::Disk(..) | Input::Closed { .. } => {}
+            Input::Disk(..) | Input::Closed { .. } | Input::Poke => {}
         }
     }
 

@@ -2,7 +2,7 @@
 
 pub mod cli;
 mod ending;
-pub mod engine;
+mod hosting;
 pub mod judges;
 pub mod run;
 pub mod scenario;

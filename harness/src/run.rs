@@ -3,14 +3,16 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
+use beaufort_engines::{Conditions, Engine};
 use beaufort_reports::{SeedResult, Verdict};
+use beaufort_sim::guest;
 use beaufort_sim::kernel::World;
 use beaufort_sim::observe::Sink;
 use beaufort_sim::plan::{Plan, PlanError};
 use beaufort_sim::time::Time;
 
 use crate::ending::Ending;
-use crate::engine::Engine;
+use crate::hosting;
 use crate::judges::story::{Recorder, tell};
 use crate::judges::{End, Judges, Rules};
 use crate::stopwatch::Stopwatch;
@@ -29,11 +31,19 @@ pub struct Options<'a> {
     pub cancel: Option<&'a Arc<AtomicBool>>,
     /// On what it runs. Default: the native engine.
     pub engine: Engine,
+    /// How an engine that hosts the processes does it.
+    pub hosting: Conditions<'a>,
 }
 
 impl Default for Options<'_> {
     fn default() -> Self {
-        Options { stories: 3, listed: 20, cancel: None, engine: Engine::Native }
+        Options {
+            stories: 3,
+            listed: 20,
+            cancel: None,
+            engine: Engine::Native,
+            hosting: Conditions::default(),
+        }
     }
 }
 
@@ -68,11 +78,11 @@ pub fn run(
     options: &Options<'_>,
 ) -> Result<SeedResult, RunError> {
     let watch = Stopwatch::start();
-    let world = World::new(Arc::clone(plan), seed).map_err(RunError::Build)?;
+    let world = build(plan, seed, options.engine)?;
     let judges = Judges::new(plan, rules);
     let (mut result, until) = match options.engine {
         Engine::Native => conclude(world, judges, options)?,
-        engine => return Err(not_here(engine)),
+        Engine::Turmoil | Engine::Madsim => hosting::conclude(world, judges, seed, options)?,
     };
     result.seed = seed;
     result.wall_seconds = watch.seconds();
@@ -82,8 +92,17 @@ pub fn run(
     Ok(result)
 }
 
-fn not_here(engine: Engine) -> RunError {
-    RunError::Refused(format!("the engine {engine} is not part of this build"))
+/// Builds the world; the native engine refuses guests, whose code it cannot run.
+fn build(plan: &Arc<Plan>, seed: u64, engine: Engine) -> Result<World, RunError> {
+    if engine != Engine::Native {
+        return World::with_guests(Arc::clone(plan), seed).map_err(RunError::Build);
+    }
+    if let Some((node, _)) = guest::guests(plan).next() {
+        let refusal = guest::not_here(node);
+        let help = refusal.help.unwrap_or_default();
+        return Err(RunError::Refused(format!("{}\n{help}", refusal.message)));
+    }
+    World::new(Arc::clone(plan), seed).map_err(RunError::Build)
 }
 
 /// Runs a world with its judges on to its end on the native engine, from wherever it is, and judges it;
@@ -101,7 +120,7 @@ pub fn conclude(
 }
 
 /// What a run comes to that ended so.
-fn judged(world: &World, judges: &mut Judges, end: &End, options: &Options<'_>) -> SeedResult {
+pub(crate) fn judged(world: &World, judges: &mut Judges, end: &End, options: &Options<'_>) -> SeedResult {
     let mut result = judges.finish(end, |out| world.inventory(out));
     result.digest = world.digest().to_string();
     result.events = world.events();
@@ -141,8 +160,8 @@ fn explain(
     options: &Options<'_>,
     result: &mut SeedResult,
 ) -> Result<(), RunError> {
-    let mut recorder = Recorder::new(plan, result, options.stories);
-    replay(plan, seed, until, options, &mut recorder)?;
+    let recorder = Recorder::new(plan, result, options.stories);
+    let (_, recorder) = replay(plan, seed, until, options, recorder)?;
     tell(plan, &recorder, result);
     Ok(())
 }
@@ -152,26 +171,26 @@ fn explain(
 ///
 /// # Errors
 /// If the world cannot be built, if the engine cannot run it, or if it was cancelled.
-pub fn replay(
+pub fn replay<S: Sink + Send + 'static>(
     plan: &Arc<Plan>,
     seed: u64,
     until: Time,
     options: &Options<'_>,
-    sink: &mut impl Sink,
-) -> Result<World, RunError> {
+    mut sink: S,
+) -> Result<(World, S), RunError> {
     if options.engine != Engine::Native {
-        return Err(not_here(options.engine));
+        return hosting::replay(plan, seed, until, options, sink);
     }
     let mut world = World::new(Arc::clone(plan), seed).map_err(RunError::Build)?;
     let mut steps = 0u64;
     while world.next_at().is_some_and(|next| next <= until) {
-        world.step(sink);
+        world.step(&mut sink);
         steps += 1;
         if steps.is_multiple_of(LOOK) && options.cancelled() {
             return Err(RunError::Cancelled);
         }
     }
-    Ok(world)
+    Ok((world, sink))
 }
 
 #[cfg(test)]

@@ -10,10 +10,10 @@ use super::Exit;
 use super::progress::Progress;
 use super::terminal::{Terminal, WIDTH};
 use super::verdict_lines::Subject;
-use crate::engine::Engine;
 use crate::run::RunError;
 use crate::scenario::resolve::Resolved;
 use crate::sweep::{self, Plural, document};
+use beaufort_engines::{Conditions, Engine};
 
 /// Which seeds, and how many at once.
 #[derive(Clone, Debug)]
@@ -30,7 +30,7 @@ pub(super) struct Seeds {
 
 /// The argument of `--engine`.
 pub(super) fn engines() -> impl TypedValueParser<Value = Engine> {
-    PossibleValuesParser::new(Engine::ALL.map(Engine::word)).try_map(|name| name.parse::<Engine>())
+    PossibleValuesParser::new(Engine::ALL.map(Engine::name)).try_map(|name| name.parse::<Engine>())
 }
 
 /// Draws the report for people.
@@ -60,6 +60,7 @@ pub(super) fn play(
         progress: &|_| progress.tick(),
         cancel: &cancel,
         engine: seeds.engine,
+        hosting: Conditions::default(),
     };
     let results = sweep::sweep(&resolved.plan, &resolved.rules, &how);
     progress.finish();

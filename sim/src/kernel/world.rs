@@ -4,11 +4,12 @@
 use std::sync::Arc;
 
 use crate::faults::{FaultCount, Registry};
+use crate::guest::{guests, not_here};
 use crate::ids::{ConnectionId, FaultMask, Item, ProcessId};
 use crate::kernel::digest::Digest;
+use crate::kernel::hosted::Freight;
 use crate::kernel::queue::{Entry, Queue};
 use crate::kernel::slab::Slab;
-use crate::message::Message;
 use crate::network::transport::{Surroundings, kind_of};
 use crate::network::{self, Network};
 use crate::node::context::Effect;
@@ -23,15 +24,6 @@ use crate::units::{Distribution, Sampler};
 
 /// Why a world could not be built.
 pub type BuildError = Vec<PlanError>;
-
-/// What is under way.
-#[derive(Clone, Debug)]
-pub(super) enum Freight {
-    /// A message.
-    Message(Message),
-    /// The news that the connection is gone.
-    Close(CloseReason),
-}
 
 /// Something under way.
 #[derive(Clone, Debug)]
@@ -95,8 +87,13 @@ impl World {
     /// Builds the world of this plan for one seed. Its processes start at time zero.
     ///
     /// # Errors
-    /// All that is wrong with the plan, each with its place.
+    /// All that is wrong with the plan, each with its place; a guest too, because nobody here lets its
+    /// code run.
     pub fn new(plan: Arc<Plan>, seed: u64) -> Result<World, BuildError> {
+        let guests: BuildError = guests(&plan).map(|(node, _)| not_here(node)).collect();
+        if !guests.is_empty() {
+            return Err(guests);
+        }
         let processes = build(&plan)?;
         World::with_processes(plan, seed, processes)
     }
@@ -258,7 +255,7 @@ impl World {
     }
 
     /// Lets a process handle everything that is due, and sees to it that it is woken for the rest.
-    fn run(&mut self, id: ProcessId, sink: &mut dyn Sink) {
+    pub(super) fn run(&mut self, id: ProcessId, sink: &mut dyn Sink) {
         if self.shells[id.index()].is_frozen() {
             self.thaw(id, sink);
         }
@@ -469,7 +466,7 @@ impl World {
 }
 
 /// Builds every process of a plan.
-fn build(plan: &Plan) -> Result<Vec<Box<dyn Process>>, BuildError> {
+pub(super) fn build(plan: &Plan) -> Result<Vec<Box<dyn Process>>, BuildError> {
     let mut built: Vec<Option<Box<dyn Process>>> = Vec::new();
     built.resize_with(plan.processes.len(), || None);
     let mut errors = Vec::new();
@@ -506,5 +503,6 @@ fn fields(input: &Input) -> (u64, u64) {
         Input::Timer(token) => (3, *token),
         Input::Disk(token, result) => (4 | u64::from(result.is_err()) << 8, *token),
         Input::Closed { peer, reason, .. } => (5 | (*reason as u64) << 8, u64::from(peer.0)),
+        Input::Poke => (6, 0),
     }
 }
