@@ -5,7 +5,8 @@
 //! with resets, keeps what arrives, or is silent. The conductor plays it.
 
 use std::cmp::Reverse;
-use std::collections::BinaryHeap;
+use std::collections::{BTreeSet, BinaryHeap};
+use std::net::IpAddr;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use beaufort_sim::guest::Mailbox;
@@ -17,6 +18,7 @@ use beaufort_sim::time::{Span, Time};
 use serde::{Deserialize, Serialize};
 use tokio::sync::Notify;
 
+use crate::guest::AddressBook;
 use crate::lateness::Lateness;
 
 /// So often the referee is asked even when nothing happens.
@@ -43,6 +45,10 @@ pub(crate) enum Order {
     Pause(Station),
     /// Let it go on.
     Resume(Station),
+    /// Let nothing through from the one to the other.
+    Cut(Station, Station),
+    /// Let everything through again.
+    Mend(Station, Station),
 }
 
 /// What goes over a wire of the engine.
@@ -126,6 +132,8 @@ pub(crate) struct Center<R> {
     next_look: Time,
     orders: Vec<Order>,
     orders_bell: Arc<Notify>,
+    /// Between which hosts of guests the engine lets nothing through.
+    cuts: BTreeSet<(usize, usize)>,
     outbox: Vec<Posted>,
     lateness: Lateness,
     over: bool,
@@ -171,6 +179,7 @@ impl<R: Referee> Center<R> {
             next_look: Time::ZERO,
             orders: Vec::new(),
             orders_bell: Arc::default(),
+            cuts: BTreeSet::new(),
             outbox: Vec::new(),
             lateness: Lateness::default(),
             over: false,
@@ -258,6 +267,16 @@ impl<R: Referee> Center<R> {
         if me == self.conductor() { None } else { self.world.process(ProcessId(me.0 as u32)).mailbox() }
     }
 
+    /// Where the replicas of guests are, for sockets of their own.
+    pub(crate) fn addresses(&self, address: impl Fn(Station) -> IpAddr) -> AddressBook {
+        let hosts = (0..self.desks.len()).map(Station);
+        let door = |station| Some((station, self.mailbox(station)?));
+        let entry = |(station, mailbox): (Station, Arc<Mailbox>)| {
+            ((mailbox.node().to_owned(), mailbox.replica()), address(station))
+        };
+        hosts.filter_map(door).map(entry).collect()
+    }
+
     /// What the clocks of a guest show when it is polled now.
     pub(crate) fn set_clocks(&self, me: Station, now: Time) {
         if let Some(mailbox) = self.mailbox(me) {
@@ -324,6 +343,7 @@ impl<R: Referee> Center<R> {
             let held = absent.map(|host| (self.desks[host].next(), host)).min();
             let (at, host) = held.unwrap_or((Time::NEVER, 0));
             if self.next_fault.min(at) > now {
+                self.survey(now);
                 return self.next_fault.min(at).min(now + LOOK);
             }
             if self.next_fault <= at {
@@ -343,6 +363,32 @@ impl<R: Referee> Center<R> {
         let conductor = self.conductor();
         self.desks[conductor.0].last = at;
         self.world.advance_faults_at(at, &mut self.referee);
+    }
+
+    /// What a cut stops, it also stops between sockets that guests have opened by themselves: these the
+    /// transport does not see. (A flapping cut is followed once a second.)
+    fn survey(&mut self, now: Time) {
+        let guests: Vec<usize> = (0..self.desks.len()).filter(|&host| self.desks[host].guest).collect();
+        for (&from, &to) in guests.iter().flat_map(|from| guests.iter().map(move |to| (from, to))) {
+            if from == to {
+                continue;
+            }
+            let (sender, receiver) = (ProcessId(from as u32), ProcessId(to as u32));
+            match (self.world.is_cut(sender, receiver, now), self.cuts.contains(&(from, to))) {
+                (true, false) => {
+                    self.cuts.insert((from, to));
+                    self.orders.push(Order::Cut(Station(from), Station(to)));
+                    // The transport has decided already what becomes of its own parcels.
+                    self.take_over(|ticket| (ticket.from, ticket.to) == (sender, receiver));
+                }
+                (false, true) => {
+                    self.cuts.remove(&(from, to));
+                    self.orders.push(Order::Mend(Station(from), Station(to)));
+                }
+                _ => continue,
+            }
+            self.orders_bell.notify_one();
+        }
     }
 
     // -- What follows from it. --
@@ -388,7 +434,8 @@ impl<R: Referee> Center<R> {
         self.serial += 1;
         let serial = self.serial;
         let desk = &self.desks[to.index()];
-        let there = desk.standing == Standing::Up && desk.open;
+        let cut = self.cuts.contains(&(from.index(), to.index()));
+        let there = desk.standing == Standing::Up && desk.open && !cut;
         if self.tickets.len() <= slot as usize {
             self.tickets.resize(slot as usize + 1, None);
         }
@@ -426,17 +473,22 @@ impl<R: Referee> Center<R> {
         }
         self.world.forget_wake(process);
         self.desks[host].open &= standing == Standing::Paused;
+        self.take_over(|ticket| ticket.to == process || ticket.from == process);
+        self.ring(process);
+    }
+
+    /// What is on the wire, of these, is carried by the conductor.
+    fn take_over(&mut self, which: impl Fn(&Ticket) -> bool) {
         for slot in 0..self.tickets.len() {
             if let Some(ticket) = &mut self.tickets[slot]
                 && !ticket.landed
-                && (ticket.to == process || ticket.from == process)
+                && which(ticket)
             {
                 ticket.landed = true;
                 let (at, to) = (ticket.at, ticket.to);
                 self.put(to, at, Task::Arrival(slot as u32));
             }
         }
-        self.ring(process);
     }
 }
 

@@ -6,7 +6,7 @@ use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::time::Duration;
 
 use beaufort_sim::time::{Span, Time};
-use madsim::net::{TcpListener, TcpStream};
+use madsim::net::{NetSim, TcpListener, TcpStream};
 use madsim::runtime::{Handle, NodeHandle, Runtime};
 use madsim::time::{TimeHandle, sleep};
 use madsim::{Config, task};
@@ -39,6 +39,7 @@ async fn direct<R: Referee>(shared: &Shared<R>, pulse: &Pulse, guests: &Guests) 
         (center.conductor(), center.orders_bell())
     };
     let handle = Handle::current();
+    let guests = &guests.at(shared.lock().addresses(|station| address(station).ip()));
     let nodes: Vec<NodeHandle> =
         (0..=conductor.0).map(|host| start(&handle, shared, pulse, guests, Station(host))).collect();
     while !pulse.is_stopped() {
@@ -53,6 +54,12 @@ async fn direct<R: Referee>(shared: &Shared<R>, pulse: &Pulse, guests: &Guests) 
                 Order::Restart(Station(host)) => handle.restart(nodes[host].id()),
                 Order::Pause(Station(host)) => handle.pause(nodes[host].id()),
                 Order::Resume(Station(host)) => handle.resume(nodes[host].id()),
+                Order::Cut(Station(from), Station(to)) => {
+                    NetSim::current().clog_link(nodes[from].id(), nodes[to].id());
+                }
+                Order::Mend(Station(from), Station(to)) => {
+                    NetSim::current().unclog_link(nodes[from].id(), nodes[to].id());
+                }
             }
         }
     }

@@ -40,6 +40,7 @@ pub(crate) fn run<R: Referee>(
     let conductor = shared.lock().conductor();
     let addresses: Arc<Vec<IpAddr>> =
         Arc::new((0..=conductor.0).map(|host| sim.lookup(format!("host-{host}"))).collect());
+    let guests = &guests.at(shared.lock().addresses(|Station(host)| addresses[host]));
     // The conductor first: a fault comes before all else of its tick.
     for station in std::iter::once(conductor.0).chain(0..conductor.0) {
         let (shared, pulse, guests) = (shared.clone(), pulse.clone(), guests.clone());
@@ -54,7 +55,7 @@ pub(crate) fn run<R: Referee>(
     Ok(())
 }
 
-/// Crashes and restarts hosts. Turmoil has no pause: a process stands still by its shell.
+/// Crashes and restarts hosts, and cuts links. Turmoil has no pause: a process stands still by its shell.
 fn obey<R: Referee>(sim: &mut Sim<'_>, shared: &Shared<R>, addresses: &[IpAddr]) {
     let orders = shared.lock().take_orders();
     for order in orders {
@@ -62,6 +63,8 @@ fn obey<R: Referee>(sim: &mut Sim<'_>, shared: &Shared<R>, addresses: &[IpAddr])
             Order::Crash(Station(host)) => sim.crash(addresses[host]),
             Order::Restart(Station(host)) => sim.bounce(addresses[host]),
             Order::Pause(_) | Order::Resume(_) => {}
+            Order::Cut(Station(from), Station(to)) => sim.partition_oneway(addresses[from], addresses[to]),
+            Order::Mend(Station(from), Station(to)) => sim.repair_oneway(addresses[from], addresses[to]),
         }
     }
 }

@@ -3,9 +3,12 @@
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test")]
 
+use std::collections::BTreeSet;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
+use beaufort_engines::guest::{Guest, Guests};
 use beaufort_engines::{Conditions, Engine, HostError, Referee, host};
 use beaufort_harness::run::{Options, run};
 use beaufort_harness::scenario::resolve::Resolved;
@@ -154,7 +157,14 @@ fn a_run_that_is_cancelled_ends() {
 #[test]
 #[ignore = "a soak: minutes"]
 fn memory_stays_flat_over_a_thousand_seeds() {
-    let short = ["time.warmup=0s", "time.run=5s", "time.drain=10s"];
+    let short = [
+        "time.warmup=0s",
+        "time.run=5s",
+        "time.drain=10s",
+        "faults.bus-short=null",
+        "faults.hot-partition=null",
+        "objectives.caught-up=null",
+    ];
     let resolved = resolve("transactional-outbox", None, &short).expect("resolves");
     for engine in Engine::ALL.into_iter().filter(|engine| engine.accepts(&resolved.plan).is_ok()) {
         let sweep = |seeds: std::ops::Range<u64>| seeds.for_each(|seed| drop(on(engine, &resolved, seed)));
@@ -172,4 +182,63 @@ fn resident() -> u64 {
     let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
     let line = status.lines().find(|line| line.starts_with("VmRSS:")).unwrap_or_default();
     line.split_whitespace().nth(1).and_then(|number| number.parse().ok()).unwrap_or(0)
+}
+
+// -- Guests with sockets of their own. --
+
+const PORT: u16 = 7000;
+
+/// When a datagram came, by the second.
+type Heard = Arc<Mutex<BTreeSet<u64>>>;
+
+/// One guest sends to the other ten times a second, over sockets of the engine.
+macro_rules! ping_pong {
+    ($engine:ident, $heard:expr) => {{
+        let heard: Heard = $heard;
+        let ping = |guest: Guest| async move {
+            let socket = $engine::net::UdpSocket::bind(("0.0.0.0", PORT)).await?;
+            let pong = guest.address("pong", 0).ok_or("there is no pong")?;
+            loop {
+                socket.send_to(b"ping", (pong, PORT)).await?;
+                guest.sleep(Duration::from_millis(100)).await;
+            }
+        };
+        let pong = move |guest: Guest| {
+            let heard = Arc::clone(&heard);
+            async move {
+                let socket = $engine::net::UdpSocket::bind(("0.0.0.0", PORT)).await?;
+                let mut buffer = [0; 16];
+                loop {
+                    socket.recv_from(&mut buffer).await?;
+                    heard.lock().unwrap().insert(guest.now().0 / 1_000_000_000);
+                }
+            }
+        };
+        Guests::new().with("ping", ping).with("pong", pong)
+    }};
+}
+
+fn hears(engine: Engine, guests: &Guests, heard: &Heard) {
+    let path = concat!(env!("CARGO_MANIFEST_DIR"), "/scenarios/raw-sockets.yaml");
+    let resolved = resolve(path, None, &[]).expect("resolves");
+    let hosting = Conditions { guests: Some(guests), ..Conditions::default() };
+    let options = Options { stories: 0, engine, hosting, ..Options::default() };
+    let result = run(&resolved.plan, &resolved.rules, 1, &options).expect("runs");
+    assert_eq!(result.errors, []);
+    let heard = heard.lock().unwrap();
+    let missed: Vec<u64> = (2..40).filter(|second| !heard.contains(second)).collect();
+    assert_eq!(missed, (11..20).collect::<Vec<u64>>(), "{engine}: cut from 10 s to 20 s");
+}
+
+#[test]
+fn a_partition_cuts_the_sockets_of_guests_on_turmoil() {
+    let heard = Heard::default();
+    hears(Engine::Turmoil, &ping_pong!(turmoil, Arc::clone(&heard)), &heard);
+}
+
+#[cfg(madsim)]
+#[test]
+fn a_partition_cuts_the_sockets_of_guests_on_madsim() {
+    let heard = Heard::default();
+    hears(Engine::Madsim, &ping_pong!(madsim, Arc::clone(&heard)), &heard);
 }

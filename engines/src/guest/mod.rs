@@ -64,6 +64,7 @@ mod tests;
 
 use std::fmt;
 use std::future::{Future, poll_fn};
+use std::net::IpAddr;
 use std::pin::{Pin, pin};
 use std::sync::Arc;
 use std::task::{Context, Poll};
@@ -79,6 +80,7 @@ use beaufort_sim::time::{Span, Time};
 pub use call::{Call, Calling};
 pub use error::{CallError, Elapsed, Error};
 pub use receiver::{Delivery, Receiver};
+pub(crate) use registry::AddressBook;
 pub use registry::{Failure, Guests, Running};
 
 /// The guest's side of the door: what its code gets to work with. Cheap to clone.
@@ -86,11 +88,12 @@ pub use registry::{Failure, Guests, Running};
 pub struct Guest {
     mailbox: Arc<Mailbox>,
     epoch: u64,
+    addresses: Arc<AddressBook>,
 }
 
 impl Guest {
-    pub(crate) fn new(mailbox: Arc<Mailbox>, epoch: u64) -> Guest {
-        Guest { mailbox, epoch }
+    pub(crate) fn new(mailbox: Arc<Mailbox>, epoch: u64, addresses: Arc<AddressBook>) -> Guest {
+        Guest { mailbox, epoch, addresses }
     }
 
     /// The node whose place the guest takes.
@@ -103,6 +106,14 @@ impl Guest {
     #[must_use]
     pub fn replica(&self) -> u16 {
         self.mailbox.replica()
+    }
+
+    /// Where a replica of a guest is, this one or another: for sockets of one's own (`turmoil::net`,
+    /// `madsim::net`). A partition of the scenario cuts them as well, by the engine; its latency, loss and
+    /// bandwidth do not touch them.
+    #[must_use]
+    pub fn address(&self, node: &str, replica: u16) -> Option<IpAddr> {
+        self.addresses.get(&(node.to_owned(), replica)).copied()
     }
 
     /// The monotonic clock of its host: drifts, never jumps.

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use std::error::Error;
 use std::fmt;
 use std::future::Future;
+use std::net::IpAddr;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::Pin;
 use std::sync::Arc;
@@ -22,10 +23,14 @@ pub type Failure = Box<dyn Error + Send + Sync>;
 type Code = Pin<Box<dyn Future<Output = Result<(), Failure>> + Send>>;
 type Program = Arc<dyn Fn(Guest) -> Code + Send + Sync>;
 
+/// Where each replica of each guest is: by node and number of the replica.
+pub(crate) type AddressBook = BTreeMap<(String, u16), IpAddr>;
+
 /// The programs that may take a node's place, by name.
 #[derive(Clone, Default)]
 pub struct Guests {
     programs: BTreeMap<String, Program>,
+    addresses: Arc<AddressBook>,
 }
 
 impl Guests {
@@ -52,6 +57,11 @@ impl Guests {
     /// The names, sorted.
     pub fn names(&self) -> impl Iterator<Item = &str> {
         self.programs.keys().map(String::as_str)
+    }
+
+    /// The same in a run whose engine has given them these addresses.
+    pub(crate) fn at(&self, addresses: AddressBook) -> Guests {
+        Guests { programs: self.programs.clone(), addresses: Arc::new(addresses) }
     }
 
     /// Whether there is none.
@@ -88,7 +98,7 @@ impl Guests {
     #[must_use]
     pub fn start(&self, mailbox: &Arc<Mailbox>) -> Option<Running> {
         let epoch = mailbox.take_start()?;
-        let guest = Guest::new(Arc::clone(mailbox), epoch);
+        let guest = Guest::new(Arc::clone(mailbox), epoch, Arc::clone(&self.addresses));
         let code: Code = match self.programs.get(mailbox.program()) {
             Some(program) => {
                 let (program, guest) = (Arc::clone(program), guest.clone());

@@ -94,6 +94,13 @@ impl World {
         (clock.monotonic(at), clock.wall(at))
     }
 
+    /// Whether nothing gets from one process to another now: for what a guest sends by sockets of its own,
+    /// which the transport does not see.
+    #[must_use]
+    pub fn is_cut(&self, from: ProcessId, to: ProcessId, at: Time) -> bool {
+        self.network.cut(from, to, true, false, at).is_some()
+    }
+
     /// The engine has taken the host of a process down or stopped it: what it would have woken for is void.
     pub fn forget_wake(&mut self, process: ProcessId) {
         self.shells[process.index()].wake = Time::NEVER;
