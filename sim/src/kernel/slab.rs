@@ -27,7 +27,7 @@ impl<T> Slab<T> {
     }
 
     /// Takes the value out of a slot.
-    #[inline]
+    #[inline(always)]
     pub fn take(&mut self, slot: u32) -> Option<T> {
         let value = self.slots.get_mut(slot as usize)?.take();
         if value.is_some() {
