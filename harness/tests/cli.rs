@@ -19,7 +19,7 @@ fn within_80_columns(text: &str) {
 
 #[test]
 fn help_is_a_result_for_strangers() {
-    for command in ["", "list", "check", "schema", "new", "run", "sweep"] {
+    for command in ["", "list", "check", "schema", "new", "run", "sweep", "bench"] {
         let arguments = [command, "--help"];
         let arguments = arguments.iter().copied().filter(|word| !word.is_empty()).collect::<Vec<_>>();
         let run = beaufort(&arguments).assert().code(0).stderr("");
@@ -27,6 +27,21 @@ fn help_is_a_result_for_strangers() {
         assert!(text.contains("Examples:"), "{text}");
         within_80_columns(&text);
     }
+}
+
+#[test]
+fn bench_prints_one_table_and_says_what_came_of_the_goals() {
+    let run = beaufort(&["bench", "--quick", "--only", "bare loop"]).assert().code(0);
+    let text = String::from_utf8(run.get_output().stdout.clone()).unwrap();
+    within_80_columns(&text);
+    for words in ["Relay, 20,000 messages", "24 mostly idle hours", "1000 nodes", "bare loop, heap", "Goals"] {
+        assert!(text.contains(words), "{words}: {text}");
+    }
+    let run = beaufort(&["bench", "--quick", "--only", "bare loop, heap", "--json"]).assert().code(0);
+    let figures: serde_json::Value = serde_json::from_slice(&run.get_output().stdout).unwrap();
+    let first = &figures["sections"][0][1][0]["cell"]["done"]["figure"];
+    assert_eq!((&first["delivered"], &first["whole"]), (&20_000.into(), &true.into()), "{figures}");
+    beaufort(&["bench", "--only", "simpy"]).assert().code(4).stdout("");
 }
 
 #[test]
