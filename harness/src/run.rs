@@ -26,7 +26,7 @@ pub struct Options<'a> {
     /// Of each contract so many violations are listed. Default: 20.
     pub listed: usize,
     /// Set from outside to stop early.
-    pub cancel: Option<&'a Arc<AtomicBool>>,
+    pub cancel: Option<&'a AtomicBool>,
     /// On what it runs. Default: the native engine.
     pub engine: Engine,
 }
@@ -141,37 +141,37 @@ fn explain(
     options: &Options<'_>,
     result: &mut SeedResult,
 ) -> Result<(), RunError> {
-    let mut recorder = Recorder::new(plan, result, options.stories);
-    replay(plan, seed, until, options, &mut recorder)?;
+    let recorder = Recorder::new(plan, result, options.stories);
+    let recorder = replay(plan, seed, until, options, recorder)?;
     tell(plan, &recorder, result);
     Ok(())
 }
 
 /// Runs a seed again up to an instant, on the same engine, for another sink: to record, to export, to look
-/// closer.
+/// closer. Returns it.
 ///
 /// # Errors
 /// If the world cannot be built, if the engine cannot run it, or if it was cancelled.
-pub fn replay(
+pub fn replay<S: Sink + Send + 'static>(
     plan: &Arc<Plan>,
     seed: u64,
     until: Time,
     options: &Options<'_>,
-    sink: &mut impl Sink,
-) -> Result<World, RunError> {
+    mut sink: S,
+) -> Result<S, RunError> {
     if options.engine != Engine::Native {
         return Err(not_here(options.engine));
     }
     let mut world = World::new(Arc::clone(plan), seed).map_err(RunError::Build)?;
     let mut steps = 0u64;
     while world.next_at().is_some_and(|next| next <= until) {
-        world.step(sink);
+        world.step(&mut sink);
         steps += 1;
         if steps.is_multiple_of(LOOK) && options.cancelled() {
             return Err(RunError::Cancelled);
         }
     }
-    Ok(world)
+    Ok(sink)
 }
 
 #[cfg(test)]
@@ -205,7 +205,7 @@ mod tests {
         let (plan, rules) = short();
         let alone =
             run(&plan, &rules, 1, &Options { stories: 0, listed: 5, ..Options::default() }).expect("runs");
-        let cancel = Arc::default();
+        let cancel = AtomicBool::new(false);
         let how = Plural { seeds: 0..3, jobs: 2, ..Plural::new(&cancel) };
         let all = sweep(&plan, &rules, &how).expect("runs");
         assert_eq!(all.iter().map(|result| result.seed).collect::<Vec<_>>(), [0, 1, 2]);
@@ -223,7 +223,7 @@ mod tests {
     #[test]
     fn a_cancelled_run_says_so() {
         let (plan, rules) = short();
-        let cancel = Arc::new(AtomicBool::new(true));
+        let cancel = AtomicBool::new(true);
         let options = Options { cancel: Some(&cancel), ..Options::default() };
         assert!(matches!(run(&plan, &rules, 1, &options), Err(RunError::Cancelled)));
     }

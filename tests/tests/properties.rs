@@ -141,9 +141,9 @@ fn crowded(sets: &[&str], in_front: bool) -> Arc<Plan> {
 /// All that happens in a run to others than strangers. The sends to a process are numbered by the world,
 /// and so are runs; neither is told.
 fn story(plan: &Arc<Plan>, seed: u64) -> Vec<Observation> {
-    let mut seen: Vec<Observation> = Vec::new();
     let until = plan.ends() + Span::mins(2);
-    replay(plan, seed, until, &Options::default(), &mut seen).expect("runs");
+    let mut seen: Vec<Observation> =
+        replay(plan, seed, until, &Options::default(), Vec::new()).expect("runs");
     let stranger = |o: &Observation| {
         let told = told(plan, o);
         let about = match o.what {
