@@ -2,6 +2,7 @@
 //!
 //! Results go to standard output, words for people to standard error.
 
+mod bench;
 mod check;
 mod documents;
 mod files;
@@ -79,6 +80,8 @@ enum Command {
     Run(run::Run),
     /// Run many seeds, of one design or of all variants, and judge them
     Sweep(sweep::Sweep),
+    /// Measure how fast this kernel is, side by side with others
+    Bench(bench::Bench),
 }
 
 impl Command {
@@ -90,6 +93,7 @@ impl Command {
             Command::New(command) => command.run(terminal),
             Command::Run(command) => command.run(terminal),
             Command::Sweep(command) => command.run(terminal),
+            Command::Bench(command) => command.run(terminal),
         }
     }
 }

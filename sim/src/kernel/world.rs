@@ -147,6 +147,11 @@ impl World {
         Ok(world)
     }
 
+    /// From now on every stretch of the network takes so long one way, whatever it is: for benchmarks.
+    pub fn set_latency(&mut self, one_way: &Distribution) {
+        self.network.set_latency(one_way);
+    }
+
     /// The plan it was built from.
     #[must_use]
     pub fn plan(&self) -> &Arc<Plan> {

@@ -59,6 +59,16 @@ impl Default for Latencies {
 }
 
 impl Latencies {
+    /// The same on every stretch.
+    pub(crate) fn all(sampler: &Sampler) -> Latencies {
+        Latencies {
+            fabric: sampler.clone(),
+            zones: sampler.clone(),
+            internet: sampler.clone(),
+            backbone: sampler.clone(),
+        }
+    }
+
     pub(crate) fn of(&self, stretch: Stretch) -> &Sampler {
         match stretch {
             Stretch::Fabric(..) => &self.fabric,

@@ -17,6 +17,7 @@ use crate::observe::LinkBook;
 use crate::plan::{Location, Plan};
 use crate::random::{Purpose, Random, mix};
 use crate::time::{Span, Time};
+use crate::units::Distribution;
 
 /// Bytes of a message beyond its items: headers, framing, acknowledgements.
 const OVERHEAD: u64 = 256;
@@ -155,6 +156,11 @@ pub struct Network {
 }
 
 impl Network {
+    /// From now on every stretch takes so long one way, whatever it is: for benchmarks.
+    pub fn set_latency(&mut self, one_way: &Distribution) {
+        self.latencies = std::sync::Arc::new(Latencies::all(&one_way.sampler()));
+    }
+
     // -- Disturbances. --
 
     /// Something begins to be wrong.

@@ -167,6 +167,17 @@ impl<'a> Context<'a> {
         call
     }
 
+    /// The same by a datagram: nobody but the caller sends it again.
+    pub fn ask(&mut self, to: Address, mut message: Message) -> CallId {
+        *self.parts.calls += 1;
+        let call = CallId(*self.parts.calls);
+        message.call = call;
+        let item = message.cargo.first().unwrap_or_default();
+        self.observe(item, What::Sent { call, to });
+        self.parts.effects.push(Effect::Datagram { to: to.process, message });
+        call
+    }
+
     /// Puts a command that is no call (nobody counts an answer: credit, detach, a notice) on the
     /// connection to that process.
     pub fn tell(&mut self, to: ProcessId, message: Message) {
