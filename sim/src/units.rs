@@ -33,10 +33,15 @@ macro_rules! text_value {
         }
         impl<'de> Deserialize<'de> for $type {
             fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
-                let text = <Cow<'de, str>>::deserialize(from)?;
-                text.parse().map_err(|e: UnitError| D::Error::custom(e.0))
+                from_text(from)
             }
         }
+        text_schema!($type, $name, $about, $($example),+);
+    };
+}
+
+macro_rules! text_schema {
+    ($type:ty, $name:literal, $about:literal, $($example:literal),+) => {
         impl JsonSchema for $type {
             fn schema_name() -> Cow<'static, str> {
                 $name.into()
@@ -46,6 +51,11 @@ macro_rules! text_value {
             }
         }
     };
+}
+
+fn from_text<'de, T: FromStr<Err = UnitError>, D: Deserializer<'de>>(from: D) -> Result<T, D::Error> {
+    let text = <Cow<'de, str>>::deserialize(from)?;
+    text.parse().map_err(|e: UnitError| D::Error::custom(e.0))
 }
 
 /// Splits `12.5ms` into the number and the unit behind it.
@@ -94,7 +104,20 @@ impl FromStr for Span {
         in_range(text, number, size).map(Span)
     }
 }
-text_value!(Span, "Duration", "A duration with its unit: ns, us, ms, s, m, h, d.", "250ms", "5m");
+text_schema!(Span, "Duration", "A duration with its unit: ns, us, ms, s, m, h, d.", "250ms", "5m");
+
+/// For people a text, on a wire its nanoseconds.
+impl Serialize for Span {
+    fn serialize<S: Serializer>(&self, to: S) -> Result<S::Ok, S::Error> {
+        if to.is_human_readable() { to.collect_str(self) } else { to.serialize_u64(self.0) }
+    }
+}
+
+impl<'de> Deserialize<'de> for Span {
+    fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
+        if from.is_human_readable() { from_text(from) } else { u64::deserialize(from).map(Span) }
+    }
+}
 
 /// The highest rate: one every microsecond.
 const FASTEST: f64 = 1e6;

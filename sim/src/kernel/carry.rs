@@ -1,8 +1,9 @@
 //! How the world carries messages: what arrives, what stalls, what is reset, and who learns of it when.
 
 use crate::ids::{ConnectionId, FaultMask, ProcessId};
+use crate::kernel::hosted::Freight;
 use crate::kernel::queue::Entry;
-use crate::kernel::world::{Alarm, Flight, Freight, Origin, World};
+use crate::kernel::world::{Alarm, Flight, Origin, World};
 use crate::message::{Body, Message};
 use crate::network::transport::Fate;
 use crate::network::{Sending, Silence, Speech};

@@ -2,6 +2,7 @@
 
 mod carry;
 pub mod digest;
+pub mod hosted;
 pub mod queue;
 pub mod slab;
 mod strike;
@@ -10,5 +11,6 @@ mod tests;
 pub mod world;
 
 pub use digest::Digest;
+pub use hosted::{Due, Freight};
 pub use queue::Queue;
 pub use world::{BuildError, World};

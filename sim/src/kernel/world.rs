@@ -6,9 +6,9 @@ use std::sync::Arc;
 use crate::faults::{FaultCount, Registry};
 use crate::ids::{ConnectionId, FaultMask, Item, ProcessId};
 use crate::kernel::digest::Digest;
+use crate::kernel::hosted::Freight;
 use crate::kernel::queue::{Entry, Queue};
 use crate::kernel::slab::Slab;
-use crate::message::Message;
 use crate::network::transport::{Surroundings, kind_of};
 use crate::network::{self, Network};
 use crate::node::context::Effect;
@@ -23,15 +23,6 @@ use crate::units::{Distribution, Sampler};
 
 /// Why a world could not be built.
 pub type BuildError = Vec<PlanError>;
-
-/// What is under way.
-#[derive(Clone, Debug)]
-pub(super) enum Freight {
-    /// A message.
-    Message(Message),
-    /// The news that the connection is gone.
-    Close(CloseReason),
-}
 
 /// Something under way.
 #[derive(Clone, Debug)]
@@ -258,7 +249,7 @@ impl World {
     }
 
     /// Lets a process handle everything that is due, and sees to it that it is woken for the rest.
-    fn run(&mut self, id: ProcessId, sink: &mut dyn Sink) {
+    pub(super) fn run(&mut self, id: ProcessId, sink: &mut dyn Sink) {
         if self.shells[id.index()].is_frozen() {
             self.thaw(id, sink);
         }

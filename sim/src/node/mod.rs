@@ -18,6 +18,8 @@ pub use timers::{TimerId, Timers};
 
 use std::fmt;
 
+use serde::{Deserialize, Serialize};
+
 use crate::ids::{ConnectionId, ProcessId};
 use crate::message::Message;
 use crate::observe::Held;
@@ -59,7 +61,7 @@ pub enum DiskError {
 }
 
 /// Why a connection closed.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub enum CloseReason {
     /// The peer's process died or refused, and its host said so.
     Reset,

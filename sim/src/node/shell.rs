@@ -26,6 +26,18 @@ pub enum Presence {
     Dark,
 }
 
+/// How an engine is to keep the host of a process.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Standing {
+    /// It runs, or waits until it is wanted.
+    #[default]
+    Up,
+    /// It stands still.
+    Paused,
+    /// It is dead: killed, or its host without power.
+    Down,
+}
+
 /// What an engine lends for one turn.
 #[derive(Debug)]
 pub struct Lent<'a> {
@@ -136,6 +148,18 @@ impl Shell {
             Presence::Alive
         } else {
             Presence::Absent
+        }
+    }
+
+    /// How an engine is to keep its host.
+    #[must_use]
+    pub const fn standing(&self) -> Standing {
+        if self.crashes > 0 || self.outages > 0 {
+            Standing::Down
+        } else if self.pauses > 0 {
+            Standing::Paused
+        } else {
+            Standing::Up
         }
     }
 
