@@ -137,9 +137,25 @@ fn the_native_engine_agrees_with_itself_without_any_tolerance() {
 }
 
 #[test]
-#[ignore = "takes half an hour: 3 seeds of every design, four times as long"]
-fn the_native_engine_agrees_with_itself_for_long() {
-    agrees(Engine::Native, LONG, 1..4);
+fn turmoil_agrees_with_the_native_engine() {
+    agrees(Engine::Turmoil, SHORT, 1..2);
+}
+
+#[test]
+fn madsim_agrees_with_the_native_engine() {
+    agrees(Engine::Madsim, SHORT, 1..2);
+}
+
+#[test]
+#[ignore = "takes half an hour: 3 seeds of every design, five times as long"]
+fn turmoil_agrees_with_the_native_engine_for_long() {
+    agrees(Engine::Turmoil, LONG, 1..4);
+}
+
+#[test]
+#[ignore = "takes minutes: 3 seeds of every design, five times as long"]
+fn madsim_agrees_with_the_native_engine_for_long() {
+    agrees(Engine::Madsim, LONG, 1..4);
 }
 
 /// The comparison itself is put to the test: a broken design in the place of another engine.

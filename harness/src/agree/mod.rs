@@ -125,9 +125,9 @@ pub fn compare(resolved: &Resolved, engine: Engine, native: &SeedResult, other: 
         rows.push(row(Kind::Flow, name, sides, agreement));
     }
     for name in names(native, other, |seed| seed.contracts.iter().map(|c| c.name.as_str())) {
-        let find = |seed: &SeedResult| said(seed.contracts.iter().find(|c| c.name == name), contract);
-        let sides = [find(native), find(other)];
-        let agreement = same(sides[0].verdict == sides[1].verdict && !is_missing(&sides));
+        let found = [native, other].map(|seed| seed.contracts.iter().find(|c| c.name == name));
+        let sides = found.map(|found| said(found, contract));
+        let agreement = same(sides[0].verdict == sides[1].verdict && for_the_same_reason(found));
         rows.push(row(Kind::Contract, name, sides, agreement));
     }
     for name in names(native, other, |seed| seed.objectives.iter().map(|o| o.name.as_str())) {
@@ -159,6 +159,17 @@ fn names<'a, I: Iterator<Item = &'a str>>(
         }
     }
     names
+}
+
+/// Whether both have the contract, and what each finds most often the other one finds too. How often may
+/// differ: a crash that comes a microsecond later meets other items.
+fn for_the_same_reason(sides: [Option<&ContractResult>; 2]) -> bool {
+    let [Some(native), Some(other)] = sides else { return false };
+    let main = |of: &ContractResult, in_other: &ContractResult| {
+        let main = of.reasons.iter().max_by_key(|(_, count)| **count);
+        main.is_none_or(|(reason, _)| in_other.reasons.contains_key(reason))
+    };
+    main(native, other) && main(other, native)
 }
 
 /// What is said of a line that an engine does not have.

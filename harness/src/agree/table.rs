@@ -26,7 +26,7 @@ pub fn render(rows: &[Row], all: bool) -> String {
         let _ = writeln!(text, "{scenario}/{variant}, seed {}, {engine}: {}", first.seed, summary(run));
         let told: Vec<&Row> = run.iter().filter(|row| all || row.agreement != Agreement::Agree).collect();
         if !told.is_empty() {
-            line(&mut text, ["", "", "native", engine.word()]);
+            line(&mut text, ["", "", "native", engine.name()]);
         }
         for row in told {
             let sides = [&row.native, &row.other].map(tell);

@@ -92,6 +92,14 @@ fn a_contract_has_no_tolerance() {
     let native = run(vec![promise(Verdict::Pass, &[])], vec![]);
     let row = only(Kind::Contract, &native, &hosted(run(vec![], vec![])));
     assert_eq!((row.agreement, row.other.value.as_str()), (Agreement::Differ, "not judged"));
+    let failed = run(vec![promise(Verdict::Fail, &[(3, 1.0)])], vec![]);
+    let mut doubled = promise(Verdict::Fail, &[(3, 1.0)]);
+    doubled.reasons = [("doubled".to_owned(), 7), ("lost".to_owned(), 1)].into();
+    let row = only(Kind::Contract, &failed, &hosted(run(vec![doubled.clone()], vec![])));
+    assert_eq!(row.agreement, Agreement::Differ, "most are doubled there, and none here");
+    doubled.reasons.insert("lost".to_owned(), 9);
+    let row = only(Kind::Contract, &failed, &hosted(run(vec![doubled], vec![])));
+    assert_eq!(row.agreement, Agreement::Agree, "most are lost on both");
     // Neither is it agreement where both are defects.
     let broken = run(vec![promise(Verdict::Error, &[])], vec![]);
     assert_eq!(only(Kind::Contract, &broken, &run(vec![], vec![])).agreement, Agreement::Differ);
