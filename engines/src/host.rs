@@ -22,13 +22,15 @@ const LOOK: Duration = Duration::from_millis(20);
 pub struct Conditions<'a> {
     /// So long, in wall-clock time, simulated time may stand still before the run is given up. Default: 60 s.
     pub patience: Duration,
+    /// Turmoil's tick. Default: 1 ms, the least that it can. A longer one is faster and less punctual.
+    pub tick: Duration,
     /// Set from outside to stop early.
     pub cancel: Option<&'a AtomicBool>,
 }
 
 impl Default for Conditions<'_> {
     fn default() -> Self {
-        Conditions { patience: Duration::from_secs(60), cancel: None }
+        Conditions { patience: Duration::from_secs(60), tick: Duration::from_millis(1), cancel: None }
     }
 }
 
@@ -175,10 +177,10 @@ pub fn host<R: Referee>(
         at: Stamp(pulse.now()),
         message,
     };
-    let inner = pulse.clone();
+    let (inner, tick) = (pulse.clone(), conditions.tick);
     // A fresh thread for every run: madsim seeds the standard library's hash maps once for each thread.
     let worker = thread::Builder::new().name(format!("{engine}")).spawn(move || {
-        let center = play(engine, world, referee, seed, &inner);
+        let center = play(engine, world, referee, seed, tick, &inner);
         // Nobody waits any more if the watchdog has given up.
         let _ = done.send(center);
     });
@@ -254,12 +256,13 @@ fn play<R: Referee>(
     world: World,
     referee: R,
     seed: u64,
+    tick: Duration,
     pulse: &Pulse,
 ) -> Result<Center<R>, String> {
     let shared = Shared::new(world, referee);
     match engine {
         Engine::Native => return Err("the native kernel hosts no tasks".to_owned()),
-        Engine::Turmoil => crate::on_turmoil::run(&shared, pulse)?,
+        Engine::Turmoil => crate::on_turmoil::run(&shared, pulse, tick)?,
         #[cfg(madsim)]
         Engine::Madsim => crate::on_madsim::run(&shared, pulse, seed),
         #[cfg(not(madsim))]

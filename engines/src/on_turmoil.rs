@@ -14,7 +14,6 @@ use crate::center::{Order, Posted, Referee, Shared, Station};
 use crate::host::Pulse;
 use crate::station::{Clock, serve};
 
-const TICK: Duration = Duration::from_millis(1);
 const PORT: u16 = 5671;
 /// The largest parcel: a batch with thousands of items.
 const LARGEST: usize = 1 << 20;
@@ -22,9 +21,9 @@ const LARGEST: usize = 1 << 20;
 const CAPACITY: usize = 1 << 16;
 
 /// Runs a world to its end.
-pub(crate) fn run<R: Referee>(shared: &Shared<R>, pulse: &Pulse) -> Result<(), String> {
+pub(crate) fn run<R: Referee>(shared: &Shared<R>, pulse: &Pulse, tick: Duration) -> Result<(), String> {
     let mut sim = Builder::new()
-        .tick_duration(TICK)
+        .tick_duration(tick)
         .epoch(SystemTime::UNIX_EPOCH)
         .min_message_latency(Duration::ZERO)
         .max_message_latency(Duration::ZERO)

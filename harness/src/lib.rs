@@ -3,7 +3,7 @@
 pub mod agree;
 pub mod cli;
 mod ending;
-pub mod engine;
+mod hosting;
 pub mod judges;
 pub mod run;
 pub mod scenario;

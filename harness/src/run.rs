@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
+use beaufort_engines::{Conditions, Engine, HostError, Refusal};
 use beaufort_reports::{SeedResult, Verdict};
 use beaufort_sim::kernel::World;
 use beaufort_sim::observe::Sink;
@@ -10,7 +11,7 @@ use beaufort_sim::plan::{Plan, PlanError};
 use beaufort_sim::time::Time;
 
 use crate::ending::Ending;
-use crate::engine::Engine;
+use crate::hosting;
 use crate::judges::story::{Recorder, tell};
 use crate::judges::{End, Judges, Rules};
 use crate::stopwatch::Stopwatch;
@@ -29,11 +30,29 @@ pub struct Options<'a> {
     pub cancel: Option<&'a AtomicBool>,
     /// On what it runs. Default: the native engine.
     pub engine: Engine,
+    /// How an engine that hosts the processes does it.
+    pub hosting: Conditions<'a>,
 }
 
 impl Default for Options<'_> {
     fn default() -> Self {
-        Options { stories: 3, listed: 20, cancel: None, engine: Engine::Native }
+        Options {
+            stories: 3,
+            listed: 20,
+            cancel: None,
+            engine: Engine::Native,
+            hosting: Conditions::default(),
+        }
+    }
+}
+
+impl From<HostError> for RunError {
+    fn from(error: HostError) -> RunError {
+        match error {
+            HostError::Refused(refusal) => RunError::Refused(refusal),
+            HostError::Cancelled => RunError::Cancelled,
+            error @ (HostError::Stuck { .. } | HostError::Failed { .. }) => RunError::Engine(error),
+        }
     }
 }
 
@@ -53,8 +72,11 @@ pub enum RunError {
     #[error("interrupted")]
     Cancelled,
     /// The engine cannot run it.
-    #[error("{0}")]
-    Refused(String),
+    #[error(transparent)]
+    Refused(Refusal),
+    /// The engine stood still, or failed.
+    #[error(transparent)]
+    Engine(HostError),
 }
 
 /// Runs one seed and judges it.
@@ -72,7 +94,7 @@ pub fn run(
     let judges = Judges::new(plan, rules);
     let (mut result, until) = match options.engine {
         Engine::Native => conclude(world, judges, options)?,
-        engine => return Err(not_here(engine)),
+        Engine::Turmoil | Engine::Madsim => hosting::conclude(world, judges, seed, options)?,
     };
     result.seed = seed;
     result.wall_seconds = watch.seconds();
@@ -80,10 +102,6 @@ pub fn run(
         explain(plan, seed, until, options, &mut result)?;
     }
     Ok(result)
-}
-
-fn not_here(engine: Engine) -> RunError {
-    RunError::Refused(format!("the engine {engine} is not part of this build"))
 }
 
 /// Runs a world with its judges on to its end on the native engine, from wherever it is, and judges it;
@@ -101,7 +119,7 @@ pub fn conclude(
 }
 
 /// What a run comes to that ended so.
-fn judged(world: &World, judges: &mut Judges, end: &End, options: &Options<'_>) -> SeedResult {
+pub(crate) fn judged(world: &World, judges: &mut Judges, end: &End, options: &Options<'_>) -> SeedResult {
     let mut result = judges.finish(end, |out| world.inventory(out));
     result.digest = world.digest().to_string();
     result.events = world.events();
@@ -142,13 +160,13 @@ fn explain(
     result: &mut SeedResult,
 ) -> Result<(), RunError> {
     let recorder = Recorder::new(plan, result, options.stories);
-    let recorder = replay(plan, seed, until, options, recorder)?;
+    let (_, recorder) = replay(plan, seed, until, options, recorder)?;
     tell(plan, &recorder, result);
     Ok(())
 }
 
 /// Runs a seed again up to an instant, on the same engine, for another sink: to record, to export, to look
-/// closer. Returns it.
+/// closer. Returns the world as it is then, and the sink.
 ///
 /// # Errors
 /// If the world cannot be built, if the engine cannot run it, or if it was cancelled.
@@ -158,9 +176,9 @@ pub fn replay<S: Sink + Send + 'static>(
     until: Time,
     options: &Options<'_>,
     mut sink: S,
-) -> Result<S, RunError> {
+) -> Result<(World, S), RunError> {
     if options.engine != Engine::Native {
-        return Err(not_here(options.engine));
+        return hosting::replay(plan, seed, until, options, sink);
     }
     let mut world = World::new(Arc::clone(plan), seed).map_err(RunError::Build)?;
     let mut steps = 0u64;
@@ -171,7 +189,7 @@ pub fn replay<S: Sink + Send + 'static>(
             return Err(RunError::Cancelled);
         }
     }
-    Ok(sink)
+    Ok((world, sink))
 }
 
 #[cfg(test)]

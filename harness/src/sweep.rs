@@ -9,9 +9,9 @@ use beaufort_reports::{Results, SCHEMA, SeedResult, Verdict};
 use beaufort_sim::plan::Plan;
 use rayon::prelude::*;
 
-use crate::engine::Engine;
 use crate::judges::Rules;
 use crate::run::{Options, RunError, run};
+use beaufort_engines::{Conditions, Engine};
 
 /// In a sweep so many violations of each contract are listed for a seed.
 const LISTED: usize = 5;
@@ -30,17 +30,33 @@ pub struct Plural<'a> {
     pub cancel: &'a AtomicBool,
     /// On what the seeds run.
     pub engine: Engine,
+    /// How an engine that hosts the processes does it.
+    pub hosting: Conditions<'a>,
 }
 
 impl<'a> Plural<'a> {
     /// Seed 1 on the native engine, as many at once as there are cores, without stories.
     #[must_use]
     pub fn new(cancel: &'a AtomicBool) -> Plural<'a> {
-        Plural { seeds: 1..2, jobs: 0, stories: 0, progress: &|_| {}, cancel, engine: Engine::Native }
+        Plural {
+            seeds: 1..2,
+            jobs: 0,
+            stories: 0,
+            progress: &|_| {},
+            cancel,
+            engine: Engine::Native,
+            hosting: Conditions::default(),
+        }
     }
 
     fn options(&self, stories: usize) -> Options<'a> {
-        Options { stories, listed: LISTED, cancel: Some(self.cancel), engine: self.engine }
+        Options {
+            stories,
+            listed: LISTED,
+            cancel: Some(self.cancel),
+            engine: self.engine,
+            hosting: self.hosting,
+        }
     }
 }
 

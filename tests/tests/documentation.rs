@@ -2,7 +2,7 @@
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test")]
 
-use beaufort_harness::engine::Engine;
+use beaufort_engines::Engine;
 use beaufort_sim::faults::{Action, FaultKind};
 
 const ENGINES: &str = include_str!("../../docs/engines.md");

@@ -12,8 +12,8 @@ use std::ops::Range;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
+use beaufort_engines::Engine;
 use beaufort_harness::agree::{Agreement, Kind, Row, compare, histories, render, summary};
-use beaufort_harness::engine::Engine;
 use beaufort_harness::run::{Options, RunError, run};
 use beaufort_harness::scenario::load::{load, shipped};
 use beaufort_harness::scenario::resolve::{BASE, Resolved};

@@ -148,7 +148,7 @@ fn play(changes: &[String]) -> Result<Played, String> {
     let until = Time((result.simulated_seconds * 1e9) as u64);
     let named = plan.blueprint.faults.get_index_of("trouble").unwrap_or_default();
     let watch = Watch { fault: FaultId(named as u16), begins: plan.begins(), ..Watch::default() };
-    let watch = replay(&plan, seed(), until, &options, watch).map_err(|error| error.to_string())?;
+    let (_, watch) = replay(&plan, seed(), until, &options, watch).map_err(|error| error.to_string())?;
     Ok(Played { result, watch, plan })
 }
 

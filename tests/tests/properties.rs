@@ -142,8 +142,8 @@ fn crowded(sets: &[&str], in_front: bool) -> Arc<Plan> {
 /// and so are runs; neither is told.
 fn story(plan: &Arc<Plan>, seed: u64) -> Vec<Observation> {
     let until = plan.ends() + Span::mins(2);
-    let mut seen: Vec<Observation> =
-        replay(plan, seed, until, &Options::default(), Vec::new()).expect("runs");
+    let (_, mut seen) =
+        replay(plan, seed, until, &Options::default(), Vec::<Observation>::new()).expect("runs");
     let stranger = |o: &Observation| {
         let told = told(plan, o);
         let about = match o.what {

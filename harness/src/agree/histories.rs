@@ -8,9 +8,9 @@ use beaufort_reports::{ContractResult, SeedResult, Step, Violation, text::clock}
 use beaufort_sim::plan::Plan;
 use beaufort_sim::time::Time;
 
-use crate::engine::Engine;
 use crate::judges::story::Recorder;
 use crate::run::{Options, RunError, replay};
+use beaufort_engines::Engine;
 
 /// So many steps are shown before the histories part, and of each after.
 const BEFORE: usize = 3;
@@ -68,7 +68,7 @@ pub fn histories(
         let recorder = Recorder::of(plan, &violation.stream, violation.number);
         let until = Time((seed.simulated_seconds * 1e9).round() as u64);
         let options = Options { engine, ..Options::default() };
-        let recorder = replay(plan, seed.seed, until, &options, recorder)?;
+        let (_, recorder) = replay(plan, seed.seed, until, &options, recorder)?;
         Ok(recorder.history(plan, &violation.stream, violation.number))
     };
     let on = if on_native { Engine::Native } else { engine };

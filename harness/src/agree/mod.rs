@@ -9,8 +9,8 @@ pub mod tolerance;
 
 use beaufort_reports::{ContractResult, ObjectiveResult, SeedResult, Verdict, text::grouped};
 
-use crate::engine::Engine;
 use crate::scenario::resolve::Resolved;
+use beaufort_engines::Engine;
 
 pub use histories::{Histories, differing_item, histories};
 pub use table::{render, summary};

@@ -1,5 +1,6 @@
 //! Made-up results for every branch of the comparison.
 
+use beaufort_engines::Engine;
 use beaufort_reports::{Achieved, BookError, FaultResult, FlowRow, Lateness, Ledger, Step, Violation};
 
 use super::histories::differing_item;

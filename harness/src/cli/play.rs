@@ -10,10 +10,10 @@ use super::Exit;
 use super::progress::Progress;
 use super::terminal::{Terminal, WIDTH};
 use super::verdict_lines::Subject;
-use crate::engine::Engine;
 use crate::run::RunError;
 use crate::scenario::resolve::Resolved;
 use crate::sweep::{self, Plural, document};
+use beaufort_engines::{Conditions, Engine};
 
 /// Which seeds, and how many at once.
 #[derive(Clone, Debug)]
@@ -30,7 +30,7 @@ pub(super) struct Seeds {
 
 /// The argument of `--engine`.
 pub(super) fn engines() -> impl TypedValueParser<Value = Engine> {
-    PossibleValuesParser::new(Engine::ALL.map(Engine::word)).try_map(|name| name.parse::<Engine>())
+    PossibleValuesParser::new(Engine::ALL.map(Engine::name)).try_map(|name| name.parse::<Engine>())
 }
 
 /// Draws the report for people.
@@ -42,8 +42,8 @@ pub(super) fn report(results: &Results, terminal: &mut Terminal<'_>) {
 /// Runs the seeds. If the user wants to stop, the document holds those that have finished.
 ///
 /// # Errors
-/// The exit code, when the reason has been said: the engine cannot run it; or the world cannot be built
-/// after all, which is a defect, because it has been tried.
+/// The exit code, when the reason has been said: the engine cannot run it, or stood still; or the world
+/// cannot be built after all, which is a defect, because it has been tried.
 pub(super) fn play(
     resolved: &Resolved,
     subject: &Subject,
@@ -60,6 +60,7 @@ pub(super) fn play(
         progress: &|_| progress.tick(),
         cancel: &cancel,
         engine: seeds.engine,
+        hosting: Conditions::default(),
     };
     let results = sweep::sweep(&resolved.plan, &resolved.rules, &how);
     progress.finish();
@@ -69,6 +70,10 @@ pub(super) fn play(
         Err(RunError::Refused(refusal)) => {
             terminal.say(&format!("error: {refusal}\n"));
             return Err(Exit::BadInput);
+        }
+        Err(error @ RunError::Engine(_)) => {
+            terminal.say(&format!("error: {error}\n"));
+            return Err(Exit::Internal);
         }
         Err(error) => return Err(terminal.defect(&error.to_string())),
     };

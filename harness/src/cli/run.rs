@@ -9,9 +9,9 @@ use super::play::{Seeds, engines, play, report};
 use super::prepare::{prepare, warn};
 use super::verdict_lines::{Subject, lines};
 use super::{Exit, Terminal};
-use crate::engine::Engine;
 use crate::scenario::load::load;
 use crate::scenario::resolve::Resolved;
+use beaufort_engines::Engine;
 
 const EXAMPLES: &str = "\
 Examples:

@@ -11,10 +11,10 @@ use super::prepare::{Prepared, prepare, warn};
 use super::terminal::wrapped;
 use super::verdict_lines::{Subject, lines};
 use super::{Exit, Terminal};
-use crate::engine::Engine;
 use crate::judges::expect::{Expect, Expected};
 use crate::scenario::load::{Loaded, load};
 use crate::scenario::resolve::BASE;
+use beaufort_engines::Engine;
 
 const EXAMPLES: &str = "\
 Examples:

@@ -2,7 +2,7 @@
 
 use beaufort_reports::{Results, SeedResult, Verdict};
 
-use crate::engine::Engine;
+use beaufort_engines::Engine;
 
 /// How a command line names this again: scenario, variant and changes.
 #[derive(Clone, Debug, Default)]
