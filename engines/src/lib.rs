@@ -7,7 +7,9 @@
 //! service models.
 
 mod center;
+mod door;
 pub mod engine;
+pub mod guest;
 pub mod host;
 pub mod lateness;
 #[cfg(madsim)]

@@ -3,8 +3,10 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use beaufort_engines::{Conditions, Engine, HostError, Refusal};
+use beaufort_engines::guest::Guests;
+use beaufort_engines::{Conditions, Engine, HostError};
 use beaufort_reports::{SeedResult, Verdict};
+use beaufort_sim::guest;
 use beaufort_sim::kernel::World;
 use beaufort_sim::observe::Sink;
 use beaufort_sim::plan::{Plan, PlanError};
@@ -49,7 +51,7 @@ impl Default for Options<'_> {
 impl From<HostError> for RunError {
     fn from(error: HostError) -> RunError {
         match error {
-            HostError::Refused(refusal) => RunError::Refused(refusal),
+            HostError::Refused(refusal) => RunError::Refused(refusal.to_string()),
             HostError::Cancelled => RunError::Cancelled,
             error @ (HostError::Stuck { .. } | HostError::Failed { .. }) => RunError::Engine(error),
         }
@@ -72,8 +74,8 @@ pub enum RunError {
     #[error("interrupted")]
     Cancelled,
     /// The engine cannot run it.
-    #[error(transparent)]
-    Refused(Refusal),
+    #[error("{0}")]
+    Refused(String),
     /// The engine stood still, or failed.
     #[error(transparent)]
     Engine(HostError),
@@ -90,7 +92,7 @@ pub fn run(
     options: &Options<'_>,
 ) -> Result<SeedResult, RunError> {
     let watch = Stopwatch::start();
-    let world = World::new(Arc::clone(plan), seed).map_err(RunError::Build)?;
+    let world = build(plan, seed, options)?;
     let judges = Judges::new(plan, rules);
     let (mut result, until) = match options.engine {
         Engine::Native => conclude(world, judges, options)?,
@@ -102,6 +104,27 @@ pub fn run(
         explain(plan, seed, until, options, &mut result)?;
     }
     Ok(result)
+}
+
+/// Builds the world. Guests have to be registered, and the native engine refuses them: it cannot run their
+/// code.
+pub(crate) fn build(plan: &Arc<Plan>, seed: u64, options: &Options<'_>) -> Result<World, RunError> {
+    let refused = |refusal: PlanError| {
+        let help = refusal.help.unwrap_or_default();
+        RunError::Refused(format!("{}\n{help}", refusal.message))
+    };
+    if options.engine == Engine::Native {
+        return match guest::guests(plan).next() {
+            Some((node, _)) => Err(refused(guest::not_here(node))),
+            None => World::new(Arc::clone(plan), seed).map_err(RunError::Build),
+        };
+    }
+    let none = Guests::new();
+    let guests = options.hosting.guests.unwrap_or(&none);
+    match guests.check(plan) {
+        Err(mut missing) if !missing.is_empty() => Err(refused(missing.remove(0))),
+        _ => World::with_guests(Arc::clone(plan), seed).map_err(RunError::Build),
+    }
 }
 
 /// Runs a world with its judges on to its end on the native engine, from wherever it is, and judges it;
@@ -180,7 +203,7 @@ pub fn replay<S: Sink + Send + 'static>(
     if options.engine != Engine::Native {
         return hosting::replay(plan, seed, until, options, sink);
     }
-    let mut world = World::new(Arc::clone(plan), seed).map_err(RunError::Build)?;
+    let mut world = build(plan, seed, options)?;
     let mut steps = 0u64;
     while world.next_at().is_some_and(|next| next <= until) {
         world.step(&mut sink);

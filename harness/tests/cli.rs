@@ -341,3 +341,32 @@ fn a_missed_availability_tells_the_way_of_an_item() {
         &text.lines().filter(|line| !line.starts_with("Replay")).collect::<Vec<_>>().join("\n"),
     );
 }
+
+#[test]
+fn another_engine_is_a_second_opinion_and_says_so() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = design(&folder, "latency: 20ms", "");
+    let short = ["--set", "time.run=20s", "--set", "time.drain=10s"];
+    let native = beaufort(&[&["run", &file], &short[..]].concat()).assert().code(0);
+    let hosted = beaufort(&[&["run", &file, "--engine", "turmoil", "--json"], &short[..]].concat());
+    let hosted = hosted.assert().code(0);
+    let results: serde_json::Value = serde_json::from_str(&stdout(&hosted)).unwrap();
+    assert_eq!(results["engine"], "turmoil");
+    assert!(results["seeds"][0]["lateness"]["inputs"].as_u64().unwrap() > 100, "{results}");
+    let text = |run: &assert_cmd::assert::Assert| String::from_utf8(run.get_output().stderr.clone()).unwrap();
+    let (told, plain) = (text(&hosted), text(&native));
+    assert!(told.contains("(seed 1, on turmoil)") && told.contains("\nOn turmoil: "), "{told}");
+    assert!(told.contains("--seed 1 --engine turmoil\n"), "{told}");
+    assert!(!plain.contains("engine") && !plain.contains("turmoil"), "{plain}");
+    let sweep = ["sweep", &file, "--engine", "turmoil", "--seeds", "2"];
+    beaufort(&[&sweep, &short[..]].concat()).assert().code(0).stdout(predicate::str::contains("2 seeds"));
+}
+
+#[test]
+fn an_engine_that_is_not_there_is_bad_input() {
+    let unknown = beaufort(&["run", "order-flow", "--engine", "tokio"]).assert().code(2).stdout("");
+    unknown.stderr(predicate::str::contains("[possible values: native, turmoil, madsim]"));
+    // Two hundred replicas are too many for turmoil, and it is told before anything runs.
+    let many = ["run", "order-flow", "--engine", "turmoil", "--set", "nodes.orders-api.replicas=200"];
+    beaufort(&many).assert().code(2).stdout("").stderr(predicate::str::contains("turmoil hosts at most 100"));
+}

@@ -7,6 +7,7 @@
 pub mod blueprint;
 pub mod client;
 pub mod faults;
+pub mod guest;
 pub mod ids;
 pub mod kernel;
 pub mod message;

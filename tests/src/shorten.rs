@@ -3,7 +3,7 @@
 //!
 //! With `k` the new length of the run divided by the old one: instants and periods of faults (`at`, `every`,
 //! `ramp`) and how long they last (`for`) become `k` times as long, at least [`LEAST`]; every `nth` item
-//! becomes every `k * nth`-th; a `chance` becomes `1/k` times as great, at most [`MOST`] times, for where
+//! becomes every `k * nth`-th; a `chance` becomes `1/k` times as great, at most [`Length::chance`] times, for where
 //! it strikes in a long run a few times it would not strike in a short one at all. A person (`operator`)
 //! notices and works `1/k` times as fast. The warm-up goes. All else stays: the design, its own times, the
 //! rates, the bounds. What the short run is too short for comes out as not shown, on every engine.
@@ -17,8 +17,6 @@ use beaufort_sim::units::Distribution;
 
 /// A fault lasts at least so long.
 const LEAST: Span = Span::secs(1);
-/// A chance grows at most by this factor.
-const MOST: f64 = 4.0;
 
 /// The length that a design is cut to.
 #[derive(Clone, Copy, Debug)]
@@ -27,6 +25,8 @@ pub struct Length {
     pub run: Span,
     /// The deadline after them.
     pub drain: Span,
+    /// A chance grows at most by this factor.
+    pub chance: f64,
 }
 
 /// The changes, as `--set` takes them, that cut a design to this length; none if it is no longer.
@@ -58,7 +58,7 @@ pub fn shortened(scenario: &Scenario, to: Length) -> Vec<String> {
             set("nth", fewer.max(1).to_string());
         }
         if let Some(chance) = placement.chance {
-            let factor = (time.run.0 as f64 / to.run.0 as f64).min(MOST);
+            let factor = (time.run.0 as f64 / to.run.0 as f64).min(to.chance);
             set("chance", format!("{:.6}", (chance.0 * factor).min(1.0)));
         }
     }

@@ -14,6 +14,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use beaufort_engines::Engine;
 use beaufort_harness::agree::{Agreement, Kind, Row, compare, histories, render, summary};
+use beaufort_harness::judges::expect::Expected;
 use beaufort_harness::run::{Options, RunError, run};
 use beaufort_harness::scenario::load::{load, shipped};
 use beaufort_harness::scenario::resolve::{BASE, Resolved};
@@ -22,8 +23,8 @@ use beaufort_sim::time::Span;
 use beaufort_tests::resolve;
 use beaufort_tests::shorten::{Length, shortened};
 
-const SHORT: Length = Length { run: Span::secs(30), drain: Span::secs(30) };
-const LONG: Length = Length { run: Span::secs(150), drain: Span::secs(150) };
+const SHORT: Length = Length { run: Span::secs(60), drain: Span::secs(60), chance: 10.0 };
+const LONG: Length = Length { run: Span::secs(240), drain: Span::secs(240), chance: 5.0 };
 
 /// Every design that is shipped, in this length; those that must be refused (by `check`) are left out.
 fn designs(length: Length) -> Vec<Resolved> {
@@ -44,6 +45,14 @@ fn designs(length: Length) -> Vec<Resolved> {
 fn play(design: &Resolved, seed: u64, engine: Engine) -> Result<SeedResult, RunError> {
     let options = Options { stories: 0, engine, ..Options::default() };
     run(&design.plan, &design.rules, seed, &options)
+}
+
+/// On which seeds a design is compared.
+enum Seeds {
+    /// One on which its mistake is made.
+    Telling,
+    /// All of these.
+    These(Range<u64>),
 }
 
 /// What came of the comparisons.
@@ -76,10 +85,33 @@ fn one(design: &Resolved, seed: u64, engine: Engine) -> Found {
     found
 }
 
+/// By how many items a design violates, natively, the contracts that it is there to violate; none if it is
+/// there for something else.
+fn violations(design: &Resolved, seed: u64) -> Option<u64> {
+    let Expected::Fail { lines, .. } = design.expected()?.verdict else { return None };
+    let result = play(design, seed, Engine::Native).expect("the native engine runs everything");
+    let named = result.contracts.iter().filter(|contract| lines.contains(&contract.name));
+    named.map(|contract| contract.violated).min()
+}
+
+/// The first seed on which a broken design is broken by more than a hair, natively. In a minute some mistakes
+/// are made once or not at all, and whether that one item was just then under way turns on a microsecond: it
+/// would say nothing about the engines.
+fn telling_seed(design: &Resolved) -> u64 {
+    const CLEAR: u64 = 4;
+    let clear = |seed: &u64| violations(design, *seed).map_or(CLEAR, |violated| violated.min(CLEAR));
+    // The first of the greatest.
+    (1..=5).rev().max_by_key(clear).unwrap_or(1)
+}
+
 /// Compares these designs on these seeds, as many at once as there are cores; in the order of the designs.
-fn all(designs: &[Resolved], seeds: Range<u64>, engine: Engine) -> Found {
+fn all(designs: &[Resolved], seeds: Seeds, engine: Engine) -> Found {
+    let of = |design: &Resolved| match &seeds {
+        Seeds::Telling => vec![telling_seed(design)],
+        Seeds::These(range) => range.clone().collect(),
+    };
     let work: Vec<(&Resolved, u64)> =
-        designs.iter().flat_map(|design| seeds.clone().map(move |seed| (design, seed))).collect();
+        designs.iter().flat_map(|design| of(design).into_iter().map(move |seed| (design, seed))).collect();
     let next = AtomicUsize::new(0);
     let done: Vec<Mutex<Found>> = work.iter().map(|_| Mutex::default()).collect();
     let worker = || {
@@ -104,7 +136,7 @@ fn all(designs: &[Resolved], seeds: Range<u64>, engine: Engine) -> Found {
 }
 
 /// Every design on an engine and on the native one; fails with what differs.
-fn agrees(engine: Engine, length: Length, seeds: Range<u64>) {
+fn agrees(engine: Engine, length: Length, seeds: Seeds) {
     let designs = designs(length);
     let found = all(&designs, seeds, engine);
     eprint!("{}", render(&found.rows, std::env::var_os("SHOW").is_some()));
@@ -133,29 +165,29 @@ fn agrees(engine: Engine, length: Length, seeds: Range<u64>) {
 
 #[test]
 fn the_native_engine_agrees_with_itself_without_any_tolerance() {
-    agrees(Engine::Native, SHORT, 1..2);
+    agrees(Engine::Native, SHORT, Seeds::Telling);
 }
 
 #[test]
 fn turmoil_agrees_with_the_native_engine() {
-    agrees(Engine::Turmoil, SHORT, 1..2);
+    agrees(Engine::Turmoil, SHORT, Seeds::Telling);
 }
 
 #[test]
 fn madsim_agrees_with_the_native_engine() {
-    agrees(Engine::Madsim, SHORT, 1..2);
+    agrees(Engine::Madsim, SHORT, Seeds::Telling);
 }
 
 #[test]
 #[ignore = "takes half an hour: 3 seeds of every design, five times as long"]
 fn turmoil_agrees_with_the_native_engine_for_long() {
-    agrees(Engine::Turmoil, LONG, 1..4);
+    agrees(Engine::Turmoil, LONG, Seeds::These(1..4));
 }
 
 #[test]
 #[ignore = "takes minutes: 3 seeds of every design, five times as long"]
 fn madsim_agrees_with_the_native_engine_for_long() {
-    agrees(Engine::Madsim, LONG, 1..4);
+    agrees(Engine::Madsim, LONG, Seeds::These(1..4));
 }
 
 /// The comparison itself is put to the test: a broken design in the place of another engine.
@@ -178,7 +210,7 @@ fn a_broken_design_in_the_place_of_an_engine_is_found_out() {
 #[test]
 fn in_short_faults_and_people_keep_their_part_of_the_run() {
     let full = resolve("order-flow", None, &[]).expect("resolves").scenario;
-    let length = Length { run: Span::secs(30), drain: Span::secs(20) };
+    let length = Length { run: Span::secs(30), drain: Span::secs(20), chance: 10.0 };
     let sets = shortened(&full, length);
     for set in [
         "time.run=30s",
@@ -187,7 +219,7 @@ fn in_short_faults_and_people_keep_their_part_of_the_run() {
         "faults.zone-lost.at=5s",
         "faults.zone-lost.for=5s",
         "faults.api-crashes.for=1s",
-        "faults.api-crashes.chance=0.002000",
+        "faults.api-crashes.chance=0.005000",
         "faults.poison.nth=333",
         "nodes.reviewer.notices=5s..15s",
         "nodes.reviewer.steps.work.work=500ms..2s",

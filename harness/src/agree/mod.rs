@@ -47,7 +47,8 @@ impl Kind {
 pub enum Agreement {
     /// The same verdict.
     Agree,
-    /// Different verdicts about an objective, and both values within the tolerance of its bound.
+    /// Different verdicts about an objective, and both values within the tolerance of its bound; or one of the
+    /// engines had nothing to measure and says nothing, where the other one says that it is met.
     TooClose,
     /// Different verdicts, and no excuse.
     Differ,
@@ -228,9 +229,12 @@ fn too_close(
     let find = |seed: &'_ SeedResult| seed.objectives.iter().find(|o| o.name == name).cloned();
     let (Some(a), Some(b)) = (find(native), find(other)) else { return false };
     let Some(written) = resolved.scenario.objectives.get(name) else { return false };
-    let judged = |one: &ObjectiveResult| {
-        matches!(one.verdict, Verdict::Pass | Verdict::Degraded | Verdict::Fail) && one.samples > 0
-    };
+    let both = [a.verdict, b.verdict];
+    if both.contains(&Verdict::Inconclusive) {
+        // Whether a fault was felt, whether there was a backlog at all: an item more or less decides.
+        return both.contains(&Verdict::Pass) && *tolerance != Tolerance::default();
+    }
+    let judged = |one: &ObjectiveResult| one.verdict != Verdict::Error && one.samples > 0;
     if !judged(&a) || !judged(&b) {
         return false;
     }

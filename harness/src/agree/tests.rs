@@ -128,16 +128,19 @@ fn other_items_and_books_that_do_not_balance_differ() {
 #[test]
 fn objectives_are_too_close_within_the_measured_tolerance_and_differ_beyond_it() {
     use Agreement::{Agree, Differ, TooClose};
-    use Verdict::{Degraded, Fail, Inconclusive, Pass};
+    use Verdict::{Degraded, Error, Fail, Inconclusive, Pass};
     let cases = [
         ("quick", "p99", Pass, 0.79, Fail, 0.81, TooClose),
         ("quick", "p99", Pass, 0.79, Degraded, 0.81, TooClose),
         ("quick", "p99", Fail, 0.81, Pass, 0.79, TooClose),
         ("quick", "p99", Pass, 0.79, Fail, 0.83, Differ),
         ("quick", "p99", Pass, 0.75, Fail, 0.81, Differ),
-        ("quick", "p99", Pass, 0.79, Inconclusive, 0.81, Differ),
+        ("quick", "p99", Pass, 0.79, Inconclusive, 0.81, TooClose),
+        ("quick", "p99", Inconclusive, 0.79, Pass, 0.2, TooClose),
+        ("quick", "p99", Fail, 0.81, Inconclusive, 0.79, Differ),
+        ("quick", "p99", Fail, 0.81, Error, 0.79, Differ),
         ("quick", "p99", Fail, 0.81, Fail, 2.0, Agree),
-        // Two items a second are half a second apart… here there is one a second: 1.02 s.
+        // One item a second: 1.02 s.
         ("zone-recovery", "recovered", Pass, 89.1, Fail, 90.9, TooClose),
         ("zone-recovery", "recovered", Pass, 88.9, Fail, 90.9, Differ),
         ("backlog", "drained", Pass, 599.1, Fail, 600.9, TooClose),
@@ -161,6 +164,8 @@ fn where_nothing_was_late_there_is_no_tolerance() {
     let native = run(vec![], vec![goal("quick", Verdict::Pass, "p99", 0.799)]);
     let other = run(vec![], vec![goal("quick", Verdict::Fail, "p99", 0.801)]);
     assert_eq!(only(Kind::Objective, &native, &other).agreement, Agreement::Differ);
+    let nothing = run(vec![], vec![goal("quick", Verdict::Inconclusive, "p99", 0.801)]);
+    assert_eq!(only(Kind::Objective, &native, &nothing).agreement, Agreement::Differ);
     let punctual = SeedResult { lateness: Some(Lateness::default()), ..other };
     assert_eq!(only(Kind::Objective, &native, &punctual).agreement, Agreement::Differ);
     assert_eq!(Tolerance::measured(&design(), &native, &punctual), Tolerance::default());

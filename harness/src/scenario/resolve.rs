@@ -123,7 +123,7 @@ impl Loaded {
             Err(errors) => return Err(refused(&tree, &errors, &names)),
         };
         // The seed has no influence on whether a world can be built.
-        let world = World::new(Arc::clone(&plan), 1).map(drop);
+        let world = World::with_guests(Arc::clone(&plan), 1).map(drop);
         let rules = Rules::resolve(&plan, &scenario.always, &scenario.objectives);
         let (rules, mut errors) = match rules {
             Ok(rules) => (rules, Vec::new()),

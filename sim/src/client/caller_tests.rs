@@ -39,7 +39,7 @@ impl Process for Bench {
             Input::Timer(token) => assert!(self.caller.on_timer(cx, token)),
             Input::Message { message, .. } => assert!(self.caller.on_message(cx, &message)),
             Input::Closed { peer, .. } => self.caller.on_closed(cx, peer),
-            Input::Start | Input::Disk(..) => {}
+            Input::Start | Input::Disk(..) | Input::Poke => {}
         }
         while let Some(progress) = self.caller.next() {
             match progress {

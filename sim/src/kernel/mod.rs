@@ -3,6 +3,7 @@
 mod carry;
 pub mod digest;
 pub mod hosted;
+mod poke;
 pub mod queue;
 pub mod slab;
 mod strike;

@@ -4,6 +4,7 @@
 use std::sync::Arc;
 
 use crate::faults::{FaultCount, Registry};
+use crate::guest::{guests, not_here};
 use crate::ids::{ConnectionId, FaultMask, Item, ProcessId};
 use crate::kernel::digest::Digest;
 use crate::kernel::hosted::Freight;
@@ -86,8 +87,13 @@ impl World {
     /// Builds the world of this plan for one seed. Its processes start at time zero.
     ///
     /// # Errors
-    /// All that is wrong with the plan, each with its place.
+    /// All that is wrong with the plan, each with its place; a guest too, because nobody here lets its
+    /// code run.
     pub fn new(plan: Arc<Plan>, seed: u64) -> Result<World, BuildError> {
+        let guests: BuildError = guests(&plan).map(|(node, _)| not_here(node)).collect();
+        if !guests.is_empty() {
+            return Err(guests);
+        }
         let processes = build(&plan)?;
         World::with_processes(plan, seed, processes)
     }
@@ -290,6 +296,7 @@ impl World {
     }
 
     /// Hands an input to a process, now or, if it is paused, later.
+    #[inline]
     pub(super) fn give(&mut self, id: ProcessId, input: Input, parent: u64, sink: &mut dyn Sink) {
         let shell = &mut self.shells[id.index()];
         if shell.takes() {
@@ -316,13 +323,16 @@ impl World {
             disk: &self.disk,
             calls: &mut self.calls,
             effects: &mut effects,
+            sink: if self.registry.counts_copies() { None } else { Some(&mut *sink) },
         };
-        shell.turn(self.now, self.events, input, lent);
+        shell.turn(self.now, self.events, parent, input, lent);
         self.work = self.work - before + shell.timers.work();
         if shell.faults.has_fired() {
             self.count_fired(id, sink);
         }
-        self.apply_all(id, &mut effects, parent, sink);
+        if !effects.is_empty() {
+            self.apply_all(id, &mut effects, parent, sink);
+        }
         self.effects = effects;
     }
 
@@ -368,9 +378,9 @@ impl World {
                     what: *what,
                 });
             }
-            Effect::Call { to, message } => self.call(id, *to, message.take(), sink),
-            Effect::Answer { connection, message } => self.send(id, *connection, message.take(), sink),
-            Effect::Datagram { to, message } => self.cast(id, *to, message.take(), sink),
+            Effect::Call { to, message } => self.call(id, *to, message, sink),
+            Effect::Answer { connection, message } => self.send(id, *connection, message, sink),
+            Effect::Datagram { to, message } => self.cast(id, *to, message, sink),
             Effect::Close { connection } => self.close(id, *connection),
             Effect::Point { .. } => {}
             Effect::StartSlot(slot) => self.start_slot(*slot),
@@ -421,6 +431,7 @@ impl World {
         });
     }
 
+    #[inline]
     pub(super) fn schedule_wake(&mut self, id: ProcessId) {
         let due = self.shells[id.index()].next_wake(self.now);
         self.wake_at(id, due);
@@ -455,7 +466,7 @@ impl World {
 }
 
 /// Builds every process of a plan.
-fn build(plan: &Plan) -> Result<Vec<Box<dyn Process>>, BuildError> {
+pub(super) fn build(plan: &Plan) -> Result<Vec<Box<dyn Process>>, BuildError> {
     let mut built: Vec<Option<Box<dyn Process>>> = Vec::new();
     built.resize_with(plan.processes.len(), || None);
     let mut errors = Vec::new();
@@ -479,6 +490,7 @@ fn build(plan: &Plan) -> Result<Vec<Box<dyn Process>>, BuildError> {
 }
 
 /// The declared fields of an input that enter the digest.
+#[inline(always)]
 fn fields(input: &Input) -> (u64, u64) {
     match input {
         Input::Start => (1, 0),
@@ -491,5 +503,6 @@ fn fields(input: &Input) -> (u64, u64) {
         Input::Timer(token) => (3, *token),
         Input::Disk(token, result) => (4 | u64::from(result.is_err()) << 8, *token),
         Input::Closed { peer, reason, .. } => (5 | (*reason as u64) << 8, u64::from(peer.0)),
+        Input::Poke => (6, 0),
     }
 }

@@ -17,9 +17,11 @@ pub use shell::Shell;
 pub use timers::{TimerId, Timers};
 
 use std::fmt;
+use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
+use crate::guest::Mailbox;
 use crate::ids::{ConnectionId, ProcessId};
 use crate::message::Message;
 use crate::observe::Held;
@@ -51,6 +53,9 @@ pub enum Input {
         /// Why.
         reason: CloseReason,
     },
+    /// Somebody outside the world left something at the door of this process; see
+    /// [`mailbox`](Process::mailbox).
+    Poke,
 }
 
 /// Why a sync failed.
@@ -85,6 +90,12 @@ pub trait Process: Send + fmt::Debug {
 
     /// What it holds now; feeds the ledger.
     fn inventory(&self, out: &mut dyn FnMut(Held));
+
+    /// The door through which code outside the world talks to it, where it has one. Whoever hosts the
+    /// process gives it [`Input::Poke`] when something has been left there.
+    fn mailbox(&self) -> Option<Arc<Mailbox>> {
+        None
+    }
 
     /// A copy, for snapshots.
     fn clone_box(&self) -> Box<dyn Process>;

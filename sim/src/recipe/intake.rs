@@ -108,7 +108,7 @@ impl Intake {
                     return Some(Fed::Acknowledged(run, outcome));
                 }
                 // The run goes on, as the handler of a real client does: its settlement will fail.
-                Received::LockLost { .. } => {}
+                Received::LockLost { .. } | Received::Renewed { .. } => {}
             }
         }
     }

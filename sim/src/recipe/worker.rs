@@ -446,6 +446,7 @@ impl Process for Worker {
                 self.interpreter.on_disk(token, result.is_ok(), &mut self.trigger, cx);
             }
             Input::Closed { peer, .. } => self.closed(peer, cx),
+            Input::Poke => {}
         }
         if self.interpreter.is_overdue() {
             return self.too_long(cx);

@@ -441,7 +441,7 @@ impl Process for CosmosDbProcess {
             }
             // What expired while it was down is gone before anybody reads it.
             Input::Start => self.expire(cx),
-            Input::Disk(..) | Input::Closed { .. } => {}
+            Input::Disk(..) | Input::Closed { .. } | Input::Poke => {}
         }
     }
 

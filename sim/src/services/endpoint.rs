@@ -257,7 +257,7 @@ impl Process for EndpointProcess {
                     cx.answer(pending.connection, pending.message);
                 }
             }
-            Input::Start | Input::Disk(..) | Input::Closed { .. } => {}
+            Input::Start | Input::Disk(..) | Input::Closed { .. } | Input::Poke => {}
         }
     }
 

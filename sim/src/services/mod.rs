@@ -112,6 +112,8 @@ kinds! {
     "event-grid-subscription" => EventGridSubscription(event_grid::EventGridSubscription),
     /// A generator of items.
     "load" => Load(load::Load),
+    /// Your own async code.
+    "guest" => Guest(crate::guest::Guest),
     /// An app in containers: replicas behind an ingress; a crash forgets what runs.
     "container-app" => ContainerApp(crate::recipe::hosts::ContainerApp),
     /// Functions: a crash forgets what runs, the trigger delivers again.

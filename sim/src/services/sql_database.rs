@@ -216,7 +216,7 @@ impl Process for SqlDatabaseProcess {
                 }
             }
             Input::Disk(token, result) => self.synced(token, result, cx),
-            Input::Start | Input::Closed { .. } => {}
+            Input::Start | Input::Closed { .. } | Input::Poke => {}
         }
     }
 

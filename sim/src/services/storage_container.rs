@@ -261,7 +261,7 @@ impl Process for StorageContainerProcess {
             },
             Input::Timer(token) => self.serve(token, cx),
             Input::Disk(token, result) => self.synced(token, result, cx),
-            Input::Start | Input::Closed { .. } => {}
+            Input::Start | Input::Closed { .. } | Input::Poke => {}
         }
     }
 

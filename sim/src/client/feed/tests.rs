@@ -63,7 +63,7 @@ impl Process for Host {
                     self.take(Some(event), cx);
                 }
             }
-            Input::Disk(..) => {}
+            Input::Disk(..) | Input::Poke => {}
         }
     }
     fn crash(&mut self) {

@@ -72,7 +72,7 @@ impl Process for Client {
             Input::Closed { reason, .. } => {
                 cx.observe(Item::default(), What::RunEnded { run: reason as u64, done: false });
             }
-            Input::Timer(_) | Input::Disk(..) => {}
+            Input::Timer(_) | Input::Disk(..) | Input::Poke => {}
         }
     }
     fn crash(&mut self) {}

@@ -230,7 +230,7 @@ fn an_idle_connection_is_set_up_again_without_a_word() {
                 cx.observe(item, What::RunStarted { run: 0 });
             }
             Input::Closed { reason, .. } => tell_close(reason, cx),
-            Input::Disk(..) => {}
+            Input::Disk(..) | Input::Poke => {}
         }
     }
     fn server(input: Input, cx: &mut Context<'_>) {

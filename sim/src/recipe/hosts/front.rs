@@ -539,7 +539,7 @@ impl Process for Front {
             Input::Timer(token) if token & HELD_UP != 0 => self.let_go(token, cx),
             Input::Timer(token) => self.timed_out(token, cx),
             Input::Closed { peer, reason, .. } => self.closed(peer, reason, cx),
-            Input::Disk(..) => {}
+            Input::Disk(..) | Input::Poke => {}
         }
     }
 

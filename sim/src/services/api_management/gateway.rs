@@ -429,7 +429,7 @@ impl Process for Gateway {
                 }
             }
             Input::Closed { peer, .. } => self.caller.on_closed(cx, peer),
-            Input::Start | Input::Disk(..) => {}
+            Input::Start | Input::Disk(..) | Input::Poke => {}
         }
         self.settle(cx, reset);
     }

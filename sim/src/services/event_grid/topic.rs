@@ -261,6 +261,7 @@ impl Process for Topic {
             Input::Disk(slot, result) => self.stored(cx, slot, result),
             Input::Timer(token) => self.timer(cx, token),
             Input::Closed { peer, .. } => self.closed(cx, peer),
+            Input::Poke => {}
             Input::Message { from, connection, message } => match message.body {
                 Body::Request(request) if request.verb == http::Verb::Publish => {
                     self.publish(cx, connection, message);

@@ -224,7 +224,7 @@ impl Process for Generator {
                 }
             }
             Input::Closed { peer, .. } => self.caller.on_closed(cx, peer),
-            Input::Disk(..) => {}
+            Input::Disk(..) | Input::Poke => {}
         }
         self.conclude(cx);
     }

@@ -262,6 +262,7 @@ impl Process for Namespace {
             Input::Timer(token) => self.timer(token, cx),
             Input::Disk(_, result) => self.synced(result, cx),
             Input::Closed { connection, .. } => self.closed(connection, cx),
+            Input::Poke => {}
         }
     }
 

@@ -40,6 +40,10 @@ pub struct ReceiverRules {
     pub session_idle: Span,
     /// The policy of settlements and of attaching again; empty: as the client library does.
     pub policy: Policy,
+    /// Whether the host says how many messages it [wants](Receiver::want): a plain receiver, whose link has
+    /// credit only while somebody receives. Otherwise it is a processor, which always wants `concurrency`
+    /// of them. Sessions are kept as a processor keeps them. Default: false.
+    pub on_demand: bool,
 }
 
 impl Default for ReceiverRules {
@@ -52,6 +56,7 @@ impl Default for ReceiverRules {
             renew_lock: Span::mins(5),
             session_idle: Span::secs(1),
             policy: Policy::default(),
+            on_demand: false,
         }
     }
 }
@@ -75,6 +80,15 @@ pub enum Received {
     LockLost {
         /// Of which delivery.
         handle: u64,
+    },
+    /// A renewal that the host [asked for](Receiver::renew_now) is over.
+    Renewed {
+        /// Of which delivery.
+        handle: u64,
+        /// As for a settlement.
+        outcome: Outcome,
+        /// Until when the lock now holds.
+        locked_until: Time,
     },
 }
 
@@ -110,6 +124,8 @@ struct Run {
     /// Its credit has gone with the settlement that ends the run.
     credited: bool,
     settling: Option<Settlement>,
+    /// Whether the host waits for a renewal.
+    renewing: bool,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -175,6 +191,10 @@ pub struct Receiver {
     caller: Caller<u64>,
     count: u64,
     stopped: bool,
+    /// How many messages the host wants, on demand.
+    wanted: u32,
+    /// For how many of them the link has credit.
+    granted: u32,
     out: VecDeque<Received>,
 }
 
@@ -195,6 +215,8 @@ impl Receiver {
             space,
             count: 0,
             stopped: true,
+            wanted: 0,
+            granted: 0,
             out: VecDeque::new(),
         }
     }
@@ -206,6 +228,7 @@ impl Receiver {
         self.caller.crash();
         self.count = 0;
         self.stopped = true;
+        (self.wanted, self.granted) = (0, 0);
         self.out.clear();
     }
 
@@ -228,6 +251,26 @@ impl Receiver {
             if self.places[place as usize].running == 0 {
                 self.close(place, cx);
             }
+        }
+    }
+
+    /// How many messages the host wants that it has not got. Credit that was given is not taken back: a
+    /// message that comes all the same is handed out.
+    pub fn want(&mut self, wanted: u32, cx: &mut Context<'_>) {
+        self.wanted = wanted;
+        self.top_up(cx);
+    }
+
+    fn is_on_demand(&self) -> bool {
+        self.rules.on_demand && !self.rules.sessions
+    }
+
+    /// Gives the link as much credit as the host wants messages.
+    fn top_up(&mut self, cx: &mut Context<'_>) {
+        if self.is_on_demand() && self.granted < self.wanted && self.places[0].phase == Phase::Open {
+            let command = Command::Credit { link: self.number(0), more: self.wanted - self.granted };
+            self.granted = self.wanted;
+            cx.tell(self.from.process, Message::new(Body::Broker(command)));
         }
     }
 
@@ -307,7 +350,7 @@ impl Receiver {
             return;
         }
         // What came on a link that is gone has taken credit from the one that followed.
-        let credited = run.credited && run.link == link;
+        let credited = run.credited && run.link == link || self.rules.on_demand && !self.rules.sessions;
         if !credited && place.phase != Phase::Closed {
             cx.tell(self.from.process, Message::new(Body::Broker(Command::Credit { link, more: 1 })));
         }
@@ -379,6 +422,7 @@ impl Receiver {
         };
         let Some(item) = message.cargo.first() else { return true };
         self.count += 1;
+        (self.wanted, self.granted) = (self.wanted.saturating_sub(1), self.granted.saturating_sub(1));
         let entry = &mut self.places[place as usize];
         // A broker's lock has its highest bit set, so that the two do not meet.
         let handle = if lock == 0 { self.count } else { lock };
@@ -401,7 +445,11 @@ impl Receiver {
 
     /// Hands out what is fetched, up to the concurrency.
     fn hand_out(&mut self, place: u32, cx: &mut Context<'_>) {
-        let most = if self.rules.sessions { 1 } else { self.rules.concurrency.max(1) };
+        let most = match (self.rules.sessions, self.rules.on_demand) {
+            (true, _) => 1,
+            (false, true) => u32::MAX,
+            (false, false) => self.rules.concurrency.max(1),
+        };
         let link = self.number(place);
         while self.places[place as usize].running < most
             && let Some((delivery, lock)) = self.places[place as usize].buffer.pop_front()
@@ -417,6 +465,7 @@ impl Receiver {
                 lost: false,
                 credited: false,
                 settling: None,
+                renewing: false,
             };
             let slot = self.runs.insert(run);
             if lock != 0 && !self.rules.sessions {

@@ -40,13 +40,16 @@ impl Receiver {
         let running = entry.running;
         let own = if self.rules.sessions { 1 } else { self.rules.concurrency.max(1) };
         let source = if self.rules.sessions { Source::NextSession } else { Source::Any };
+        // What is still worked on keeps its place.
+        let processor = (own + self.rules.prefetch).saturating_sub(running);
+        let credit = if self.is_on_demand() { self.wanted } else { processor };
+        self.granted = credit;
         let command = Command::Attach {
             part: self.from.part,
             link: self.number(place),
             from: source,
             mode: self.rules.mode,
-            // What is still worked on keeps its place.
-            credit: (own + self.rules.prefetch).saturating_sub(running),
+            credit,
         };
         let mut message = Message::new(Body::Broker(command));
         message.tag = self.tag(OPEN, place);
@@ -81,6 +84,7 @@ impl Receiver {
         entry.session = 0;
         // A later link in this place has another number.
         entry.generation += 1;
+        self.granted = 0;
         for timer in [entry.opening.take(), entry.renewal.take(), entry.idle.take()].into_iter().flatten() {
             cx.cancel(timer);
         }
@@ -161,6 +165,7 @@ impl Receiver {
                     self.plan_session_renewal(place, *locked_until, cx);
                     self.plan_idle(place, cx);
                 }
+                self.top_up(cx);
             }
             // No session has a message: ask again at once.
             Event::Refused(Error::ServiceTimeout) if self.rules.sessions => {

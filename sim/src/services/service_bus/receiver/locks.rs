@@ -1,11 +1,11 @@
 //! The locks of a receiver: renewed while their messages are worked on, and sessions given back when idle.
 
-use super::{IDLE, Phase, RENEW, RENEW_SESSION, Receiver};
+use super::{IDLE, Phase, RENEW, RENEW_SESSION, Received, Receiver};
 use crate::client::retry::BUSY_BACK_OFF;
 use crate::message::broker::{Command, Event};
 use crate::message::{Body, Message};
 use crate::node::Context;
-use crate::observe::{Symptom, What};
+use crate::observe::{Outcome, Symptom, What};
 use crate::time::{Span, Time};
 
 impl Receiver {
@@ -45,15 +45,72 @@ impl Receiver {
         cx.tell(self.from.process, message);
     }
 
+    /// Extends the lock of a delivery (of its session) now; [`Received::Renewed`] follows, or
+    /// [`Received::LockLost`] where the link goes meanwhile. An answer that is lost with its connection is
+    /// told as a lost lock too.
+    pub fn renew_now(&mut self, handle: u64, cx: &mut Context<'_>) {
+        let Some(slot) = self.run(handle) else { return };
+        let (tag, sessions) = (self.tag(RENEW, slot), self.rules.sessions);
+        let Some(run) = self.runs.get_mut(slot) else { return };
+        if run.lost || run.lock == 0 {
+            return self.told(handle, Outcome::Refused, Time::ZERO);
+        }
+        run.renewing = true;
+        let (place, link, lock) = (run.place, run.link, run.lock);
+        let command = Command::Renew { link, lock: if sessions { 0 } else { lock } };
+        let mut message = Message::new(Body::Broker(command));
+        (message.tag, message.attempt) = if sessions {
+            (self.tag(RENEW_SESSION, place), self.places[place as usize].generation as u16)
+        } else {
+            (tag, lock as u16)
+        };
+        cx.tell(self.from.process, message);
+    }
+
+    fn told(&mut self, handle: u64, outcome: Outcome, locked_until: Time) {
+        self.out.push_back(Received::Renewed { handle, outcome, locked_until });
+    }
+
+    /// Tells the host what became of the renewals that it asked for on this link.
+    fn tell_renewed(&mut self, link: u32, slot: Option<u32>, event: &Event) {
+        let (outcome, until) = match event {
+            Event::Renewed { locked_until } => (Outcome::Ok, *locked_until),
+            Event::Refused(why) if why.is_transient() && why.is_definite() => (Outcome::Failed, Time::ZERO),
+            Event::Refused(why) if why.is_transient() => (Outcome::Unknown, Time::ZERO),
+            _ => (Outcome::Refused, Time::ZERO),
+        };
+        let asked: Vec<(u32, u64)> = self
+            .runs
+            .iter()
+            .filter(|(at, run)| run.renewing && run.link == link && slot.is_none_or(|slot| slot == *at))
+            .map(|(at, run)| (at, run.delivery.handle))
+            .collect();
+        for (at, handle) in asked {
+            if let Some(run) = self.runs.get_mut(at) {
+                run.renewing = false;
+            }
+            self.told(handle, outcome, until);
+        }
+    }
+
     pub(super) fn renewed(&mut self, slot: u32, event: &Event, attempt: u16, cx: &mut Context<'_>) {
         let Some(run) = self.runs.get(slot) else { return };
         if run.lock as u16 != attempt || run.lost {
             return;
         }
+        let (item, link) = (run.delivery.item, run.link);
+        if run.renewing {
+            self.tell_renewed(link, Some(slot), event);
+            if let Some(timer) = self.runs.get_mut(slot).and_then(|run| run.timer.take()) {
+                cx.cancel(timer);
+            }
+            if matches!(event, Event::Refused(why) if why.is_transient()) && self.rules.renew_lock.is_zero() {
+                return; // whoever asked may ask again
+            }
+        }
         match event {
             Event::Renewed { locked_until } => self.plan_renewal(slot, *locked_until, cx),
             Event::Refused(why) if why.is_transient() => {
-                let item = run.delivery.item;
                 cx.observe(item, What::Symptom(Symptom::Error));
                 self.refused(*why, cx);
                 let token = self.token(RENEW, slot);
@@ -103,6 +160,14 @@ impl Receiver {
         let Some(entry) = self.places.get_mut(place as usize) else { return };
         if entry.generation as u16 != attempt || entry.phase != Phase::Open {
             return;
+        }
+        self.tell_renewed(self.number(place), None, event);
+        let Some(entry) = self.places.get_mut(place as usize) else { return };
+        if let Some(timer) = entry.renewal.take() {
+            cx.cancel(timer);
+        }
+        if matches!(event, Event::Refused(why) if why.is_transient()) && self.rules.renew_lock.is_zero() {
+            return; // whoever asked may ask again
         }
         match event {
             Event::Renewed { locked_until } => self.plan_session_renewal(place, *locked_until, cx),

@@ -41,7 +41,7 @@ impl Host {
                     }
                     self.receiver.finish(handle, cx);
                 }
-                Received::LockLost { .. } => {}
+                Received::LockLost { .. } | Received::Renewed { .. } => {}
             }
         }
     }
@@ -60,7 +60,7 @@ impl Process for Host {
                 }
             }
             Input::Closed { peer, .. } => self.receiver.on_closed(cx, peer),
-            Input::Disk(..) => {}
+            Input::Disk(..) | Input::Poke => {}
         }
         self.take(cx);
     }

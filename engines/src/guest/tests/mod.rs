@@ -1,0 +1,190 @@
+//! Guests in small worlds, polled by hand: no engine.
+
+mod driver;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use beaufort_sim::faults::{At, FaultKind, process};
+use beaufort_sim::kernel::World;
+use beaufort_sim::observe::{End, Symptom, What};
+use beaufort_sim::plan::Plan;
+use beaufort_sim::time::Span;
+use proptest::prelude::*;
+
+use super::{Delivery, Failure, Guest, Guests, Once};
+use driver::{Driver, blueprint, with_fault, words};
+
+const fn ms(millis: u64) -> Duration {
+    Duration::from_millis(millis)
+}
+
+async fn peek_lock(guest: Guest) -> Result<(), Failure> {
+    let orders = guest.receiver("orders-queue");
+    loop {
+        let order = orders.receive().await?;
+        guest.work(ms(20)).await;
+        guest.insert("ledger", &order).once(Once::ITEM).await?;
+        order.complete().await?;
+    }
+}
+
+/// Receives for good beside a tick; what it has received it works on outside the `select!`.
+async fn careful(guest: Guest, tick: Duration) -> Result<(), Failure> {
+    let orders = guest.receiver("orders-queue").receive_and_delete();
+    loop {
+        let order = tokio::select! {
+            biased;
+            () = guest.sleep(tick) => continue,
+            order = orders.receive() => order?,
+        };
+        handle(&guest, &order).await?;
+    }
+}
+
+async fn handle(guest: &Guest, order: &Delivery) -> Result<(), Failure> {
+    guest.work(ms(30)).await;
+    guest.insert("ledger", order).once(Once::ITEM).await?;
+    order.complete().await?;
+    Ok(())
+}
+
+/// The same, but the work is inside the future that the tick cancels.
+async fn careless(guest: Guest, tick: Duration) -> Result<(), Failure> {
+    let orders = guest.receiver("orders-queue").receive_and_delete();
+    let next = async || -> Result<(), Failure> {
+        let order = orders.receive().await?;
+        handle(&guest, &order).await
+    };
+    loop {
+        tokio::select! {
+            biased;
+            () = guest.sleep(tick) => {}
+            handled = next() => handled?,
+        }
+    }
+}
+
+fn crash_at(seconds: u64) -> FaultKind {
+    FaultKind::ProcCrash(process::Crash {
+        target: "worker".to_owned(),
+        at: Some(At::Instant(Span::secs(seconds))),
+        lasts: Some(Span::secs(5)),
+        ..process::Crash::default()
+    })
+}
+
+#[test]
+fn a_consumer_that_completes_last_does_all_its_work_once() {
+    let driver = Driver::run(blueprint(), Guests::new().with("worker", peek_lock));
+    let orders = driver.born("orders-queue");
+    assert!(orders > 250, "{orders}");
+    assert_eq!((driver.born("ledger"), driver.held("orders-queue")), (orders, 0));
+    assert_eq!(driver.count(|what| matches!(what, What::Symptom(_))), 0, "nothing went wrong");
+    assert_eq!(driver.world.pending_work(), 0);
+    driver.books_balance();
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 8, ..ProptestConfig::default() })]
+    #[test]
+    fn a_receive_that_is_dropped_loses_nothing(tick in 1u64..400) {
+        let program = move |guest| careful(guest, ms(tick));
+        let driver = Driver::run(blueprint(), Guests::new().with("worker", program));
+        let orders = driver.born("orders-queue");
+        prop_assert_eq!(driver.born("ledger"), orders);
+        prop_assert_eq!(driver.born("worker"), orders, "each is held by the guest for a while");
+        prop_assert_eq!(driver.ended("worker", End::Completed), orders);
+        driver.books_balance();
+    }
+}
+
+#[test]
+fn work_that_is_cancelled_after_receive_and_delete_loses_its_message() {
+    let driver = Driver::run(blueprint(), Guests::new().with("worker", |guest| careless(guest, ms(50))));
+    let (orders, destroyed) = (driver.born("orders-queue"), driver.ended("worker", End::Destroyed));
+    assert!(destroyed > 0);
+    assert_eq!(driver.ended("worker", End::Completed) + destroyed, orders);
+    // The insert may have been under way when its caller was dropped.
+    assert!(driver.born("ledger") < orders && driver.born("ledger") + destroyed >= orders);
+    driver.books_balance();
+}
+
+#[test]
+fn under_peek_lock_a_crash_loses_nothing() {
+    let guests = Guests::new().with("worker", peek_lock);
+    let driver = Driver::run(with_fault(blueprint(), crash_at(20)), guests);
+    assert_eq!(driver.started, 2);
+    assert_eq!(driver.born("ledger"), driver.born("orders-queue"));
+    driver.books_balance();
+}
+
+#[test]
+fn what_was_taken_for_good_dies_with_the_guest_and_is_booked() {
+    let slow = |guest: Guest| async move {
+        let orders = guest.receiver("orders-queue").receive_and_delete().prefetch(3);
+        loop {
+            let order = orders.receive().await?;
+            guest.work(ms(150)).await;
+            handle(&guest, &order).await?;
+        }
+    };
+    let driver = Driver::run(with_fault(blueprint(), crash_at(20)), Guests::new().with("worker", slow));
+    let destroyed = driver.ended("worker", End::Destroyed);
+    assert!((1..=4).contains(&destroyed), "{destroyed}");
+    assert_eq!(driver.born("ledger") + destroyed, driver.born("orders-queue"));
+    driver.books_balance();
+}
+
+#[test]
+fn a_crash_that_is_never_healed_leaves_balanced_books() {
+    let forever = FaultKind::ProcCrash(process::Crash {
+        target: "worker".to_owned(),
+        at: Some(At::Instant(Span::secs(20))),
+        ..process::Crash::default()
+    });
+    let careful = |guest| careful(guest, ms(1000));
+    let mut driver = Driver::new(with_fault(blueprint(), forever), Guests::new().with("worker", careful));
+    let until = driver.world.plan().ends();
+    driver.run_until(until);
+    assert!(driver.held("orders-queue") > 0, "nobody reads on");
+    driver.books_balance();
+}
+
+#[test]
+fn the_native_engine_refuses_a_guest_by_name() {
+    let plan = Arc::new(Plan::new(blueprint()).expect("a plan"));
+    let refused = words(&World::new(plan, 1).expect_err("refused"));
+    assert_eq!(
+        refused,
+        "nodes.worker: `worker` is a guest: code of your own, which this engine cannot run \
+         (run it with `--engine turmoil` or `--engine madsim` from a program that registers it)"
+    );
+}
+
+#[test]
+fn a_program_that_is_not_registered_is_refused_with_those_that_are() {
+    let plan = Plan::new(blueprint()).expect("a plan");
+    let other = |_| async { Ok(()) };
+    let guests = Guests::new().with("relay", other).with("mailer", other);
+    let refused = words(&guests.check(&plan).expect_err("refused"));
+    assert_eq!(
+        refused,
+        "nodes.worker: `worker` is a guest, and there is no program `worker` (registered are: mailer, relay)"
+    );
+    let none = words(&Guests::new().check(&plan).expect_err("refused"));
+    assert!(none.contains("none is registered"), "{none}");
+    assert!(guests.with("worker", other).check(&plan).is_ok());
+}
+
+#[test]
+fn a_run_with_guests_repeats_itself() {
+    let run = || {
+        let guests = Guests::new().with("worker", |guest| careless(guest, ms(70)));
+        Driver::run(with_fault(blueprint(), crash_at(20)), guests)
+    };
+    let (one, two) = (run(), run());
+    assert_eq!(one.world.digest(), two.world.digest());
+    assert_eq!(one.seen, two.seen);
+    assert!(one.count(|what| matches!(what, What::Symptom(Symptom::Retry))) < 1000);
+}

@@ -1,0 +1,1 @@
+//! Guests on the bench and in small worlds.
