@@ -11,8 +11,9 @@ use std::num::NonZero;
 use std::ops::Range;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
 
-use beaufort_engines::Engine;
+use beaufort_engines::{Conditions, Engine};
 use beaufort_harness::agree::{Agreement, Kind, Row, compare, histories, render, summary};
 use beaufort_harness::judges::expect::Expected;
 use beaufort_harness::run::{Options, RunError, run};
@@ -25,6 +26,9 @@ use beaufort_tests::shorten::{Length, shortened};
 
 const SHORT: Length = Length { run: Span::secs(60), drain: Span::secs(60), chance: 10.0 };
 const LONG: Length = Length { run: Span::secs(240), drain: Span::secs(240), chance: 5.0 };
+
+/// Turmoil's tick: half the work of its usual one, and lateness (so the tolerance) of up to twice as much.
+const TICK: Duration = Duration::from_millis(2);
 
 /// Every design that is shipped, in this length; those that must be refused (by `check`) are left out.
 fn designs(length: Length) -> Vec<Resolved> {
@@ -42,8 +46,13 @@ fn designs(length: Length) -> Vec<Resolved> {
     designs
 }
 
+fn options(engine: Engine) -> Options<'static> {
+    let hosting = Conditions { tick: TICK, ..Conditions::default() };
+    Options { stories: 0, engine, hosting, ..Options::default() }
+}
+
 fn play(design: &Resolved, seed: u64, engine: Engine) -> Result<SeedResult, RunError> {
-    let options = Options { stories: 0, engine, ..Options::default() };
+    let options = options(engine);
     run(&design.plan, &design.rules, seed, &options)
 }
 
@@ -78,7 +87,7 @@ fn one(design: &Resolved, seed: u64, engine: Engine) -> Found {
     let mut found = Found { rows: compare(design, engine, &native, &other), ..Found::default() };
     let differ = |row: &&Row| row.kind == Kind::Contract && row.agreement == Agreement::Differ;
     for row in found.rows.iter().filter(differ) {
-        let told = histories(&design.plan, &row.name, engine, &native, &other).expect("it runs again");
+        let told = histories(&design.plan, &row.name, &options(engine), &native, &other).expect("it runs again");
         found.told.push_str(&format!("\n{name}, seed {seed}\n"));
         found.told.push_str(&told.map_or_else(|| "no item differs\n".to_owned(), |told| told.render()));
     }
@@ -202,7 +211,7 @@ fn a_broken_design_in_the_place_of_an_engine_is_found_out() {
     let differ: Vec<&str> =
         rows.iter().filter(|row| row.agreement == Agreement::Differ).map(|row| row.name.as_str()).collect();
     assert_eq!(differ, ["charged-once"], "{}", render(&rows, true));
-    let told = histories(&broken.plan, "charged-once", Engine::Native, &native, &other).expect("runs");
+    let told = histories(&broken.plan, "charged-once", &options(Engine::Native), &native, &other).expect("runs");
     let text = told.expect("an item is lost").render();
     assert!(text.contains("lost at ") && text.lines().all(|line| line.chars().count() <= 80), "{text}");
 }

@@ -49,15 +49,15 @@ pub fn differing_item(native: &ContractResult, other: &ContractResult) -> Option
     })
 }
 
-/// Runs a seed again on both engines and records the first item about which they differ. Nothing, if the
-/// engines name no such item (one of them only doubts).
+/// Runs a seed again, natively and as `options` say, and records the first item about which the two differ.
+/// Nothing, if the engines name no such item (one of them only doubts).
 ///
 /// # Errors
 /// If one of the engines cannot run it.
 pub fn histories(
     plan: &Arc<Plan>,
     contract: &str,
-    engine: Engine,
+    options: &Options<'_>,
     native: &SeedResult,
     other: &SeedResult,
 ) -> Result<Option<Histories>, RunError> {
@@ -67,10 +67,11 @@ pub fn histories(
     let record = |engine: Engine, seed: &SeedResult| -> Result<Vec<Step>, RunError> {
         let recorder = Recorder::of(plan, &violation.stream, violation.number);
         let until = Time((seed.simulated_seconds * 1e9).round() as u64);
-        let options = Options { engine, ..Options::default() };
+        let options = Options { engine, ..*options };
         let (_, recorder) = replay(plan, seed.seed, until, &options, recorder)?;
         Ok(recorder.history(plan, &violation.stream, violation.number))
     };
+    let engine = options.engine;
     let on = if on_native { Engine::Native } else { engine };
     Ok(Some(Histories {
         contract: contract.to_owned(),

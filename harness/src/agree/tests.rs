@@ -286,7 +286,7 @@ fn a_contract_that_differs_is_told_by_two_recorded_histories() {
     }
     let rows = compare(&broken, Engine::Native, &failed, &fine);
     assert!(rows.iter().any(|row| row.kind == Kind::Contract && row.agreement == Agreement::Differ));
-    let told = histories(&broken.plan, "charged-once", Engine::Native, &failed, &fine).expect("runs");
+    let told = histories(&broken.plan, "charged-once", &options, &failed, &fine).expect("runs");
     let told = told.expect("an item differs");
     assert!(told.sides[0].len() > 3, "{told:?}");
     // The same engine twice gives the same history.
