@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use beaufort_engines::{Conditions, HostError, Hosted, Referee, host};
+use beaufort_engines::{Conditions, Hosted, Referee, host};
 use beaufort_reports::{Lateness, SeedResult};
 use beaufort_sim::kernel::World;
 use beaufort_sim::observe::{Observation, Sink};
@@ -94,9 +94,6 @@ fn play<R: Referee>(
     seed: u64,
     options: &Options<'_>,
 ) -> Result<Hosted<R>, RunError> {
-    let conditions = Conditions { cancel: options.cancel.map(Arc::as_ref), ..options.hosting };
-    host(options.engine, world, referee, seed, conditions).map_err(|error| match error {
-        HostError::Cancelled => RunError::Cancelled,
-        error => RunError::Refused(error.to_string()),
-    })
+    let conditions = Conditions { cancel: options.cancel, ..options.hosting };
+    Ok(host(options.engine, world, referee, seed, conditions)?)
 }

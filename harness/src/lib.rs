@@ -1,5 +1,6 @@
 //! The referee: reads a scenario, runs it, judges it.
 
+pub mod agree;
 pub mod cli;
 mod ending;
 mod hosting;

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use beaufort_engines::guest::Guests;
-use beaufort_engines::{Conditions, Engine};
+use beaufort_engines::{Conditions, Engine, HostError};
 use beaufort_reports::{SeedResult, Verdict};
 use beaufort_sim::guest;
 use beaufort_sim::kernel::World;
@@ -29,7 +29,7 @@ pub struct Options<'a> {
     /// Of each contract so many violations are listed. Default: 20.
     pub listed: usize,
     /// Set from outside to stop early.
-    pub cancel: Option<&'a Arc<AtomicBool>>,
+    pub cancel: Option<&'a AtomicBool>,
     /// On what it runs. Default: the native engine.
     pub engine: Engine,
     /// How an engine that hosts the processes does it.
@@ -44,6 +44,16 @@ impl Default for Options<'_> {
             cancel: None,
             engine: Engine::Native,
             hosting: Conditions::default(),
+        }
+    }
+}
+
+impl From<HostError> for RunError {
+    fn from(error: HostError) -> RunError {
+        match error {
+            HostError::Refused(refusal) => RunError::Refused(refusal.to_string()),
+            HostError::Cancelled => RunError::Cancelled,
+            error @ (HostError::Stuck { .. } | HostError::Failed { .. }) => RunError::Engine(error),
         }
     }
 }
@@ -66,6 +76,9 @@ pub enum RunError {
     /// The engine cannot run it.
     #[error("{0}")]
     Refused(String),
+    /// The engine stood still, or failed.
+    #[error(transparent)]
+    Engine(HostError),
 }
 
 /// Runs one seed and judges it.
@@ -176,7 +189,7 @@ fn explain(
 }
 
 /// Runs a seed again up to an instant, on the same engine, for another sink: to record, to export, to look
-/// closer.
+/// closer. Returns the world as it is then, and the sink.
 ///
 /// # Errors
 /// If the world cannot be built, if the engine cannot run it, or if it was cancelled.
@@ -233,7 +246,7 @@ mod tests {
         let (plan, rules) = short();
         let alone =
             run(&plan, &rules, 1, &Options { stories: 0, listed: 5, ..Options::default() }).expect("runs");
-        let cancel = Arc::default();
+        let cancel = AtomicBool::new(false);
         let how = Plural { seeds: 0..3, jobs: 2, ..Plural::new(&cancel) };
         let all = sweep(&plan, &rules, &how).expect("runs");
         assert_eq!(all.iter().map(|result| result.seed).collect::<Vec<_>>(), [0, 1, 2]);
@@ -251,7 +264,7 @@ mod tests {
     #[test]
     fn a_cancelled_run_says_so() {
         let (plan, rules) = short();
-        let cancel = Arc::new(AtomicBool::new(true));
+        let cancel = AtomicBool::new(true);
         let options = Options { cancel: Some(&cancel), ..Options::default() };
         assert!(matches!(run(&plan, &rules, 1, &options), Err(RunError::Cancelled)));
     }

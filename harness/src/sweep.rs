@@ -27,7 +27,7 @@ pub struct Plural<'a> {
     /// Called for every seed that finished, from any thread.
     pub progress: &'a (dyn Fn(&SeedResult) + Sync),
     /// Set from outside to stop early: seeds under way are given up, finished ones are reported.
-    pub cancel: &'a Arc<AtomicBool>,
+    pub cancel: &'a AtomicBool,
     /// On what the seeds run.
     pub engine: Engine,
     /// How an engine that hosts the processes does it.
@@ -37,7 +37,7 @@ pub struct Plural<'a> {
 impl<'a> Plural<'a> {
     /// Seed 1 on the native engine, as many at once as there are cores, without stories.
     #[must_use]
-    pub fn new(cancel: &'a Arc<AtomicBool>) -> Plural<'a> {
+    pub fn new(cancel: &'a AtomicBool) -> Plural<'a> {
         Plural {
             seeds: 1..2,
             jobs: 0,

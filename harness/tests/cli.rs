@@ -19,7 +19,7 @@ fn within_80_columns(text: &str) {
 
 #[test]
 fn help_is_a_result_for_strangers() {
-    for command in ["", "list", "check", "schema", "new", "run", "sweep"] {
+    for command in ["", "list", "check", "schema", "new", "run", "sweep", "bench"] {
         let arguments = [command, "--help"];
         let arguments = arguments.iter().copied().filter(|word| !word.is_empty()).collect::<Vec<_>>();
         let run = beaufort(&arguments).assert().code(0).stderr("");
@@ -27,6 +27,21 @@ fn help_is_a_result_for_strangers() {
         assert!(text.contains("Examples:"), "{text}");
         within_80_columns(&text);
     }
+}
+
+#[test]
+fn bench_prints_one_table_and_says_what_came_of_the_goals() {
+    let run = beaufort(&["bench", "--quick", "--only", "bare loop"]).assert().code(0);
+    let text = String::from_utf8(run.get_output().stdout.clone()).unwrap();
+    within_80_columns(&text);
+    for words in ["Relay, 20,000 messages", "24 mostly idle hours", "1000 nodes", "bare loop, heap", "Goals"] {
+        assert!(text.contains(words), "{words}: {text}");
+    }
+    let run = beaufort(&["bench", "--quick", "--only", "bare loop, heap", "--json"]).assert().code(0);
+    let figures: serde_json::Value = serde_json::from_slice(&run.get_output().stdout).unwrap();
+    let first = &figures["sections"][0][1][0]["cell"]["done"]["figure"];
+    assert_eq!((&first["delivered"], &first["whole"]), (&20_000.into(), &true.into()), "{figures}");
+    beaufort(&["bench", "--only", "simpy"]).assert().code(4).stdout("");
 }
 
 #[test]
@@ -340,4 +355,33 @@ fn a_missed_availability_tells_the_way_of_an_item() {
     within_80_columns(
         &text.lines().filter(|line| !line.starts_with("Replay")).collect::<Vec<_>>().join("\n"),
     );
+}
+
+#[test]
+fn another_engine_is_a_second_opinion_and_says_so() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = design(&folder, "latency: 20ms", "");
+    let short = ["--set", "time.run=20s", "--set", "time.drain=10s"];
+    let native = beaufort(&[&["run", &file], &short[..]].concat()).assert().code(0);
+    let hosted = beaufort(&[&["run", &file, "--engine", "turmoil", "--json"], &short[..]].concat());
+    let hosted = hosted.assert().code(0);
+    let results: serde_json::Value = serde_json::from_str(&stdout(&hosted)).unwrap();
+    assert_eq!(results["engine"], "turmoil");
+    assert!(results["seeds"][0]["lateness"]["inputs"].as_u64().unwrap() > 100, "{results}");
+    let text = |run: &assert_cmd::assert::Assert| String::from_utf8(run.get_output().stderr.clone()).unwrap();
+    let (told, plain) = (text(&hosted), text(&native));
+    assert!(told.contains("(seed 1, on turmoil)") && told.contains("\nOn turmoil: "), "{told}");
+    assert!(told.contains("--seed 1 --engine turmoil\n"), "{told}");
+    assert!(!plain.contains("engine") && !plain.contains("turmoil"), "{plain}");
+    let sweep = ["sweep", &file, "--engine", "turmoil", "--seeds", "2"];
+    beaufort(&[&sweep, &short[..]].concat()).assert().code(0).stdout(predicate::str::contains("2 seeds"));
+}
+
+#[test]
+fn an_engine_that_is_not_there_is_bad_input() {
+    let unknown = beaufort(&["run", "order-flow", "--engine", "tokio"]).assert().code(2).stdout("");
+    unknown.stderr(predicate::str::contains("[possible values: native, turmoil, madsim]"));
+    // Two hundred replicas are too many for turmoil, and it is told before anything runs.
+    let many = ["run", "order-flow", "--engine", "turmoil", "--set", "nodes.orders-api.replicas=200"];
+    beaufort(&many).assert().code(2).stdout("").stderr(predicate::str::contains("turmoil hosts at most 100"));
 }

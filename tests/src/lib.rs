@@ -1,6 +1,8 @@
 //! What the tests of the whole house share: a scenario with everything in it, and observations told in
 //! names, so that two worlds whose plans number things differently can be compared.
 
+pub mod shorten;
+
 use beaufort_harness::scenario::diagnostics::{Look, render};
 use beaufort_harness::scenario::load::load;
 use beaufort_harness::scenario::resolve::Resolved;

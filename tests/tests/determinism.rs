@@ -5,7 +5,7 @@
 
 use std::fmt::Write as _;
 use std::path::Path;
-use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
 
 use beaufort_harness::run::{Options, run};
 use beaufort_harness::scenario::resolve::Resolved;
@@ -31,7 +31,7 @@ fn everything_has_a_node_of_every_kind() {
 fn a_sweep_is_the_same_on_one_thread_and_on_several() {
     let resolved = everything();
     let results = |jobs: usize| -> Results {
-        let cancel = Arc::default();
+        let cancel = AtomicBool::new(false);
         let how = Plural { seeds: 1..6, jobs, stories: 1, ..Plural::new(&cancel) };
         let seeds = sweep(&resolved.plan, &resolved.rules, &how).expect("runs");
         document(&Subject { seeds: 5, ..Subject::default() }, seeds).comparable()

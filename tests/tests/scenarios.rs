@@ -5,8 +5,8 @@
 use std::fmt::Write as _;
 use std::num::NonZero;
 use std::ops::Range;
-use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex};
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
 use beaufort_harness::judges::expect::{Expect, Expected};
 use beaufort_harness::run::{Options, run};
@@ -107,7 +107,7 @@ fn soak(loaded: &Loaded, name: &str, seeds: Range<u64>) -> Vec<String> {
         Ok(None) => return Vec::new(),
         Err(wrong) => return vec![format!("{name}: {wrong}")],
     };
-    let cancel = Arc::default();
+    let cancel = AtomicBool::new(false);
     let count = seeds.end - seeds.start;
     let how = Plural { seeds, ..Plural::new(&cancel) };
     let results = sweep(&resolved.plan, &resolved.rules, &how).expect("a world that can be built");

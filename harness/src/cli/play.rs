@@ -42,8 +42,8 @@ pub(super) fn report(results: &Results, terminal: &mut Terminal<'_>) {
 /// Runs the seeds. If the user wants to stop, the document holds those that have finished.
 ///
 /// # Errors
-/// The exit code, when the reason has been said: the engine cannot run it; or the world cannot be built
-/// after all, which is a defect, because it has been tried.
+/// The exit code, when the reason has been said: the engine cannot run it, or stood still; or the world
+/// cannot be built after all, which is a defect, because it has been tried.
 pub(super) fn play(
     resolved: &Resolved,
     subject: &Subject,
@@ -71,6 +71,10 @@ pub(super) fn play(
         Err(RunError::Refused(refusal)) => {
             terminal.say(&format!("error: {refusal}\n"));
             return Err(Exit::BadInput);
+        }
+        Err(error @ RunError::Engine(_)) => {
+            terminal.say(&format!("error: {error}\n"));
+            return Err(Exit::Internal);
         }
         Err(error) => return Err(terminal.defect(&error.to_string())),
     };

@@ -50,6 +50,20 @@ impl Recorder {
         }
         Recorder { wanted, running: FxHashMap::default() }
     }
+
+    /// For one item: the number in its stream.
+    #[must_use]
+    pub fn of(plan: &Plan, stream: &str, number: u32) -> Recorder {
+        let wanted = find(plan, stream, number).map(|item| (item, Vec::new()));
+        Recorder { wanted: wanted.into_iter().collect(), running: FxHashMap::default() }
+    }
+
+    /// The whole way of an item, if it was recorded.
+    #[must_use]
+    pub fn history(&self, plan: &Plan, stream: &str, number: u32) -> Vec<Step> {
+        let kept = find(plan, stream, number).and_then(|item| self.wanted.get(&item));
+        kept.map_or_else(Vec::new, |kept| Teller::new(plan).steps(kept))
+    }
 }
 
 fn find(plan: &Plan, stream: &str, number: u32) -> Option<u64> {
@@ -99,9 +113,7 @@ pub fn tell(plan: &Arc<Plan>, recorder: &Recorder, result: &mut SeedResult) {
             let Some(kept) = item.and_then(|item| recorder.wanted.get(&item)) else { continue };
             let key = kept.iter().find(|seen| seen.what.has_item()).map(|seen| seen.item.key);
             violation.key = violation.key.or(key);
-            let teller =
-                Teller { plan, calls: FxHashMap::default(), effects: BTreeMap::new(), in_vain: None };
-            violation.story = teller.story(kept);
+            violation.story = Teller::new(plan).story(kept);
         }
     }
 }
@@ -114,8 +126,24 @@ struct Teller<'a> {
     in_vain: Option<(Time, ProcessId)>,
 }
 
-impl Teller<'_> {
-    fn story(mut self, kept: &[Observation]) -> Vec<Step> {
+impl<'a> Teller<'a> {
+    fn new(plan: &'a Plan) -> Teller<'a> {
+        Teller { plan, calls: FxHashMap::default(), effects: BTreeMap::new(), in_vain: None }
+    }
+
+    /// Its beginning and its end, where it is long.
+    fn story(self, kept: &[Observation]) -> Vec<Step> {
+        let mut steps = self.steps(kept);
+        if steps.len() > 2 * HALF {
+            let cut = steps.len() - 2 * HALF;
+            let at_seconds = steps[HALF].at_seconds;
+            let gap = Step { at_seconds, what: format!("… {cut} more steps …"), ..Step::default() };
+            steps.splice(HALF..HALF + cut, [gap]);
+        }
+        steps
+    }
+
+    fn steps(mut self, kept: &[Observation]) -> Vec<Step> {
         let mut steps: Vec<Step> = Vec::new();
         for seen in kept {
             if self.echoes(seen) {
@@ -134,12 +162,6 @@ impl Teller<'_> {
             if steps.last() != Some(&step) {
                 steps.push(step);
             }
-        }
-        if steps.len() > 2 * HALF {
-            let cut = steps.len() - 2 * HALF;
-            let at_seconds = steps[HALF].at_seconds;
-            let gap = Step { at_seconds, what: format!("… {cut} more steps …"), ..Step::default() };
-            steps.splice(HALF..HALF + cut, [gap]);
         }
         steps
     }

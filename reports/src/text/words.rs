@@ -70,7 +70,11 @@ pub(super) fn late<'a>(engine: &str, seeds: impl Iterator<Item = &'a Lateness> +
     if late == 0 {
         return Some(format!("On {engine}: {inputs_told}, none late"));
     }
-    let max = if max < 0.01 { format!("{:.1}ms", max * 1e3) } else { span(max) };
+    let max = match max {
+        max if max < 0.001 => format!("{:.0}us", max * 1e6),
+        max if max < 0.01 => format!("{:.1}ms", max * 1e3),
+        max => span(max),
+    };
     Some(format!("On {engine}: {inputs_told}, {} late, at most {max}", share(late, inputs)))
 }
 

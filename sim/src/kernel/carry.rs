@@ -131,7 +131,7 @@ impl World {
             self.stall(id, side, slot, FaultMask::NONE, sink);
             return;
         }
-        if !self.network.is_calm()
+        if !self.network.is_whole()
             && let Some((by, how)) = self.network.cut(from, to, established, false, self.now)
         {
             match how {
@@ -172,7 +172,7 @@ impl World {
         let Freight::Message(message) = &flight.freight else { return };
         let probe = matches!(message.body, Body::Probe | Body::ProbeAnswer { .. });
         let cut =
-            if self.network.is_calm() { None } else { self.network.cut(from, to, true, probe, self.now) };
+            if self.network.is_whole() { None } else { self.network.cut(from, to, true, probe, self.now) };
         let shell = &self.shells[to.index()];
         let masked = shell.is_masked() && matches!(message.body, Body::Probe);
         let by = cut.map_or(shell.held_by(), |(by, _)| by);
@@ -455,7 +455,7 @@ impl World {
         let local = reason == CloseReason::Idle;
         let by = by.and(self.shells[from.index()].held_by());
         let cut =
-            if self.network.is_calm() { None } else { self.network.cut(from, to, true, false, self.now) };
+            if self.network.is_whole() { None } else { self.network.cut(from, to, true, false, self.now) };
         // A rule that refuses sends the reset itself.
         if !local && cut.is_some_and(|(_, how)| how == Silence::Silent) {
             self.listen(id, side, silence);

@@ -19,7 +19,7 @@ impl<T> Slab<T> {
     pub fn insert(&mut self, value: T) -> u32 {
         if let Some(slot) = self.free.pop() {
             // The slot is empty: what was in it need not be dropped.
-            std::mem::forget(std::mem::replace(&mut self.slots[slot as usize], Some(value)));
+            std::mem::forget(self.slots[slot as usize].replace(value));
             return slot;
         }
         self.slots.push(Some(value));
@@ -27,7 +27,7 @@ impl<T> Slab<T> {
     }
 
     /// Takes the value out of a slot.
-    #[inline]
+    #[inline(always)]
     pub fn take(&mut self, slot: u32) -> Option<T> {
         let value = self.slots.get_mut(slot as usize)?.take();
         if value.is_some() {

@@ -333,7 +333,8 @@ impl World {
         if !effects.is_empty() {
             self.apply_all(id, &mut effects, parent, sink);
         }
-        self.effects = effects;
+        // Nothing was put in its place, so there is nothing to drop.
+        std::mem::forget(std::mem::replace(&mut self.effects, effects));
     }
 
     /// Carries effects out in order, until a fault at a point cuts them. Leaves none.

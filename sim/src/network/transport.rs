@@ -173,6 +173,8 @@ pub struct Network {
     connections: Slab<Connection>,
     generations: Vec<u32>,
     disturbances: Vec<Disturbance>,
+    /// How many of the disturbances are cuts.
+    cuts: usize,
     /// The links book, but for what is in flight.
     pub book: LinkBook,
 }
@@ -189,6 +191,7 @@ impl Network {
     pub fn disturb(&mut self, mut disturbance: Disturbance, now: Time) {
         disturbance.since = now;
         self.disturbances.push(disturbance);
+        self.count_cuts();
     }
 
     /// One disturbance by this fault, of this sort, ends.
@@ -201,6 +204,11 @@ impl Network {
         if let Some(index) = self.disturbances.iter().position(same) {
             self.disturbances.remove(index);
         }
+        self.count_cuts();
+    }
+
+    fn count_cuts(&mut self) {
+        self.cuts = self.disturbances.iter().filter(|d| matches!(d.what, Wrong::Cut { .. })).count();
     }
 
     /// Whether a message in this direction is cut now; by which faults, and how.
@@ -226,10 +234,11 @@ impl Network {
         found
     }
 
-    /// Whether nothing is wrong anywhere.
+    /// Whether nothing is cut anywhere.
+    #[inline]
     #[must_use]
-    pub fn is_calm(&self) -> bool {
-        self.disturbances.is_empty()
+    pub fn is_whole(&self) -> bool {
+        self.cuts == 0
     }
 
     // -- Pairs and paths. --
@@ -314,11 +323,13 @@ impl Network {
     #[inline(always)]
     fn base_latency(&self, random: &Random, pair: u32, names: u64, identity: [u64; 2]) -> Span {
         let pair = &self.pairs[pair as usize];
-        pair.path.iter().fold(Span::ZERO, |sum, index| {
+        let mut sum = Span::ZERO;
+        for index in &pair.path {
             let segment = &self.segments[usize::from(*index)];
             let draw = random.draw(Purpose::Latency, names ^ segment.hash, identity);
-            sum + self.latencies.of(segment.stretch).at(draw)
-        })
+            sum = sum + self.latencies.of(segment.stretch).at(draw);
+        }
+        sum
     }
 
     /// How long something small takes from one process to another: a reset, a close.
