@@ -170,10 +170,11 @@ struct Ticket {
 }
 
 /// What a packet is an answer to, or has to be answered with.
-struct Arrived {
+#[derive(Clone, Copy)]
+struct Arrived<'m> {
     from: ProcessId,
     connection: ConnectionId,
-    message: Message,
+    message: &'m Message,
 }
 
 struct Door<'a, 'c> {
@@ -182,7 +183,7 @@ struct Door<'a, 'c> {
     over: Over,
     stream: StreamId,
     effects: &'a mut ItemBag,
-    arrived: Option<Arrived>,
+    arrived: Option<Arrived<'a>>,
 }
 
 impl Door<'_, '_> {
@@ -202,8 +203,8 @@ impl Port for Door<'_, '_> {
             }
         };
         let body = Body::Request(http::Request { part: 0, verb, key: None, execution: Execution::default() });
-        let message =
-            Message { tag: key, attempt: count, ..Message::new(body).carrying(Cargo::One(self.item(id))) };
+        let cargo = Cargo::One(self.item(id));
+        let message = Message { tag: key, attempt: count, cargo, ..Message::new(body) };
         let to = Address { process: ProcessId(to), part: 0 };
         let call = match self.over {
             Over::Datagrams => self.cx.ask(to, message),
@@ -227,7 +228,7 @@ impl Port for Door<'_, '_> {
     }
 
     fn reply(&mut self, packet: Packet, new: bool) {
-        let Some(Arrived { from, connection, message }) = &self.arrived else { return };
+        let Some(Arrived { from, connection, message }) = self.arrived else { return };
         let how = if new { Handling::Stored } else { Handling::Suppressed };
         let id = match packet {
             Packet::Publish { id }
@@ -237,10 +238,11 @@ impl Port for Door<'_, '_> {
         };
         let item = self.item(id);
         self.cx.observe(item, What::Handled { call: message.call, how });
-        let answer = message.answer(Body::Response(http::Response::status(200))).carrying(Cargo::One(item));
+        let body = Body::Response(http::Response::status(200));
+        let answer = Message { cargo: Cargo::One(item), ..message.answer(body) };
         match self.over {
-            Over::Datagrams => self.cx.datagram(*from, answer),
-            Over::Connections => self.cx.answer(*connection, answer),
+            Over::Datagrams => self.cx.datagram(from, answer),
+            Over::Connections => self.cx.answer(connection, answer),
         }
     }
 
@@ -270,11 +272,15 @@ impl Port for Door<'_, '_> {
 impl Process for Member {
     fn handle(&mut self, input: Input, cx: &mut Context<'_>) {
         let Member { node, shape, over, stream, effects } = self;
-        let mut door = Door { cx, shape, over: *over, stream: *stream, effects, arrived: None };
         match input {
-            Input::Start => node.start(&mut door),
-            Input::Timer(TICK) => node.tick(&mut door),
-            Input::Timer(key) => node.expired(key as u32, &mut door),
+            Input::Start | Input::Timer(_) => {
+                let mut door = Door { cx, shape, over: *over, stream: *stream, effects, arrived: None };
+                match input {
+                    Input::Timer(TICK) => node.tick(&mut door),
+                    Input::Timer(key) => node.expired(key as u32, &mut door),
+                    _ => node.start(&mut door),
+                }
+            }
             Input::Message { from, connection, message } => {
                 let id = message.cargo.first().unwrap_or_default().number;
                 let packet = match (&message.body, &*node) {
@@ -283,7 +289,8 @@ impl Process for Member {
                     (_, Node::Broker(_)) => Packet::Done { id, sequence: message.tag },
                     _ => Packet::Accepted { id },
                 };
-                door.arrived = Some(Arrived { from, connection, message });
+                let arrived = Some(Arrived { from, connection, message: &message });
+                let mut door = Door { cx, shape, over: *over, stream: *stream, effects, arrived };
                 node.packet(packet, &mut door);
             }
             Input::Disk(..) | Input::Closed { .. } | Input::Poke => {}

@@ -377,9 +377,11 @@ impl<A: Copy> Broker<A> {
     fn publish(&mut self, id: u32, port: &mut impl Port<Attempt = A>) {
         let (producer, number) = (id % self.shape.producers, id / self.shape.producers);
         let new = self.seen[producer as usize].insert(number);
-        port.reply(Packet::Accepted { id }, new);
         if new {
             port.note(id, Note::Stored);
+        }
+        port.reply(Packet::Accepted { id }, new);
+        if new {
             let sequence = self.first + self.pending.len() as u32;
             let attempt = self.deliver(id, sequence, 1, port);
             self.pending.push_back(Some(Pending { id, count: 1, attempt }));

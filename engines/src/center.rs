@@ -8,6 +8,7 @@ use std::cmp::Reverse;
 use std::collections::BinaryHeap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+use beaufort_sim::guest::Mailbox;
 use beaufort_sim::ids::ProcessId;
 use beaufort_sim::kernel::{Due, Freight, World};
 use beaufort_sim::node::shell::Standing;
@@ -59,6 +60,19 @@ pub(crate) struct Posted {
     pub(crate) bytes: Vec<u8>,
 }
 
+/// What a turn of a station comes to.
+#[derive(Debug)]
+pub(crate) struct Turn {
+    /// What it puts on the wire.
+    pub(crate) posted: Vec<Posted>,
+    /// When it has something to do next.
+    pub(crate) next: Time,
+    /// Whether its process runs.
+    pub(crate) up: bool,
+    /// Whether the run is over.
+    pub(crate) over: bool,
+}
+
 /// A flight that is on a wire of the engine, or has come off it.
 #[derive(Clone, Copy, Debug)]
 struct Ticket {
@@ -94,6 +108,8 @@ struct Desk {
     standing: Standing,
     /// Whether its sockets are open: an engine drops what comes before.
     open: bool,
+    /// Whether it has a guest.
+    guest: bool,
     bell: Arc<Notify>,
 }
 
@@ -112,7 +128,6 @@ pub(crate) struct Center<R> {
     orders_bell: Arc<Notify>,
     outbox: Vec<Posted>,
     lateness: Lateness,
-    furthest: Time,
     over: bool,
 }
 
@@ -158,9 +173,11 @@ impl<R: Referee> Center<R> {
             orders_bell: Arc::default(),
             outbox: Vec::new(),
             lateness: Lateness::default(),
-            furthest: Time::ZERO,
             over: false,
         };
+        for host in 0..count - 1 {
+            center.desks[host].guest = center.mailbox(Station(host)).is_some();
+        }
         center.route();
         center
     }
@@ -184,10 +201,6 @@ impl<R: Referee> Center<R> {
         Arc::clone(&self.orders_bell)
     }
 
-    pub(crate) fn is_over(&self) -> bool {
-        self.over
-    }
-
     /// What the engine is to do with its hosts since it was asked last.
     pub(crate) fn take_orders(&mut self) -> Vec<Order> {
         std::mem::take(&mut self.orders)
@@ -207,18 +220,18 @@ impl<R: Referee> Center<R> {
         if ticket.serial == serial && !ticket.landed {
             ticket.landed = true;
             let (at, to) = (ticket.at, ticket.to);
+            debug_assert_eq!(self.world.freight(slot), Some(&freight), "the wire form says all");
             self.world.unload(slot, freight);
             self.put(to, at, Task::Arrival(slot));
         }
         Ok(())
     }
 
-    /// Lets a station do everything that is due by now. Returns what it puts on the wire, and when it has
-    /// something to do next.
-    pub(crate) fn turn(&mut self, me: Station, now: Time) -> (Vec<Posted>, Time) {
-        self.furthest = self.furthest.max(now);
+    /// Lets a station do everything that is due by now; one with a guest only the next thing, so that the
+    /// guest hears of it before the one after.
+    pub(crate) fn turn(&mut self, me: Station, now: Time) -> Turn {
         if self.over {
-            return (Vec::new(), Time::NEVER);
+            return Turn { posted: Vec::new(), next: Time::NEVER, up: false, over: true };
         }
         let next = if me == self.conductor() { self.conduct(now) } else { self.serve(me, now) };
         if now >= self.world.plan().ends() || now >= self.next_look {
@@ -229,7 +242,28 @@ impl<R: Referee> Center<R> {
             self.desks.iter().for_each(|desk| desk.bell.notify_one());
             self.orders_bell.notify_one();
         }
-        (std::mem::take(&mut self.outbox), next)
+        let up = self.desks[me.0].standing == Standing::Up;
+        Turn { posted: std::mem::take(&mut self.outbox), next, up, over: self.over }
+    }
+
+    /// The guest of a host has left something for its process: now, or at the instant to which it has come.
+    pub(crate) fn poke(&mut self, me: Station, now: Option<Time>) {
+        let at = self.step(me, now.unwrap_or(self.desks[me.0].last));
+        self.world.poke(ProcessId(me.0 as u32), at, &mut self.referee);
+        self.route();
+    }
+
+    /// The door at which the guest of a host leaves its requests, if it has one.
+    pub(crate) fn mailbox(&self, me: Station) -> Option<Arc<Mailbox>> {
+        if me == self.conductor() { None } else { self.world.process(ProcessId(me.0 as u32)).mailbox() }
+    }
+
+    /// What the clocks of a guest show when it is polled now.
+    pub(crate) fn set_clocks(&self, me: Station, now: Time) {
+        if let Some(mailbox) = self.mailbox(me) {
+            let (local, wall) = self.world.clocks(ProcessId(me.0 as u32), now);
+            mailbox.set_now(local, wall);
+        }
     }
 
     /// A host does what is due to it, if it runs.
@@ -253,6 +287,9 @@ impl<R: Referee> Center<R> {
             self.route();
             if self.desks[me.0].standing != Standing::Up {
                 return Time::NEVER;
+            }
+            if self.desks[me.0].guest {
+                return self.world.wakes_at(process).min(self.desks[me.0].next());
             }
         }
     }

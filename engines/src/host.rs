@@ -12,6 +12,7 @@ use beaufort_sim::time::Time;
 
 use crate::center::{Center, Referee, Shared, Station};
 use crate::engine::{Engine, Refusal};
+use crate::guest::Guests;
 use crate::lateness::Lateness;
 
 /// How often the watchdog looks.
@@ -24,13 +25,20 @@ pub struct Conditions<'a> {
     pub patience: Duration,
     /// Turmoil's tick. Default: 1 ms, the least that it can. A longer one is faster and less punctual.
     pub tick: Duration,
+    /// The programs that may take a node's place. Default: none.
+    pub guests: Option<&'a Guests>,
     /// Set from outside to stop early.
     pub cancel: Option<&'a AtomicBool>,
 }
 
 impl Default for Conditions<'_> {
     fn default() -> Self {
-        Conditions { patience: Duration::from_secs(60), tick: Duration::from_millis(1), cancel: None }
+        Conditions {
+            patience: Duration::from_secs(60),
+            tick: Duration::from_millis(1),
+            guests: None,
+            cancel: None,
+        }
     }
 }
 
@@ -178,9 +186,10 @@ pub fn host<R: Referee>(
         message,
     };
     let (inner, tick) = (pulse.clone(), conditions.tick);
+    let guests = conditions.guests.cloned().unwrap_or_default();
     // A fresh thread for every run: madsim seeds the standard library's hash maps once for each thread.
     let worker = thread::Builder::new().name(format!("{engine}")).spawn(move || {
-        let center = play(engine, world, referee, seed, tick, &inner);
+        let center = play(engine, world, referee, seed, (&guests, tick), &inner);
         // Nobody waits any more if the watchdog has given up.
         let _ = done.send(center);
     });
@@ -256,15 +265,15 @@ fn play<R: Referee>(
     world: World,
     referee: R,
     seed: u64,
-    tick: Duration,
+    (guests, tick): (&Guests, Duration),
     pulse: &Pulse,
 ) -> Result<Center<R>, String> {
     let shared = Shared::new(world, referee);
     match engine {
         Engine::Native => return Err("the native kernel hosts no tasks".to_owned()),
-        Engine::Turmoil => crate::on_turmoil::run(&shared, pulse, tick)?,
+        Engine::Turmoil => crate::on_turmoil::run(&shared, pulse, guests, tick)?,
         #[cfg(madsim)]
-        Engine::Madsim => crate::on_madsim::run(&shared, pulse, seed),
+        Engine::Madsim => crate::on_madsim::run(&shared, pulse, guests, seed),
         #[cfg(not(madsim))]
         Engine::Madsim => return Err(Refusal::NotBuilt.to_string()),
     }

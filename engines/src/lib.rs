@@ -7,6 +7,7 @@
 //! service models.
 
 mod center;
+mod door;
 pub mod engine;
 pub mod guest;
 pub mod host;

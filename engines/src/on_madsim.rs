@@ -14,8 +14,9 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 
 use crate::center::{Order, Posted, Referee, Shared, Station};
+use crate::guest::Guests;
 use crate::host::Pulse;
-use crate::station::{Clock, serve};
+use crate::station::{Clock, Life, serve};
 
 const PORT: u16 = 5671;
 /// Madsim's least sleep.
@@ -24,22 +25,22 @@ const PACE: Duration = Duration::from_millis(1);
 const LOOK: Duration = Duration::from_secs(1);
 
 /// Runs a world to its end. The seed only orders madsim's own tasks.
-pub(crate) fn run<R: Referee>(shared: &Shared<R>, pulse: &Pulse, seed: u64) {
+pub(crate) fn run<R: Referee>(shared: &Shared<R>, pulse: &Pulse, guests: &Guests, seed: u64) {
     let mut config = Config::default();
     config.net.packet_loss_rate = 0.0;
     config.net.send_latency = Duration::ZERO..Duration::from_nanos(1);
-    Runtime::with_seed_and_config(seed, config).block_on(direct(shared, pulse));
+    Runtime::with_seed_and_config(seed, config).block_on(direct(shared, pulse, guests));
 }
 
 /// Starts the nodes and does with them what the faults ask for, until the run is over.
-async fn direct<R: Referee>(shared: &Shared<R>, pulse: &Pulse) {
+async fn direct<R: Referee>(shared: &Shared<R>, pulse: &Pulse, guests: &Guests) {
     let (conductor, bell) = {
         let center = shared.lock();
         (center.conductor(), center.orders_bell())
     };
     let handle = Handle::current();
     let nodes: Vec<NodeHandle> =
-        (0..=conductor.0).map(|host| start(&handle, shared, pulse, Station(host))).collect();
+        (0..=conductor.0).map(|host| start(&handle, shared, pulse, guests, Station(host))).collect();
     while !pulse.is_stopped() {
         tokio::select! {
             biased;
@@ -60,10 +61,16 @@ async fn direct<R: Referee>(shared: &Shared<R>, pulse: &Pulse) {
     sleep(LOOK).await;
 }
 
-fn start<R: Referee>(handle: &Handle, shared: &Shared<R>, pulse: &Pulse, me: Station) -> NodeHandle {
-    let (shared, pulse) = (shared.clone(), pulse.clone());
-    let life = move || live(shared.clone(), me, pulse.clone());
-    handle.create_node().name(format!("host-{}", me.0)).ip(address(me).ip()).init(life).build()
+fn start<R: Referee>(
+    handle: &Handle,
+    shared: &Shared<R>,
+    pulse: &Pulse,
+    guests: &Guests,
+    me: Station,
+) -> NodeHandle {
+    let life = Life { shared: shared.clone(), me, pulse: pulse.clone(), guests: guests.clone() };
+    let name = format!("host-{}", me.0);
+    handle.create_node().name(name).ip(address(me).ip()).init(move || live(life.clone())).build()
 }
 
 fn address(station: Station) -> SocketAddr {
@@ -71,10 +78,10 @@ fn address(station: Station) -> SocketAddr {
     SocketAddr::new(IpAddr::V4(Ipv4Addr::new(10, 1, high, low)), PORT)
 }
 
-async fn live<R: Referee>(shared: Shared<R>, me: Station, pulse: Pulse) {
+async fn live<R: Referee>(life: Life<R>) {
     let listener = match TcpListener::bind((Ipv4Addr::UNSPECIFIED, PORT)).await {
         Ok(listener) => listener,
-        Err(error) => return pulse.fail(format!("a socket of madsim: {error}")),
+        Err(error) => return life.pulse.fail(format!("a socket of madsim: {error}")),
     };
     let (arrived, wire) = unbounded_channel();
     task::spawn(async move {
@@ -95,7 +102,7 @@ async fn live<R: Referee>(shared: Shared<R>, me: Station, pulse: Pulse) {
         // A writer ends only with its node.
         let _ = writer.send(bytes);
     };
-    serve(shared, me, pulse, Nanos(TimeHandle::current()), wire, post).await;
+    serve(life, Nanos(TimeHandle::current()), wire, post).await;
 }
 
 /// One stream comes in: each parcel with its length before it.

@@ -11,8 +11,9 @@ use turmoil::net::UdpSocket;
 use turmoil::{Builder, Sim};
 
 use crate::center::{Order, Posted, Referee, Shared, Station};
+use crate::guest::Guests;
 use crate::host::Pulse;
-use crate::station::{Clock, serve};
+use crate::station::{Clock, Life, serve};
 
 const PORT: u16 = 5671;
 /// The largest parcel: a batch with thousands of items.
@@ -21,7 +22,12 @@ const LARGEST: usize = 1 << 20;
 const CAPACITY: usize = 1 << 16;
 
 /// Runs a world to its end.
-pub(crate) fn run<R: Referee>(shared: &Shared<R>, pulse: &Pulse, tick: Duration) -> Result<(), String> {
+pub(crate) fn run<R: Referee>(
+    shared: &Shared<R>,
+    pulse: &Pulse,
+    guests: &Guests,
+    tick: Duration,
+) -> Result<(), String> {
     let mut sim = Builder::new()
         .tick_duration(tick)
         .epoch(SystemTime::UNIX_EPOCH)
@@ -36,10 +42,10 @@ pub(crate) fn run<R: Referee>(shared: &Shared<R>, pulse: &Pulse, tick: Duration)
         Arc::new((0..=conductor.0).map(|host| sim.lookup(format!("host-{host}"))).collect());
     // The conductor first: a fault comes before all else of its tick.
     for station in std::iter::once(conductor.0).chain(0..conductor.0) {
-        let (shared, pulse, addresses) = (shared.clone(), pulse.clone(), Arc::clone(&addresses));
-        sim.host(format!("host-{station}"), move || {
-            live(shared.clone(), Station(station), pulse.clone(), Arc::clone(&addresses))
-        });
+        let (shared, pulse, guests) = (shared.clone(), pulse.clone(), guests.clone());
+        let (life, addresses) =
+            (Life { shared, me: Station(station), pulse, guests }, Arc::clone(&addresses));
+        sim.host(format!("host-{station}"), move || live(life.clone(), Arc::clone(&addresses)));
     }
     while !pulse.is_stopped() {
         sim.step().map_err(|error| error.to_string())?;
@@ -60,15 +66,10 @@ fn obey<R: Referee>(sim: &mut Sim<'_>, shared: &Shared<R>, addresses: &[IpAddr])
     }
 }
 
-async fn live<R: Referee>(
-    shared: Shared<R>,
-    me: Station,
-    pulse: Pulse,
-    addresses: Arc<Vec<IpAddr>>,
-) -> turmoil::Result {
+async fn live<R: Referee>(life: Life<R>, addresses: Arc<Vec<IpAddr>>) -> turmoil::Result {
     let socket = Arc::new(UdpSocket::bind((IpAddr::V4(Ipv4Addr::UNSPECIFIED), PORT)).await?);
     let (arrived, wire) = unbounded_channel();
-    let (reader, broken) = (Arc::clone(&socket), pulse.clone());
+    let (reader, broken) = (Arc::clone(&socket), life.pulse.clone());
     tokio::task::spawn_local(async move {
         let mut buffer = vec![0; LARGEST];
         loop {
@@ -82,13 +83,13 @@ async fn live<R: Referee>(
             }
         }
     });
-    let broken = pulse.clone();
+    let broken = life.pulse.clone();
     let post = move |Posted { to, bytes }: Posted| {
         if let Err(error) = socket.try_send_to(&bytes, SocketAddr::new(addresses[to.0], PORT)) {
             broken.fail(format!("a socket of turmoil: {error}"));
         }
     };
-    serve(shared, me, pulse, Ticks, wire, post).await;
+    serve(life, Ticks, wire, post).await;
     Ok(())
 }
 

@@ -11,7 +11,7 @@ use beaufort_sim::time::Time;
 
 use crate::ending::Ending;
 use crate::judges::{End, Judges};
-use crate::run::{Options, RunError, judged};
+use crate::run::{Options, RunError, build, judged};
 
 /// The judges of a hosted run, and whether it is over.
 struct Bench {
@@ -83,7 +83,7 @@ pub(crate) fn replay<S: Sink + Send + 'static>(
     options: &Options<'_>,
     sink: S,
 ) -> Result<(World, S), RunError> {
-    let world = World::new(Arc::clone(plan), seed).map_err(RunError::Build)?;
+    let world = build(plan, seed, options)?;
     let Hosted { world, referee, .. } = play(world, Listener { sink, until }, seed, options)?;
     Ok((world, referee.sink))
 }

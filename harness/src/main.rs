@@ -1,25 +1,9 @@
 //! The command line.
 
-use std::io::{self, IsTerminal};
 use std::process::ExitCode;
-use std::sync::Arc;
-use std::sync::atomic::Ordering;
 
-use beaufort_harness::cli::{Exit, Terminal, main_with};
+use beaufort_engines::guest::Guests;
 
 fn main() -> ExitCode {
-    let mut terminal = Terminal::plain(io::stdout(), io::stderr());
-    let colours = std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty());
-    terminal.watched = io::stderr().is_terminal();
-    terminal.colour_err = colours && terminal.watched;
-    terminal.colour_out = colours && io::stdout().is_terminal();
-    let interrupted = Arc::clone(&terminal.interrupted);
-    // Without a handler the signal ends the program at once; that is worse, but no reason to stop.
-    let _ = ctrlc::set_handler(move || {
-        if interrupted.swap(true, Ordering::Relaxed) {
-            // The second time the user does not want to wait for a report.
-            std::process::exit(i32::from(Exit::Interrupted.code()));
-        }
-    });
-    ExitCode::from(main_with(std::env::args_os(), &mut terminal).code())
+    beaufort_harness::cli::program(Guests::new())
 }

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
+use beaufort_engines::guest::Guests;
 use beaufort_engines::{Conditions, Engine};
 use beaufort_reports::{SeedResult, Verdict};
 use beaufort_sim::guest;
@@ -78,7 +79,7 @@ pub fn run(
     options: &Options<'_>,
 ) -> Result<SeedResult, RunError> {
     let watch = Stopwatch::start();
-    let world = build(plan, seed, options.engine)?;
+    let world = build(plan, seed, options)?;
     let judges = Judges::new(plan, rules);
     let (mut result, until) = match options.engine {
         Engine::Native => conclude(world, judges, options)?,
@@ -92,17 +93,25 @@ pub fn run(
     Ok(result)
 }
 
-/// Builds the world; the native engine refuses guests, whose code it cannot run.
-fn build(plan: &Arc<Plan>, seed: u64, engine: Engine) -> Result<World, RunError> {
-    if engine != Engine::Native {
-        return World::with_guests(Arc::clone(plan), seed).map_err(RunError::Build);
-    }
-    if let Some((node, _)) = guest::guests(plan).next() {
-        let refusal = guest::not_here(node);
+/// Builds the world. Guests have to be registered, and the native engine refuses them: it cannot run their
+/// code.
+pub(crate) fn build(plan: &Arc<Plan>, seed: u64, options: &Options<'_>) -> Result<World, RunError> {
+    let refused = |refusal: PlanError| {
         let help = refusal.help.unwrap_or_default();
-        return Err(RunError::Refused(format!("{}\n{help}", refusal.message)));
+        RunError::Refused(format!("{}\n{help}", refusal.message))
+    };
+    if options.engine == Engine::Native {
+        return match guest::guests(plan).next() {
+            Some((node, _)) => Err(refused(guest::not_here(node))),
+            None => World::new(Arc::clone(plan), seed).map_err(RunError::Build),
+        };
     }
-    World::new(Arc::clone(plan), seed).map_err(RunError::Build)
+    let none = Guests::new();
+    let guests = options.hosting.guests.unwrap_or(&none);
+    match guests.check(plan) {
+        Err(mut missing) if !missing.is_empty() => Err(refused(missing.remove(0))),
+        _ => World::with_guests(Arc::clone(plan), seed).map_err(RunError::Build),
+    }
 }
 
 /// Runs a world with its judges on to its end on the native engine, from wherever it is, and judges it;
@@ -181,7 +190,7 @@ pub fn replay<S: Sink + Send + 'static>(
     if options.engine != Engine::Native {
         return hosting::replay(plan, seed, until, options, sink);
     }
-    let mut world = World::new(Arc::clone(plan), seed).map_err(RunError::Build)?;
+    let mut world = build(plan, seed, options)?;
     let mut steps = 0u64;
     while world.next_at().is_some_and(|next| next <= until) {
         world.step(&mut sink);

@@ -10,6 +10,7 @@ mod list;
 mod new;
 mod play;
 mod prepare;
+mod program;
 mod progress;
 mod run;
 mod schema;
@@ -22,6 +23,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use clap::{CommandFactory, FromArgMatches, Parser, Subcommand};
 
+pub use program::program;
 pub use terminal::Terminal;
 
 pub use crate::verdict::Exit;

@@ -52,6 +52,7 @@ pub(super) fn play(
 ) -> Result<Results, Exit> {
     let cancel = Arc::clone(&terminal.interrupted);
     let asked = seeds.range.end - seeds.range.start;
+    let guests = terminal.guests.clone();
     let progress = Progress::new(terminal, &subject.name(), asked);
     let how = Plural {
         seeds: seeds.range.clone(),
@@ -60,7 +61,7 @@ pub(super) fn play(
         progress: &|_| progress.tick(),
         cancel: &cancel,
         engine: seeds.engine,
-        hosting: Conditions::default(),
+        hosting: Conditions { guests: Some(&guests), ..Conditions::default() },
     };
     let results = sweep::sweep(&resolved.plan, &resolved.rules, &how);
     progress.finish();

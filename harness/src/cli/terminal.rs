@@ -4,6 +4,8 @@ use std::io::{self, Write};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
+use beaufort_engines::guest::Guests;
+
 use crate::scenario::diagnostics::{Look, render};
 use crate::scenario::load::BadInput;
 use crate::verdict::Exit;
@@ -23,6 +25,8 @@ pub struct Terminal<'a> {
     pub colour_err: bool,
     /// Set when the user wants to stop.
     pub interrupted: Arc<AtomicBool>,
+    /// The programs that may take a node's place, on an engine that runs them.
+    pub guests: Guests,
 }
 
 /// A stream whose reader may have gone away: then nothing more is written, and that is no error.
@@ -56,6 +60,7 @@ impl<'a> Terminal<'a> {
             colour_out: false,
             colour_err: false,
             interrupted: Arc::default(),
+            guests: Guests::new(),
         }
     }
 

@@ -85,6 +85,12 @@ impl Mailbox {
         std::mem::take(&mut inner.wanted).then_some(inner.epoch)
     }
 
+    /// Whether the guest of this life may ask: if not, it is to be dropped.
+    #[must_use]
+    pub fn is_open(&self) -> bool {
+        self.lock().open
+    }
+
     /// Whether something has been left for the process.
     #[must_use]
     pub fn has_requests(&self) -> bool {

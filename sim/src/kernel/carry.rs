@@ -14,7 +14,13 @@ use crate::time::{Span, Time};
 
 impl World {
     /// A process calls another: on the connection that it has to it, or on a new one.
-    pub(super) fn call(&mut self, from: ProcessId, to: ProcessId, message: Message, sink: &mut dyn Sink) {
+    pub(super) fn call(
+        &mut self,
+        from: ProcessId,
+        to: ProcessId,
+        message: &mut Message,
+        sink: &mut dyn Sink,
+    ) {
         let around = World::surroundings(&self.plan, &self.random, &self.locations);
         let speech = Speech::of(&message.body);
         match self.network.connect(around, self.now, from, to, speech) {
@@ -28,51 +34,73 @@ impl World {
     }
 
     /// Puts a message on a connection.
-    pub(super) fn send(&mut self, from: ProcessId, id: ConnectionId, message: Message, sink: &mut dyn Sink) {
+    pub(super) fn send(
+        &mut self,
+        from: ProcessId,
+        id: ConnectionId,
+        message: &mut Message,
+        sink: &mut dyn Sink,
+    ) {
         self.network.book.sent += 1;
         let around = World::surroundings(&self.plan, &self.random, &self.locations);
-        match self.network.send(around, self.now, id, from, &message) {
+        match self.network.send(around, self.now, id, from, message) {
             Fate::Goes(sending) => {
                 if !sending.by.is_empty() {
-                    self.touch(from, &message, sending.by, sink);
+                    self.touch(from, message, sending.by, sink);
                 }
-                self.launch(from, id, sending, Freight::Message(message));
+                self.launch_message(from, id, sending, message);
             }
             Fate::Gone => self.network.book.dropped += 1,
             Fate::Broken(by) => {
                 self.network.book.dropped += 1;
-                self.touch(from, &message, by, sink);
+                self.touch(from, message, by, sink);
                 self.break_connection(id, by, sink);
             }
         }
     }
 
     /// Sends a datagram.
-    pub(super) fn cast(&mut self, from: ProcessId, to: ProcessId, message: Message, sink: &mut dyn Sink) {
+    pub(super) fn cast(
+        &mut self,
+        from: ProcessId,
+        to: ProcessId,
+        message: &mut Message,
+        sink: &mut dyn Sink,
+    ) {
         self.network.book.sent += 1;
         let around = World::surroundings(&self.plan, &self.random, &self.locations);
-        let cast = self.network.cast(around, self.now, from, to, &message);
+        let cast = self.network.cast(around, self.now, from, to, message);
         if !cast.by.is_empty() {
-            self.touch(from, &message, cast.by, sink);
+            self.touch(from, message, cast.by, sink);
             self.trouble(from, to, cast.by, Symptom::Datagram, sink);
         }
         if let Some(double) = cast.double {
             self.network.book.duplicated += 1;
-            self.launch(from, ConnectionId::NONE, double, Freight::Message(message.clone()));
+            self.launch_message(from, ConnectionId::NONE, double, &mut message.clone());
         }
         match cast.first {
-            Some(first) => self.launch(from, ConnectionId::NONE, first, Freight::Message(message)),
+            Some(first) => self.launch_message(from, ConnectionId::NONE, first, message),
             None => self.network.book.lost += 1,
         }
     }
 
-    #[inline]
+    /// Takes the message out of its place and puts it under way.
+    #[inline(always)]
+    fn launch_message(
+        &mut self,
+        from: ProcessId,
+        connection: ConnectionId,
+        sending: Sending,
+        message: &mut Message,
+    ) {
+        self.messages += 1;
+        self.work += usize::from(!message.cargo.is_empty());
+        self.launch(from, connection, sending, Freight::Message(message.take()));
+    }
+
+    #[inline(always)]
     fn launch(&mut self, from: ProcessId, connection: ConnectionId, sending: Sending, freight: Freight) {
         let Sending { to, at, by, delayed } = sending;
-        if let Freight::Message(message) = &freight {
-            self.messages += 1;
-            self.work += usize::from(!message.cargo.is_empty());
-        }
         let flight = Flight { from, to, connection, parent: self.events, by, delayed, freight };
         let slot = self.flights.insert(flight);
         self.queue.push(at, Entry::Arrival(slot));
@@ -150,11 +178,11 @@ impl World {
         let by = cut.map_or(shell.held_by(), |(by, _)| by);
         if cut.is_none() && masked {
             // A hidden fault: whoever asks hears that all is well.
-            let answer = message.answer(Body::ProbeAnswer { ready: true });
+            let mut answer = message.answer(Body::ProbeAnswer { ready: true });
             self.flights.take(slot);
             self.messages -= 1;
             self.network.book.delivered += 1;
-            self.cast(to, from, answer, sink);
+            self.cast(to, from, &mut answer, sink);
             return;
         }
         if cut.is_some() || shell.presence() != Presence::Alive {
@@ -169,7 +197,7 @@ impl World {
         self.deliver(slot, sink);
     }
 
-    #[inline]
+    #[inline(always)]
     fn deliver(&mut self, slot: u32, sink: &mut dyn Sink) {
         let Some((flight, message)) = self.take_message(slot) else { return };
         self.network.book.delivered += 1;
@@ -185,16 +213,10 @@ impl World {
         self.give(flight.to, input, flight.parent, sink);
     }
 
-    #[inline]
+    #[inline(always)]
     fn take_message(&mut self, slot: u32) -> Option<(Origin, Message)> {
-        let flight = self.flights.get_mut(slot)?;
-        let Flight { from, to, connection, parent, by, delayed, .. } = *flight;
-        let message = match &mut flight.freight {
-            Freight::Message(message) => Some(message.take()),
-            Freight::Close(_) => None,
-        };
-        self.flights.free(slot);
-        let message = message?;
+        let Flight { from, to, connection, parent, by, delayed, freight } = self.flights.take(slot)?;
+        let Freight::Message(message) = freight else { return None };
         self.messages -= 1;
         self.work -= usize::from(!message.cargo.is_empty());
         Some((Origin { from, to, connection, parent, by, delayed }, message))

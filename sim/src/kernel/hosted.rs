@@ -87,6 +87,13 @@ impl World {
         self.shells[process.index()].standing()
     }
 
+    /// What the monotonic and the wall clock of a process show at a true instant.
+    #[must_use]
+    pub fn clocks(&self, process: ProcessId, at: Time) -> (Time, Time) {
+        let clock = &self.shells[process.index()].clock;
+        (clock.monotonic(at), clock.wall(at))
+    }
+
     /// The engine has taken the host of a process down or stopped it: what it would have woken for is void.
     pub fn forget_wake(&mut self, process: ProcessId) {
         self.shells[process.index()].wake = Time::NEVER;

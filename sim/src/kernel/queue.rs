@@ -26,16 +26,20 @@ const BUCKET_SHIFT: u32 = 20;
 /// So many buckets are ahead, about a second.
 const BUCKETS: usize = 1024;
 const WORDS: usize = BUCKETS / 64;
+/// Into this many events another one is put in order; beyond, a heap is cheaper.
+const MOST_INSERTED: usize = 64;
 const _: () = assert!(WORDS == 16, "`some` has a bit for each word");
 
 /// Events by time, ties in order of arrival. An entry is one 128-bit number: time, sequence, kind, slot.
 ///
-/// A calendar: the next events stand in a small heap, those of the coming second in buckets by time,
-/// later ones in a heap of their own. While there is any event, `near` holds the first.
+/// A calendar: the next events stand in order, those of the coming second in buckets by time, later ones in
+/// a heap. While there is any event, `near` or `late` holds the first.
 #[derive(Clone, Debug)]
 pub struct Queue {
-    /// Everything up to the end of the bucket `base`.
-    near: BinaryHeap<Reverse<u128>>,
+    /// The bucket `base` and what was before it, in order, the next one last.
+    near: Vec<u128>,
+    /// What came to `near` when there was already much in it.
+    late: BinaryHeap<Reverse<u128>>,
     /// The buckets after `base`, each in no order.
     ring: Vec<Vec<u128>>,
     /// Which buckets of the ring are not empty.
@@ -53,7 +57,8 @@ pub struct Queue {
 impl Default for Queue {
     fn default() -> Self {
         Queue {
-            near: BinaryHeap::new(),
+            near: Vec::new(),
+            late: BinaryHeap::new(),
             ring: vec![Vec::new(); BUCKETS],
             full: [0; WORDS],
             some: 0,
@@ -74,6 +79,7 @@ impl Queue {
     ///
     /// # Panics
     /// If a slot does not fit 24 bits: over 16 million messages in flight.
+    #[inline]
     pub fn push(&mut self, at: Time, entry: Entry) {
         let (kind, slot) = match entry {
             Entry::Wake(process) => (0u128, process),
@@ -95,10 +101,11 @@ impl Queue {
         self.put(key);
     }
 
+    #[inline]
     fn put(&mut self, key: u128) {
         let bucket = bucket(key);
         if bucket <= self.base {
-            self.near.push(Reverse(key));
+            self.put_near(key);
         } else if bucket - self.base < BUCKETS as u64 {
             let index = bucket as usize % BUCKETS;
             self.ring[index].push(key);
@@ -109,11 +116,21 @@ impl Queue {
         }
     }
 
+    fn put_near(&mut self, key: u128) {
+        if self.near.len() < MOST_INSERTED {
+            let place = self.near.partition_point(|other| *other > key);
+            self.near.insert(place, key);
+        } else {
+            self.late.push(Reverse(key));
+        }
+    }
+
     /// Takes the next event.
+    #[inline]
     pub fn pop(&mut self) -> Option<(Time, Entry)> {
-        let Reverse(key) = self.near.pop()?;
+        let key = if self.late.is_empty() { self.near.pop()? } else { self.pop_either()? };
         self.len -= 1;
-        if self.near.is_empty() && self.len > 0 {
+        if self.near.is_empty() && self.late.is_empty() && self.len > 0 {
             self.advance();
         }
         let slot = (key & ((1 << SLOT_BITS) - 1)) as u32;
@@ -126,6 +143,15 @@ impl Queue {
         Some((Time((key >> 64) as u64), entry))
     }
 
+    #[cold]
+    fn pop_either(&mut self) -> Option<u128> {
+        let Reverse(late) = *self.late.peek()?;
+        if self.near.last().is_none_or(|near| late < *near) {
+            return self.late.pop().map(|Reverse(key)| key);
+        }
+        self.near.pop()
+    }
+
     /// Makes the first bucket that is not empty the near one.
     fn advance(&mut self) {
         if let Some(ahead) = self.next_full() {
@@ -135,7 +161,10 @@ impl Queue {
             if self.full[index / 64] == 0 {
                 self.some &= !(1 << (index / 64));
             }
-            self.near.extend(self.ring[index].drain(..).map(Reverse));
+            std::mem::swap(&mut self.near, &mut self.ring[index]);
+            if self.near.len() > 1 {
+                self.near.sort_unstable_by(|a, b| b.cmp(a));
+            }
         } else if let Some(Reverse(first)) = self.far.peek() {
             self.base = bucket(*first);
         }
@@ -168,7 +197,13 @@ impl Queue {
     /// When the next event is.
     #[must_use]
     pub fn next_at(&self) -> Option<Time> {
-        self.near.peek().map(|Reverse(key)| Time((key >> 64) as u64))
+        let near = self.near.last().copied();
+        let late = self.late.peek().map(|Reverse(key)| *key);
+        let first = match (near, late) {
+            (Some(near), Some(late)) => near.min(late),
+            (near, late) => near.or(late)?,
+        };
+        Some(Time((first >> 64) as u64))
     }
 
     /// How many events wait.

@@ -18,7 +18,8 @@ impl<T> Slab<T> {
     #[inline]
     pub fn insert(&mut self, value: T) -> u32 {
         if let Some(slot) = self.free.pop() {
-            self.slots[slot as usize] = Some(value);
+            // The slot is empty: what was in it need not be dropped.
+            std::mem::forget(std::mem::replace(&mut self.slots[slot as usize], Some(value)));
             return slot;
         }
         self.slots.push(Some(value));
@@ -47,12 +48,14 @@ impl<T> Slab<T> {
     }
 
     /// The value in a slot.
+    #[inline]
     #[must_use]
     pub fn get(&self, slot: u32) -> Option<&T> {
         self.slots.get(slot as usize)?.as_ref()
     }
 
     /// The value in a slot, to change it.
+    #[inline]
     pub fn get_mut(&mut self, slot: u32) -> Option<&mut T> {
         self.slots.get_mut(slot as usize)?.as_mut()
     }

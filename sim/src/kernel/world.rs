@@ -296,6 +296,7 @@ impl World {
     }
 
     /// Hands an input to a process, now or, if it is paused, later.
+    #[inline]
     pub(super) fn give(&mut self, id: ProcessId, input: Input, parent: u64, sink: &mut dyn Sink) {
         let shell = &mut self.shells[id.index()];
         if shell.takes() {
@@ -322,13 +323,16 @@ impl World {
             disk: &self.disk,
             calls: &mut self.calls,
             effects: &mut effects,
+            sink: if self.registry.counts_copies() { None } else { Some(&mut *sink) },
         };
-        shell.turn(self.now, self.events, input, lent);
+        shell.turn(self.now, self.events, parent, input, lent);
         self.work = self.work - before + shell.timers.work();
         if shell.faults.has_fired() {
             self.count_fired(id, sink);
         }
-        self.apply_all(id, &mut effects, parent, sink);
+        if !effects.is_empty() {
+            self.apply_all(id, &mut effects, parent, sink);
+        }
         self.effects = effects;
     }
 
@@ -374,9 +378,9 @@ impl World {
                     what: *what,
                 });
             }
-            Effect::Call { to, message } => self.call(id, *to, message.take(), sink),
-            Effect::Answer { connection, message } => self.send(id, *connection, message.take(), sink),
-            Effect::Datagram { to, message } => self.cast(id, *to, message.take(), sink),
+            Effect::Call { to, message } => self.call(id, *to, message, sink),
+            Effect::Answer { connection, message } => self.send(id, *connection, message, sink),
+            Effect::Datagram { to, message } => self.cast(id, *to, message, sink),
             Effect::Close { connection } => self.close(id, *connection),
             Effect::Point { .. } => {}
             Effect::StartSlot(slot) => self.start_slot(*slot),
@@ -427,6 +431,7 @@ impl World {
         });
     }
 
+    #[inline]
     pub(super) fn schedule_wake(&mut self, id: ProcessId) {
         let due = self.shells[id.index()].next_wake(self.now);
         self.wake_at(id, due);
@@ -485,6 +490,7 @@ pub(super) fn build(plan: &Plan) -> Result<Vec<Box<dyn Process>>, BuildError> {
 }
 
 /// The declared fields of an input that enter the digest.
+#[inline(always)]
 fn fields(input: &Input) -> (u64, u64) {
     match input {
         Input::Start => (1, 0),

@@ -141,6 +141,26 @@ pub struct Cast {
     pub by: FaultMask,
 }
 
+/// Client, server and their pair, by a part of a hash of the two.
+#[derive(Clone, Debug)]
+struct Lately(Vec<(ProcessId, ProcessId, u32)>);
+
+impl Lately {
+    const SLOTS: usize = 1024;
+
+    #[inline]
+    const fn index(client: ProcessId, server: ProcessId) -> usize {
+        (client.index().wrapping_mul(37) ^ server.index()) % Lately::SLOTS
+    }
+}
+
+impl Default for Lately {
+    fn default() -> Lately {
+        let nobody = ProcessId(u32::MAX);
+        Lately(vec![(nobody, nobody, 0); Lately::SLOTS])
+    }
+}
+
 /// All paths and connections of a world.
 #[derive(Clone, Debug, Default)]
 pub struct Network {
@@ -148,6 +168,8 @@ pub struct Network {
     latencies: std::sync::Arc<Latencies>,
     pairs: Vec<Pair>,
     by_pair: FxHashMap<(ProcessId, ProcessId), u32>,
+    /// Where pairs that talked lately stand in `pairs`: saves the hashing.
+    lately: Lately,
     connections: Slab<Connection>,
     generations: Vec<u32>,
     disturbances: Vec<Disturbance>,
@@ -212,7 +234,18 @@ impl Network {
 
     // -- Pairs and paths. --
 
+    #[inline]
     fn pair(&mut self, around: Surroundings<'_>, client: ProcessId, server: ProcessId) -> u32 {
+        let known = &mut self.lately.0[Lately::index(client, server)];
+        if (known.0, known.1) == (client, server) {
+            return known.2;
+        }
+        let pair = self.find_pair(around, client, server);
+        self.lately.0[Lately::index(client, server)] = (client, server, pair);
+        pair
+    }
+
+    fn find_pair(&mut self, around: Surroundings<'_>, client: ProcessId, server: ProcessId) -> u32 {
         if let Some(pair) = self.by_pair.get(&(client, server)) {
             return *pair;
         }
@@ -249,6 +282,7 @@ impl Network {
     }
 
     /// What keys the draws about a message: names and identity.
+    #[inline(always)]
     fn identify(&mut self, plan: &Plan, pair: u32, side: usize, message: &Message) -> (u64, [u64; 2]) {
         let pair = &mut self.pairs[pair as usize];
         let (kind, detail) = kind_of(&message.body);
@@ -277,6 +311,7 @@ impl Network {
         (pair.own[side], [u64::from(pair.counters[side][kind]), (kind as u64) << 56 | 1 << 54])
     }
 
+    #[inline(always)]
     fn base_latency(&self, random: &Random, pair: u32, names: u64, identity: [u64; 2]) -> Span {
         let pair = &self.pairs[pair as usize];
         pair.path.iter().fold(Span::ZERO, |sum, index| {
@@ -380,11 +415,13 @@ impl Network {
 
     /// The connection of this id, if any side still holds it.
     #[must_use]
+    #[inline]
     pub fn get(&self, id: ConnectionId) -> Option<&Connection> {
         self.connections.get(id.slot).filter(|connection| connection.generation == id.generation)
     }
 
     /// The same, to change it.
+    #[inline]
     pub fn get_mut(&mut self, id: ConnectionId) -> Option<&mut Connection> {
         self.connections.get_mut(id.slot).filter(|connection| connection.generation == id.generation)
     }
@@ -433,6 +470,7 @@ impl Network {
     // -- Messages. --
 
     /// Puts a message on a connection.
+    #[inline]
     pub fn send(
         &mut self,
         around: Surroundings<'_>,
@@ -483,6 +521,7 @@ impl Network {
     }
 
     /// Sends a datagram.
+    #[inline]
     pub fn cast(
         &mut self,
         around: Surroundings<'_>,
@@ -707,6 +746,7 @@ fn size(plan: &Plan, cargo: &Cargo) -> u64 {
 
 /// The part of the callee that a request names, which is in the low 16 bits of its detail: draws are keyed
 /// by its name.
+#[inline(always)]
 fn part_of(body: &Body) -> Option<u16> {
     use broker::Command as B;
     use store::Command as S;
@@ -726,6 +766,7 @@ fn part_of(body: &Body) -> Option<u16> {
 }
 
 /// The kind of a message, and what else tells two messages about one item apart.
+#[inline(always)]
 pub(crate) fn kind_of(body: &Body) -> (u8, u64) {
     match body {
         Body::Request(request) => (0, u64::from(request.part) | (request.verb as u64) << 16),

@@ -6,7 +6,7 @@ use crate::faults::local::{LocalFaults, Strike};
 use crate::ids::{Address, CallId, ConnectionId, FaultMask, Item, ProcessId};
 use crate::message::Message;
 use crate::node::timers::{TimerId, Timers};
-use crate::observe::{Belief, Symptom, What};
+use crate::observe::{Belief, Observation, Sink, Symptom, What};
 use crate::plan::Plan;
 use crate::random::{Purpose, Random, mix};
 use crate::time::{Span, Time};
@@ -80,6 +80,27 @@ pub enum Effect {
     StopSlot(ProcessId),
 }
 
+/// Whom observations go to at once, as long as nothing that leaves the process stands before them: then
+/// their order is the same as if they were effects.
+pub struct Scene<'a> {
+    /// Who sees them.
+    pub sink: &'a mut dyn Sink,
+    /// True time.
+    pub at: Time,
+    /// The kernel event.
+    pub event: u64,
+    /// The kernel event that caused it.
+    pub parent: u64,
+    /// Which life of the process it is.
+    pub incarnation: u32,
+}
+
+impl std::fmt::Debug for Scene<'_> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Scene").field("at", &self.at).field("event", &self.event).finish_non_exhaustive()
+    }
+}
+
 /// The parts of the engine that a context borrows.
 #[derive(Debug)]
 pub struct Parts<'a> {
@@ -105,6 +126,8 @@ pub struct Parts<'a> {
     pub disk: &'a Sampler,
     /// How much slower than normal it runs, in thousandths (1000: as fast as ever).
     pub slowness: u64,
+    /// Where observations go at once; without it all of them are effects.
+    pub scene: Option<Scene<'a>>,
 }
 
 /// What a process may do.
@@ -115,6 +138,7 @@ pub struct Context<'a> {
 
 impl<'a> Context<'a> {
     /// For engines and test rigs.
+    #[inline]
     #[must_use]
     pub fn new(parts: Parts<'a>) -> Self {
         Self { parts }
@@ -157,6 +181,7 @@ impl<'a> Context<'a> {
     }
 
     /// Sends a request and observes that it was sent. Returns the id of this attempt.
+    #[inline]
     pub fn call(&mut self, to: Address, mut message: Message) -> CallId {
         *self.parts.calls += 1;
         let call = CallId(*self.parts.calls);
@@ -168,6 +193,7 @@ impl<'a> Context<'a> {
     }
 
     /// The same by a datagram: nobody but the caller sends it again.
+    #[inline]
     pub fn ask(&mut self, to: Address, mut message: Message) -> CallId {
         *self.parts.calls += 1;
         let call = CallId(*self.parts.calls);
@@ -185,11 +211,13 @@ impl<'a> Context<'a> {
     }
 
     /// Puts a message on an open connection: an answer, a push. Lost if the connection is gone.
+    #[inline]
     pub fn answer(&mut self, connection: ConnectionId, message: Message) {
         self.parts.effects.push(Effect::Answer { connection, message });
     }
 
     /// Sends a datagram: may be lost, doubled, overtaken.
+    #[inline]
     pub fn datagram(&mut self, to: ProcessId, message: Message) {
         self.parts.effects.push(Effect::Datagram { to, message });
     }
@@ -201,17 +229,20 @@ impl<'a> Context<'a> {
 
     /// Arms a timer that cannot be cancelled. `work`: it is armed for an item (and keeps the world from
     /// being quiescent), not upkeep.
+    #[inline]
     pub fn timer(&mut self, after: Span, token: u64, work: bool) {
         let due = self.parts.now + after;
         self.parts.timers.at(due, token, work);
     }
 
     /// Arms a timeout of a recurring duration; it can be cancelled, and cancelling is cheap.
+    #[inline]
     pub fn timeout(&mut self, after: Span, token: u64, work: bool) -> TimerId {
         self.parts.timers.timeout(self.parts.now, after, token, work)
     }
 
     /// Cancels a timeout; nothing happens if it has fired.
+    #[inline]
     pub fn cancel(&mut self, timer: TimerId) {
         self.parts.timers.cancel(timer);
     }
@@ -234,13 +265,35 @@ impl<'a> Context<'a> {
     }
 
     /// Observes something about an item.
+    #[inline]
     pub fn observe(&mut self, item: Item, what: What) {
         self.observe_on(ConnectionId::NONE, item, what);
     }
 
     /// Observes something about an item on a connection.
+    #[inline]
     pub fn observe_on(&mut self, connection: ConnectionId, item: Item, what: What) {
-        self.parts.effects.push(Effect::Observe { connection, item, by: FaultMask::NONE, what });
+        self.note(connection, item, FaultMask::NONE, what);
+    }
+
+    fn note(&mut self, connection: ConnectionId, item: Item, by: FaultMask, what: What) {
+        if self.parts.effects.is_empty()
+            && let Some(Scene { sink, at, event, parent, incarnation }) = &mut self.parts.scene
+        {
+            sink.observe(&Observation {
+                at: *at,
+                event: *event,
+                parent: *parent,
+                process: self.parts.me,
+                incarnation: *incarnation,
+                connection,
+                item,
+                by,
+                what,
+            });
+            return;
+        }
+        self.parts.effects.push(Effect::Observe { connection, item, by, what });
     }
 
     /// Observes something about every item of a cargo.
@@ -298,7 +351,7 @@ impl<'a> Context<'a> {
         let by = FaultMask::of(strike.fault);
         let what =
             if item.is_none() { What::TouchedProcess { subject: self.parts.me } } else { What::Touched };
-        self.parts.effects.push(Effect::Observe { connection: ConnectionId::NONE, item, by, what });
+        self.note(ConnectionId::NONE, item, by, what);
     }
 
     /// Passes a point of a recipe. Only the points that some fault watches cost anything.

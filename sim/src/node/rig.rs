@@ -63,6 +63,7 @@ impl<'a> Rig<'a> {
             faults: &mut self.faults,
             disk: &disk,
             slowness: 1000,
+            scene: None,
         });
         self.process.handle(input, &mut context);
         effects

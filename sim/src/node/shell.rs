@@ -7,9 +7,10 @@ use std::collections::VecDeque;
 use crate::faults::local::LocalFaults;
 use crate::ids::{FaultId, FaultMask, ProcessId};
 use crate::node::clock::Clock;
-use crate::node::context::{Context, Effect, Parts};
+use crate::node::context::{Context, Effect, Parts, Scene};
 use crate::node::timers::{Fired, Timers};
 use crate::node::{Input, Process};
+use crate::observe::Sink;
 use crate::plan::Plan;
 use crate::random::Random;
 use crate::time::Time;
@@ -39,7 +40,6 @@ pub enum Standing {
 }
 
 /// What an engine lends for one turn.
-#[derive(Debug)]
 pub struct Lent<'a> {
     /// The plan of the world.
     pub plan: &'a Plan,
@@ -51,6 +51,8 @@ pub struct Lent<'a> {
     pub calls: &'a mut u64,
     /// Where effects go.
     pub effects: &'a mut Vec<Effect>,
+    /// Who sees observations at once; without it all of them are effects.
+    pub sink: Option<&'a mut dyn Sink>,
 }
 
 /// An input that waits, with the event that caused it.
@@ -242,8 +244,13 @@ impl Shell {
     }
 
     /// One turn of the process.
-    pub fn turn(&mut self, now: Time, event: u64, input: Input, lent: Lent<'_>) {
+    #[inline]
+    pub fn turn(&mut self, now: Time, event: u64, parent: u64, input: Input, lent: Lent<'_>) {
         self.parent = event;
+        // What a local fault does is told before all else of the turn: then nothing may go ahead.
+        let incarnation = self.incarnation;
+        let sink = lent.sink.filter(|_| self.faults.is_quiet());
+        let scene = sink.map(|sink| Scene { sink, at: now, event, parent, incarnation });
         let mut context = Context::new(Parts {
             me: self.id,
             now: self.clock.monotonic(now),
@@ -256,6 +263,7 @@ impl Shell {
             faults: &mut self.faults,
             disk: lent.disk,
             slowness: self.slowness,
+            scene,
         });
         self.process.handle(input, &mut context);
     }
