@@ -13,7 +13,7 @@ const STEPS: u64 = 100_000;
 
 /// The pauses of a relay: most are a latency, some a time-out.
 fn pause(random: &mut Xoshiro) -> u64 {
-    if random.next() & 15 == 0 { 1_000_000_000 } else { random.latency() }
+    if random.next_u64() & 15 == 0 { 1_000_000_000 } else { random.latency() }
 }
 
 fn queue(criterion: &mut Criterion) {

@@ -45,7 +45,7 @@ impl Xoshiro {
     }
 
     /// The next 64 bits.
-    pub fn next(&mut self) -> u64 {
+    pub fn next_u64(&mut self) -> u64 {
         let s = &mut self.0;
         let result = s[0].wrapping_add(s[3]).rotate_left(23).wrapping_add(s[0]);
         let t = s[1] << 17;
@@ -60,13 +60,13 @@ impl Xoshiro {
 
     /// Whether a packet is lost.
     pub fn loses(&mut self) -> bool {
-        self.next() < (LOSS * u64::MAX as f64) as u64
+        self.next_u64() < (LOSS * u64::MAX as f64) as u64
     }
 
     /// How long a packet takes, in nanoseconds.
     pub fn latency(&mut self) -> u64 {
         let width = LATENCY_TO - LATENCY_FROM + 1;
-        LATENCY_FROM + ((u128::from(self.next()) * u128::from(width)) >> 64) as u64
+        LATENCY_FROM + ((u128::from(self.next_u64()) * u128::from(width)) >> 64) as u64
     }
 }
 

@@ -2,6 +2,8 @@
 //! every receive takes at least a millisecond there, after the message was taken: so there is one receiving
 //! task for each peer, and sends overlap.
 
+#![allow(clippy::disallowed_methods, reason = "inside madsim this clock shows simulated time")]
+
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;

@@ -34,7 +34,8 @@ fn bench_prints_one_table_and_says_what_came_of_the_goals() {
     let run = beaufort(&["bench", "--quick", "--only", "bare loop"]).assert().code(0);
     let text = String::from_utf8(run.get_output().stdout.clone()).unwrap();
     within_80_columns(&text);
-    for words in ["Relay, 20,000 messages", "24 mostly idle hours", "1000 nodes", "bare loop, heap", "Goals"] {
+    for words in ["Relay, 20,000 messages", "24 mostly idle hours", "1000 nodes", "bare loop, heap", "Goals"]
+    {
         assert!(text.contains(words), "{words}: {text}");
     }
     let run = beaufort(&["bench", "--quick", "--only", "bare loop, heap", "--json"]).assert().code(0);
@@ -363,7 +364,7 @@ fn another_engine_is_a_second_opinion_and_says_so() {
     let file = design(&folder, "latency: 20ms", "");
     let short = ["--set", "time.run=20s", "--set", "time.drain=10s"];
     let native = beaufort(&[&["run", &file], &short[..]].concat()).assert().code(0);
-    let hosted = beaufort(&[&["run", &file, "--engine", "turmoil", "--json"], &short[..]].concat());
+    let mut hosted = beaufort(&[&["run", &file, "--engine", "turmoil", "--json"], &short[..]].concat());
     let hosted = hosted.assert().code(0);
     let results: serde_json::Value = serde_json::from_str(&stdout(&hosted)).unwrap();
     assert_eq!(results["engine"], "turmoil");

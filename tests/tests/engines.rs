@@ -87,7 +87,8 @@ fn one(design: &Resolved, seed: u64, engine: Engine) -> Found {
     let mut found = Found { rows: compare(design, engine, &native, &other), ..Found::default() };
     let differ = |row: &&Row| row.kind == Kind::Contract && row.agreement == Agreement::Differ;
     for row in found.rows.iter().filter(differ) {
-        let told = histories(&design.plan, &row.name, &options(engine), &native, &other).expect("it runs again");
+        let told =
+            histories(&design.plan, &row.name, &options(engine), &native, &other).expect("it runs again");
         found.told.push_str(&format!("\n{name}, seed {seed}\n"));
         found.told.push_str(&told.map_or_else(|| "no item differs\n".to_owned(), |told| told.render()));
     }
@@ -211,7 +212,8 @@ fn a_broken_design_in_the_place_of_an_engine_is_found_out() {
     let differ: Vec<&str> =
         rows.iter().filter(|row| row.agreement == Agreement::Differ).map(|row| row.name.as_str()).collect();
     assert_eq!(differ, ["charged-once"], "{}", render(&rows, true));
-    let told = histories(&broken.plan, "charged-once", &options(Engine::Native), &native, &other).expect("runs");
+    let told =
+        histories(&broken.plan, "charged-once", &options(Engine::Native), &native, &other).expect("runs");
     let text = told.expect("an item is lost").render();
     assert!(text.contains("lost at ") && text.lines().all(|line| line.chars().count() <= 80), "{text}");
 }

@@ -2,7 +2,8 @@
 
 mod driver;
 
-use std::sync::Arc;
+use std::future::{Future, IntoFuture};
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use beaufort_sim::faults::{At, FaultKind, process};
@@ -25,7 +26,8 @@ async fn peek_lock(guest: Guest) -> Result<(), Failure> {
         let order = orders.receive().await?;
         guest.work(ms(20)).await;
         guest.insert("ledger", &order).once(Once::ITEM).await?;
-        order.complete().await?;
+        // If the lock was lost meanwhile, the message comes again, and the insert is absorbed.
+        let _ = order.complete().await;
     }
 }
 
@@ -187,4 +189,179 @@ fn a_run_with_guests_repeats_itself() {
     assert_eq!(one.world.digest(), two.world.digest());
     assert_eq!(one.seen, two.seen);
     assert!(one.count(|what| matches!(what, What::Symptom(Symptom::Retry))) < 1000);
+}
+
+/// Runs a guest that handles one order, and keeps what it says about it.
+fn one_order<F, Fut>(handle: F) -> (Driver, Vec<String>)
+where
+    F: Fn(Guest, Delivery, Arc<Said>) -> Fut + Send + Sync + Copy + 'static,
+    Fut: Future<Output = Result<(), Failure>> + Send + 'static,
+{
+    let said = Arc::new(Said::default());
+    let heard = Arc::clone(&said);
+    let program = move |guest: Guest| {
+        let said = Arc::clone(&heard);
+        async move {
+            let order = guest.receiver("orders-queue").receive().await?;
+            handle(guest.clone(), order, Arc::clone(&said)).await?;
+            std::future::pending::<()>().await;
+            Ok(())
+        }
+    };
+    let driver = Driver::run(blueprint(), Guests::new().with("worker", program));
+    driver.books_balance();
+    let words = std::mem::take(&mut *said.0.lock().expect("no panic"));
+    (driver, words)
+}
+
+/// What a guest says.
+#[derive(Default)]
+struct Said(Mutex<Vec<String>>);
+
+impl Said {
+    fn say(&self, what: impl std::fmt::Debug) {
+        self.0.lock().expect("no panic").push(format!("{what:?}"));
+    }
+}
+
+#[test]
+fn a_lock_holds_as_long_as_it_is_renewed_and_no_longer() {
+    let (_, said) = one_order(|guest, order, said| async move {
+        for _ in 0..4 {
+            guest.sleep(ms(6_000)).await;
+            said.say(order.renew().await.is_ok());
+        }
+        said.say(order.complete().await);
+        said.say(order.complete().await);
+        Ok(())
+    });
+    assert_eq!(said, ["true", "true", "true", "true", "Ok(())", "Err(Refused)"]);
+    let (_, said) = one_order(|guest, order, said| async move {
+        guest.sleep(ms(12_000)).await;
+        said.say(order.renew().await);
+        said.say(order.complete().await);
+        Ok(())
+    });
+    assert_eq!(said, ["Err(Refused)", "Err(Refused)"]);
+    let (_, said) = one_order(|guest, order, said| async move {
+        drop(order);
+        // The lock of the first one runs out, and it comes again.
+        let orders = guest.receiver("orders-queue");
+        loop {
+            let order = orders.receive().await?;
+            if order.delivery_count() > 0 {
+                said.say((order.number(), order.delivery_count(), guest.now() > order.locked_until()));
+                return Ok(());
+            }
+            order.complete().await?;
+        }
+    });
+    assert_eq!(said, ["(0, 1, false)"]);
+}
+
+#[test]
+fn messages_are_abandoned_and_dead_lettered() {
+    let (driver, said) = one_order(|guest, order, said| async move {
+        order.abandon().await?;
+        let orders = guest.receiver("orders-queue");
+        let again = orders.receive().await?;
+        said.say((again.number() == order.number(), again.delivery_count()));
+        again.dead_letter("never liked it").await?;
+        let dead = guest.receiver("orders-queue.dead-letter").receive().await?;
+        said.say(dead.number() == order.number());
+        guest.send("next-queue", &dead).kind("Paid").session(Once::NONE).await?;
+        dead.complete().await?;
+        Ok(())
+    });
+    assert_eq!(said, ["(true, 1)", "true"]);
+    assert_eq!((driver.held("orders-queue.dead-letter"), driver.held("next-queue")), (0, 1));
+}
+
+#[test]
+fn calls_end_in_what_their_callee_says() {
+    let (driver, said) = one_order(|guest, order, said| async move {
+        said.say(guest.call("psp.charge", &order).once(Once::ITEM).await);
+        said.say(guest.insert("ledger", &order).await);
+        said.say(guest.insert("ledger", &order).await);
+        said.say(guest.insert("ledger", order.item()).once(Once::ITEM).await.is_ok()); // absorbed
+        said.say(guest.read("ledger", &order).await);
+        said.say(guest.increment("ledger", &order, -1).once(Once::ITEM).await);
+        said.say(guest.call("psp.charge", &order).timeout(ms(1)).policy("none").await);
+        said.say(guest.timeout(ms(1), guest.call("psp.charge", &order).into_future()).await);
+        for wrong in [
+            guest.call("ledger", &order).await,
+            guest.send("psp.charge", &order).await,
+            guest.insert("orders-queue", &order).await,
+            guest.call("psp.refund", &order).await,
+            guest.send("next-queue", &order).kind("Lost").await,
+            guest.send("next-queue", &order).policy("mine").await,
+        ] {
+            said.say(wrong.expect_err("wrong").to_string());
+        }
+        Ok(())
+    });
+    let wanted = [
+        "Ok(())",
+        "Ok(())",
+        "Err(Refused)",
+        "true",
+        "Ok(())",
+        "Ok(())",
+        "Err(Unknown)",
+        "Err(Elapsed)",
+        "\"`ledger` cannot be called; name an app, a gateway or an endpoint\"",
+        "\"nothing can be sent to `psp.charge`; name a queue or a topic\"",
+        "\"`orders-queue` is no store; name a table or container\"",
+        "\"there is no `psp.refund`; there is: psp.charge, psp\"",
+        "\"the scenario knows no message type `Lost`; name it under `types:` of the guest\"",
+        "\"there is no policy `mine`; the policies are: none, sdk\"",
+    ];
+    assert_eq!(said, wanted);
+    assert!(driver.born("psp.charge") >= 1);
+}
+
+#[test]
+fn a_guest_that_returns_fails_or_panics_is_started_again() {
+    for how in 0..3 {
+        let program = move |guest: Guest| async move {
+            let order = guest.receiver("orders-queue").receive_and_delete().receive().await?;
+            handle(&guest, &order).await?;
+            let _held = guest.receiver("orders-queue").receive_and_delete().receive().await?;
+            match how {
+                0 => Ok(()),
+                1 => Err("no more".into()),
+                _ => panic!("a bug"),
+            }
+        };
+        let driver = Driver::run(blueprint(), Guests::new().with("worker", program));
+        // Starts after 10, 20, 40, 80, 160 and then every 300 s.
+        assert!((10..15).contains(&driver.started), "{}", driver.started);
+        assert_eq!(driver.ended("worker", End::Completed), driver.ended("worker", End::Destroyed));
+        let troubles = driver.count(|what| matches!(what, What::Trouble { symptom: Symptom::RunFailed, .. }));
+        assert_eq!(troubles > 0, how > 0);
+        driver.books_balance();
+        let words = driver.last_words();
+        assert_eq!(words.as_deref(), [None, Some("no more"), Some("panicked: a bug")][how]);
+    }
+}
+
+#[test]
+fn a_guest_without_a_program_says_so() {
+    let driver = Driver::unchecked(blueprint(), Guests::new().with("other", peek_lock));
+    assert_eq!(driver.last_words().as_deref(), Some("there is no program `worker`; registered are: other"));
+}
+
+#[test]
+fn a_paused_guest_goes_on_where_it_was() {
+    let paused = FaultKind::ProcPause(process::Pause {
+        target: "worker".to_owned(),
+        at: Some(At::Instant(Span::secs(20))),
+        lasts: Some(Span::secs(15)),
+        ..process::Pause::default()
+    });
+    let driver = Driver::run(with_fault(blueprint(), paused), Guests::new().with("worker", peek_lock));
+    assert_eq!(driver.started, 1);
+    assert_eq!(driver.born("ledger"), driver.born("orders-queue"));
+    assert!(driver.count(|what| matches!(what, What::Symptom(Symptom::Redelivery))) > 0, "its lock ran out");
+    driver.books_balance();
 }
