@@ -1,9 +1,11 @@
 //! Worlds on the engines that host processes: one history for each seed, books that balance, a watchdog
 //! that finds what stands still, memory that stays flat.
 
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test")]
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::print_stdout, reason = "a test")]
 
 use std::collections::BTreeSet;
+#[cfg(madsim)]
+use std::net::SocketAddr;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -193,13 +195,13 @@ type Heard = Arc<Mutex<BTreeSet<u64>>>;
 
 /// One guest sends to the other ten times a second, over sockets of the engine.
 macro_rules! ping_pong {
-    ($engine:ident, $heard:expr) => {{
+    ($engine:ident, $heard:expr, |$socket:ident, $to:ident| $send:expr) => {{
         let heard: Heard = $heard;
         let ping = |guest: Guest| async move {
-            let socket = $engine::net::UdpSocket::bind(("0.0.0.0", PORT)).await?;
-            let pong = guest.address("pong", 0).ok_or("there is no pong")?;
+            let $socket = $engine::net::UdpSocket::bind(("0.0.0.0", PORT)).await?;
+            let $to = (guest.address("pong", 0).ok_or("there is no pong")?, PORT);
             loop {
-                socket.send_to(b"ping", (pong, PORT)).await?;
+                $send.await?;
                 guest.sleep(Duration::from_millis(100)).await;
             }
         };
@@ -233,12 +235,15 @@ fn hears(engine: Engine, guests: &Guests, heard: &Heard) {
 #[test]
 fn a_partition_cuts_the_sockets_of_guests_on_turmoil() {
     let heard = Heard::default();
-    hears(Engine::Turmoil, &ping_pong!(turmoil, Arc::clone(&heard)), &heard);
+    let guests = ping_pong!(turmoil, Arc::clone(&heard), |socket, to| socket.send_to(b"ping", to));
+    hears(Engine::Turmoil, &guests, &heard);
 }
 
 #[cfg(madsim)]
 #[test]
 fn a_partition_cuts_the_sockets_of_guests_on_madsim() {
     let heard = Heard::default();
-    hears(Engine::Madsim, &ping_pong!(madsim, Arc::clone(&heard)), &heard);
+    let guests =
+        ping_pong!(madsim, Arc::clone(&heard), |socket, to| socket.send_to(SocketAddr::from(to), b"ping"));
+    hears(Engine::Madsim, &guests, &heard);
 }
