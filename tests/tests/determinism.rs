@@ -22,8 +22,9 @@ fn everything() -> Resolved {
 fn everything_has_a_node_of_every_kind() {
     let scenario = everything().scenario;
     let used: Vec<&str> = scenario.nodes.values().map(NodeKind::word).collect();
-    for (kind, _) in NodeKind::catalogue() {
-        assert!(used.contains(&kind), "add a node of the kind `{kind}` to tests/scenarios/everything.yaml");
+    // A guest has code of its own: the native engine, which this is about, does not run it.
+    for (kind, _) in NodeKind::catalogue().iter().filter(|(kind, _)| *kind != "guest") {
+        assert!(used.contains(kind), "add a node of the kind `{kind}` to tests/scenarios/everything.yaml");
     }
 }
 

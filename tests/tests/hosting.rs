@@ -229,7 +229,9 @@ fn hears(engine: Engine, guests: &Guests, heard: &Heard) {
     assert_eq!(result.errors, []);
     let heard = heard.lock().unwrap();
     let missed: Vec<u64> = (2..40).filter(|second| !heard.contains(second)).collect();
-    assert_eq!(missed, (11..20).collect::<Vec<u64>>(), "{engine}: cut from 10 s to 20 s");
+    // One that is sent in the instant of the cut may still be heard.
+    let cut: Vec<u64> = missed.iter().copied().filter(|second| *second != 10).collect();
+    assert_eq!(cut, (11..20).collect::<Vec<u64>>(), "{engine}: cut from 10 s to 20 s");
 }
 
 #[test]

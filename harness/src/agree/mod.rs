@@ -48,7 +48,9 @@ pub enum Agreement {
     /// The same verdict.
     Agree,
     /// Different verdicts about an objective, and both values within the tolerance of its bound; or one of the
-    /// engines had nothing to measure and says nothing, where the other one says that it is met.
+    /// engines had nothing to measure and says nothing, where the other one says that it is met. Or the
+    /// native engine itself comes to the other's verdict when its messages are disturbed a little
+    /// ([`weigh`]).
     TooClose,
     /// Different verdicts, and no excuse.
     Differ,
@@ -141,6 +143,22 @@ pub fn compare(resolved: &Resolved, engine: Engine, native: &SeedResult, other: 
         rows.push(row(Kind::Objective, name, sides, agreement));
     }
     rows
+}
+
+/// The same seed once more on the native engine, its messages disturbed by less than the other engine's
+/// lateness: where it then says what the other engine says, the line turns on less than the engines can tell
+/// apart, and is too close to call. What is offered, and whether the books balance, turns on nothing.
+pub fn weigh(rows: &mut [Row], resolved: &Resolved, disturbed: &SeedResult, other: &SeedResult) {
+    let Some(engine) = rows.first().map(|row| row.engine) else { return };
+    let again = compare(resolved, engine, disturbed, other);
+    for row in rows.iter_mut().filter(|row| row.agreement == Agreement::Differ) {
+        let judged = matches!(row.kind, Kind::Contract | Kind::Objective);
+        let same_line = |one: &&Row| (one.kind, &one.name) == (row.kind, &row.name);
+        let says = again.iter().find(same_line).map(|one| one.agreement);
+        if judged && says == Some(Agreement::Agree) {
+            row.agreement = Agreement::TooClose;
+        }
+    }
 }
 
 const fn same(same: bool) -> Agreement {

@@ -107,6 +107,38 @@ fn a_contract_has_no_tolerance() {
 }
 
 #[test]
+fn what_the_native_engine_decides_otherwise_when_disturbed_a_little_is_too_close_to_call() {
+    let native = run(vec![promise(Verdict::Pass, &[])], vec![]);
+    let other = hosted(run(vec![promise(Verdict::Fail, &[(3, 1.0)])], vec![]));
+    let agreement = |disturbed: &SeedResult| {
+        let mut rows = compare(&design(), Engine::Turmoil, &native, &other);
+        weigh(&mut rows, &design(), disturbed, &other);
+        rows.into_iter().find(|row| row.kind == Kind::Contract).expect("there is one").agreement
+    };
+    assert_eq!(agreement(&native), Agreement::Differ, "it stands by what it said");
+    assert_eq!(agreement(&run(vec![promise(Verdict::Fail, &[(8, 2.0)])], vec![])), Agreement::TooClose);
+    let mut doubled = promise(Verdict::Fail, &[(3, 1.0)]);
+    doubled.reasons = [("doubled".to_owned(), 7)].into();
+    assert_eq!(agreement(&run(vec![doubled], vec![])), Agreement::Differ, "for another reason");
+    // Fewer items offered, or books that do not balance, are never excused.
+    let fewer = hosted(SeedResult { ledger: Ledger::default(), ..run(vec![], vec![]) });
+    let mut rows = compare(&design(), Engine::Turmoil, &native, &fewer);
+    weigh(&mut rows, &design(), &fewer, &fewer);
+    let flow = rows.iter().find(|row| row.kind == Kind::Flow).expect("there is one");
+    assert_eq!(flow.agreement, Agreement::Differ);
+}
+
+#[test]
+fn a_run_is_disturbed_by_no_more_than_the_other_engine_was_late() {
+    let late = |p99| Some(Lateness { inputs: 100, late: 3, p99, max: 0.5, ..Lateness::default() });
+    let of = |p99| SeedResult { lateness: late(p99), ..SeedResult::default() };
+    let greatest = |run: &SeedResult| tolerance::disturbances(run).fold(0.0, f64::max);
+    assert!((greatest(&of(0.004)) - 0.004).abs() < 1e-12);
+    assert!((greatest(&of(0.0)) - 1e-6).abs() < 1e-12);
+    assert_eq!(tolerance::disturbances(&SeedResult::default()).count(), 0, "the native engine is exact");
+}
+
+#[test]
 fn other_items_and_books_that_do_not_balance_differ() {
     let native = run(vec![], vec![]);
     let mut other = hosted(run(vec![], vec![]));

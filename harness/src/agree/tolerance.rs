@@ -20,9 +20,11 @@
 //! Without any late input the tolerance is zero: then the engines must say the same.
 //!
 //! What this does not cover: an input that is late by a microsecond can come second where it was first, and
-//! then another replica takes an item, another retry wins. Such a run is as right as the other one, but may
-//! differ by more than the bound above. Contracts must hold on every such run; an objective that turns on it
-//! is reported as differing, and is to be looked at.
+//! then another replica takes an item, another retry wins, a breaker opens or does not. Such a run is as right
+//! as the other one, but may differ by more than the bound above, and in a contract. Whether a line turns on
+//! that is measured too ([`super::weigh`]): the native engine runs the seed a few times more with its messages
+//! delayed by less than the other engine's lateness ([`disturbances`]). If it comes to the other's verdict
+//! by itself, the line is too close to call; if it stands by its own each time, the engines differ.
 
 use beaufort_reports::{FaultResult, SeedResult};
 
@@ -83,6 +85,14 @@ impl Tolerance {
             Objective::DeadLetters(_) => self.flips,
         }
     }
+}
+
+/// The greatest delays of messages, in seconds, by which the native engine is disturbed to see whether a line
+/// turns on so little: what one input in a hundred of that run had, at least a microsecond, and fractions.
+pub fn disturbances(other: &SeedResult) -> impl Iterator<Item = f64> {
+    const TIMES: u32 = 8;
+    let late = other.lateness.as_ref().map(|lateness| lateness.p99.max(1e-6));
+    late.into_iter().flat_map(|late| (1..=TIMES).map(move |part| late / f64::from(part)))
 }
 
 /// How often a fault began or ended.
