@@ -1,6 +1,9 @@
 //! The scenario with every default written out, each with a comment that says so and where it
 //! comes from.
 
+use beaufort_sim::network::links::{Source, routes};
+use beaufort_sim::time::Span;
+use beaufort_sim::units::Distribution;
 use serde_json::Value;
 
 use super::KIND;
@@ -19,7 +22,36 @@ pub fn print(scenario: &Scenario, written: &Tree) -> Result<String, ser::Error> 
     let full = scenario.to_tree()?;
     let schema = flatten(schemars::schema_for!(Scenario)).to_value();
     let walker = Walker { schema: &schema, full: &full, written };
-    Ok(print_with_notes(&full, &|path| walker.note(path)))
+    Ok(print_with_notes(&full, &|path| walker.note(path)) + &round_trips(scenario))
+}
+
+/// As a comment: the round trip between every two sites, and where it comes from.
+fn round_trips(scenario: &Scenario) -> String {
+    let blueprint = scenario.blueprint();
+    let name =
+        |index: u8| blueprint.sites.get_index(usize::from(index)).map_or("", |(name, _)| name.as_str());
+    let lines = routes(&blueprint).into_iter().map(|route| {
+        let source = match &route.source {
+            Source::Link(link) => format!("links.{link}.rtt"),
+            Source::Published => "published (facts data 5.6)".to_owned(),
+            Source::Unknown => "neither published nor given: a guess; write a link with its `rtt`".to_owned(),
+        };
+        let (a, b) = (name(route.sites.0), name(route.sites.1));
+        format!("#   {a} <-> {b}: {}, {source}\n", rounded(route.round_trip))
+    });
+    let lines: String = lines.collect();
+    if lines.is_empty() { lines } else { format!("\n# Round trips between the sites:\n{lines}") }
+}
+
+/// To a hundredth of a millisecond, which is more than anybody knows.
+fn rounded(of: Distribution) -> Distribution {
+    let round = |span: Span| Span(span.0.next_multiple_of(10_000));
+    match of {
+        Distribution::Lognormal { median, p99 } => {
+            Distribution::Lognormal { median: round(median), p99: round(p99) }
+        }
+        other => other,
+    }
 }
 
 struct Walker<'a> {
