@@ -272,17 +272,12 @@ fn an_objective_about_an_unknown_door() {
 
 // -- Recipes. --
 
-/// The small design with further sites and links.
+/// A design of two sites or more.
 #[track_caller]
 fn sites_with(sites: &str, links: &str, wrong: &str, words: &[&str]) {
-    let nodes = SMALL.find("nodes:").unwrap();
-    let (before, after) = SMALL.split_at(nodes);
-    let before = before.replace("sites: { westeurope: { zones: 3 } }", sites);
-    let after =
-        after.replace("to: api,", "to: api, in: westeurope,").replace("kind: ", "in: westeurope, kind: ");
-    let links = format!("links: {links}\n");
-    let text = format!("{before}{links}{after}");
-    let at = text.rfind(wrong).filter(|at| *at < before.len() + links.len()).unwrap();
+    let node = "nodes: { psp: { kind: endpoint, in: westeurope, ops: [charge] } }";
+    let text = format!("scenario: two\n{sites}\nlinks: {links}\n{node}\n");
+    let at = text.find(wrong).unwrap();
     let line = text[..at].matches('\n').count() + 1;
     let column = at - text[..at].rfind('\n').map_or(0, |i| i + 1) + 1;
     refused(text, &format!("{line}:{column}"), words);
@@ -299,7 +294,7 @@ fn a_link_to_an_unknown_site() {
 #[test]
 fn a_link_of_a_site_with_itself() {
     let link = "{ wan: { between: [northeurope, northeurope] } }";
-    sites_with(TWO, link, "[northeurope", &["joins `northeurope` with itself", "name two sites"]);
+    sites_with(TWO, link, "northeurope, northeurope", &["joins `northeurope` with itself", "name two sites"]);
 }
 
 #[test]
