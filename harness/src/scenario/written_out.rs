@@ -153,3 +153,36 @@ fn source(description: &str) -> Option<&str> {
     let end = rest.find([')', ';', '\n']).unwrap_or(rest.len());
     Some(rest[..end].trim_end_matches(['.', ' ']))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::scenario::diagnostics::Sources;
+    use crate::scenario::tree::parse;
+
+    const TEXT: &str = "\
+scenario: t
+sites: { westeurope: {}, northeurope: {}, here: { kind: on-premises } }
+links: { wan: { between: [here, westeurope], rtt: 8ms } }
+nodes: { psp: { kind: endpoint, in: here } }
+";
+
+    #[test]
+    fn the_round_trips_are_told_with_their_sources_and_the_text_reads_back() {
+        let mut sources = Sources::new();
+        let id = sources.add("t", TEXT);
+        let tree = parse(&sources, id).unwrap();
+        let scenario = Scenario::read(&tree).unwrap();
+        let text = print(&scenario, &tree).unwrap();
+        for line in [
+            "# Round trips between the sites:",
+            "#   westeurope <-> here: 8ms, links.wan.rtt",
+            "#   northeurope <-> here: 20ms p99 27ms, neither published nor given",
+        ] {
+            assert!(text.contains(line), "{line} is not in\n{text}");
+        }
+        assert!(text.contains("westeurope <-> northeurope: 18.75ms"), "{text}");
+        let id = sources.add("again", text);
+        assert_eq!(Scenario::read(&parse(&sources, id).unwrap()).unwrap(), scenario);
+    }
+}
