@@ -135,8 +135,14 @@ impl<'a> Resolver<'a> {
         None
     }
 
-    /// The places of this name: the place itself, else all of the node that fit.
+    /// The places of this name, of all copies where it names none: the place itself, else all of the node
+    /// that fit.
     pub(super) fn places(&self, name: &str, fits: impl Fn(PlaceRole) -> bool) -> Vec<PlaceId> {
+        let copies = self.plan.copies.of(name);
+        copies.iter().flat_map(|copy| self.places_of_one(copy, &fits)).collect()
+    }
+
+    fn places_of_one(&self, name: &str, fits: &impl Fn(PlaceRole) -> bool) -> Vec<PlaceId> {
         if let Some(place) = self.plan.place_named(name) {
             return vec![place];
         }
@@ -219,19 +225,26 @@ impl<'a> Resolver<'a> {
         places
     }
 
-    pub(super) fn queues(&mut self, section: [&str; 2], field: &str, name: &str, dead: bool) -> Vec<PlaceId> {
-        let wanted = |role| (role == PlaceRole::DeadLetter) == dead;
-        let mut places: Vec<PlaceId> = self.places(name, wanted);
+    fn queues_of_one(&self, name: &str, dead: bool, wanted: &impl Fn(PlaceRole) -> bool) -> Vec<PlaceId> {
+        let mut places: Vec<PlaceId> = self.places_of_one(name, wanted);
         if !dead && matches!(self.plan.blueprint.nodes.get(name), Some(NodeKind::ServiceBusTopic(_))) {
             // A topic keeps nothing: what was published waits in its subscriptions.
             let nodes = self.plan.blueprint.nodes.iter().filter(|(_, kind)| kind.of() == Some(name));
-            places = nodes.flat_map(|(subscription, _)| self.places(subscription, wanted)).collect();
+            places = nodes.flat_map(|(subscription, _)| self.places_of_one(subscription, wanted)).collect();
         }
         let dead_name = format!("{name}.dead-letter");
         if dead && !places.iter().all(|place| self.plan.place(*place).role == PlaceRole::DeadLetter) {
             let by_name = self.plan.place_named(&dead_name).or_else(|| self.plan.endpoint(&dead_name)?.place);
             places = by_name.map_or(places, |place| vec![place]);
         }
+        places
+    }
+
+    pub(super) fn queues(&mut self, section: [&str; 2], field: &str, name: &str, dead: bool) -> Vec<PlaceId> {
+        let wanted = |role| (role == PlaceRole::DeadLetter) == dead;
+        let copies = self.plan.copies.of(name);
+        let places: Vec<PlaceId> =
+            copies.iter().flat_map(|copy| self.queues_of_one(copy, dead, &wanted)).collect();
         if places.is_empty() {
             let known = self.known_places();
             let what = if dead { "dead-letter place of" } else { "place with a backlog called" };
