@@ -172,6 +172,12 @@ impl Aim<'_> {
             let each = copies.iter().map(|copy| self.named(copy));
             return Ok(each.collect::<Result<Vec<_>, _>>()?.concat());
         }
+        // A service that replicates has a process in each of its sites.
+        if name.contains('/')
+            && let Some(index) = self.plan.processes.iter().position(|process| process.name == name)
+        {
+            return Ok(vec![ProcessId(index as u32)]);
+        }
         if self.plan.node(name).is_none()
             && let Some((node, index)) = name.rsplit_once('/')
             && let Some(id) = self.plan.node(node)
