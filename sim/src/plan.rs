@@ -12,6 +12,11 @@ use crate::ids::{Address, FlowId, NodeId, PlaceId, ProcessId, StreamId, TypeId, 
 use crate::random::name_hash;
 use crate::services::{NodeKind, Service};
 use crate::time::{Span, Time};
+use crate::units::OneOrMany;
+
+mod copies;
+
+pub use copies::Copies;
 
 /// Why a world cannot be built: which part of the scenario, what is wrong, what would be right.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -213,8 +218,10 @@ impl StreamSlots {
 /// Every name resolved.
 #[derive(Clone, Debug)]
 pub struct Plan {
-    /// What it was made from.
+    /// What it was made from, with a node for each copy.
     pub blueprint: Blueprint,
+    /// Which nodes are copies.
+    pub copies: Copies,
     /// The nodes, in file order.
     pub nodes: Vec<NodeInfo>,
     /// The processes.
@@ -248,8 +255,10 @@ impl Plan {
     ///
     /// # Errors
     /// All that is wrong with it, each with its place.
-    pub fn new(blueprint: Blueprint) -> Result<Plan, Vec<PlanError>> {
+    pub fn new(mut blueprint: Blueprint) -> Result<Plan, Vec<PlanError>> {
+        let copies = Copies::expand(&mut blueprint)?;
         let mut plan = Plan {
+            copies,
             nodes: Vec::new(),
             processes: Vec::new(),
             places: Vec::new(),
@@ -288,7 +297,23 @@ impl Plan {
             crate::faults::load::declare(&mut plan);
             errors = crate::faults::check::check(&plan);
         }
-        if errors.is_empty() { Ok(plan) } else { Err(errors) }
+        if errors.is_empty() { Ok(plan) } else { Err(plan.as_written(errors)) }
+    }
+
+    /// Copies have the same mistakes; each is told once, of the node that the scenario has.
+    pub(crate) fn as_written(&self, errors: Vec<PlanError>) -> Vec<PlanError> {
+        let mut told: Vec<PlanError> = Vec::new();
+        for mut error in errors {
+            if let [section, node, ..] = error.path.as_mut_slice()
+                && section == "nodes"
+            {
+                *node = self.copies.written(node).to_owned();
+            }
+            if !told.contains(&error) {
+                told.push(error);
+            }
+        }
+        told
     }
 
     /// Rows of a table that a recipe reads as its trigger wait there: the place is a queue. A change feed
@@ -321,6 +346,15 @@ impl Plan {
         depth
     }
 
+    /// The nodes that a name means: of `ingest` all its copies, of `ingest/1` (an instance) the node.
+    #[must_use]
+    pub fn nodes_of(&self, name: &str) -> Vec<NodeId> {
+        let found = |name: &String| {
+            self.node(name).or_else(|| name.rsplit_once('/').and_then(|(node, _)| self.node(node)))
+        };
+        self.copies.of(name).iter().filter_map(found).collect()
+    }
+
     /// The node of this name.
     #[must_use]
     pub fn node(&self, name: &str) -> Option<NodeId> {
@@ -344,11 +378,13 @@ impl Plan {
     /// With the field's path and the nearest names if there is no such thing.
     pub fn resolve(&self, node: &str, field: &str, name: &str) -> Result<&Endpoint, PlanError> {
         self.endpoint(name).ok_or_else(|| {
-            let message = match name {
-                "" => format!("`{field}` is missing"),
-                name => format!("there is no `{name}`"),
-            };
-            PlanError::at(&["nodes", node, field], message).word("dangling")
+            let at = |message: String| PlanError::at(&["nodes", node, field], message).word("dangling");
+            match (name, self.copies.sites(name)) {
+                ("", _) => at(format!("`{field}` is missing")),
+                (name, []) => at(format!("there is no `{name}`")),
+                (name, sites) => at(format!("`{name}` has a copy in each of {}", sites.join(", ")))
+                    .help(format!("say which one is meant: `{}`", self.copies.of(name).join("` or `"))),
+            }
         })
     }
 
@@ -399,6 +435,16 @@ impl Plan {
     #[must_use]
     pub fn place(&self, id: PlaceId) -> &PlaceInfo {
         &self.places[id.index()]
+    }
+
+    /// A name without the site in it: `store.reading` for `store/westeurope.reading`.
+    #[must_use]
+    pub fn anywhere(&self, name: &str) -> String {
+        let (node, part) = name.split_at(name.find('.').unwrap_or(name.len()));
+        match node.rsplit_once('/') {
+            Some((node, site)) if self.blueprint.sites.contains_key(site) => format!("{node}{part}"),
+            _ => name.to_owned(),
+        }
     }
 
     /// The place of this name.
@@ -581,18 +627,18 @@ impl Plan {
     ///
     /// # Errors
     /// If it names none and there are several, or one that does not exist.
-    pub fn site(&self, node: &str, site: Option<&str>) -> Result<u8, PlanError> {
+    pub fn site(&self, node: &str, site: &OneOrMany) -> Result<u8, PlanError> {
         let sites = &self.blueprint.sites;
-        let index = match site {
-            Some(name) => sites.get_index_of(name),
-            None if sites.len() == 1 => Some(0),
-            None => None,
+        let index = match site.names() {
+            [name] => sites.get_index_of(name),
+            [] if sites.len() == 1 => Some(0),
+            _ => None,
         };
         index.map(|index| index as u8).ok_or_else(|| {
             let known: Vec<&str> = sites.keys().map(String::as_str).collect();
-            let message = match site {
-                Some(name) => format!("there is no site `{name}`"),
-                None => "it is not said in which site this is".to_owned(),
+            let message = match site.names() {
+                [] => "it is not said in which site this is".to_owned(),
+                names => format!("there is no site `{}`", names.join(", ")),
             };
             PlanError::at(&["nodes", node, "in"], message)
                 .help(format!("the sites are: {}", known.join(", ")))

@@ -167,7 +167,13 @@ impl Aim<'_> {
         if let Some((site, zone)) = self.place(name) {
             return Ok(self.within(site, zone));
         }
-        if let Some((node, index)) = name.split_once('/')
+        let copies = self.plan.copies.of(name);
+        if copies != [name] {
+            let each = copies.iter().map(|copy| self.named(copy));
+            return Ok(each.collect::<Result<Vec<_>, _>>()?.concat());
+        }
+        if self.plan.node(name).is_none()
+            && let Some((node, index)) = name.rsplit_once('/')
             && let Some(id) = self.plan.node(node)
         {
             let instances = self.instances(id);
@@ -199,8 +205,10 @@ impl Aim<'_> {
         let is_node = |name: &str| {
             self.plan.node(name).is_some_and(|node| self.plan.processes_of(node).next().is_some())
         };
-        let node = self.target.split('/').next().unwrap_or_default();
-        if !is_node(node)
+        let copies = self.plan.copies.of(self.target);
+        let named =
+            |target: &str| is_node(target) || target.rsplit_once('/').is_some_and(|(node, _)| is_node(node));
+        if !copies.iter().any(|target| named(target))
             && self.place(self.target).is_none()
             && let Some(endpoint) = self.plan.endpoint(self.target)
         {
@@ -232,31 +240,38 @@ impl Aim<'_> {
 
     /// A name with everything that belongs to it: the managers of an app's instances are on its side of a cut.
     fn whole(&self, name: &str) -> Result<ProcessSet, PlanError> {
-        if let Some(node) = self.plan.node(name.trim()) {
-            let all: Vec<ProcessId> = self.plan.processes_of(node).map(|(id, _)| id).collect();
-            if !all.is_empty() {
-                return Ok(ProcessSet::of(&all));
-            }
+        let nodes = self.plan.copies.of(name.trim());
+        let nodes = nodes.iter().filter_map(|name| self.plan.node(name));
+        let all: Vec<ProcessId> =
+            nodes.flat_map(|node| self.plan.processes_of(node).map(|(id, _)| id)).collect();
+        if !all.is_empty() {
+            return Ok(ProcessSet::of(&all));
         }
         self.named(name.trim()).map(|ids| ProcessSet::of(&ids))
     }
 
     /// The processes and parts whose hooks are struck.
     fn hooked(&self, allowed: &[&str]) -> Result<Vec<(ProcessId, Option<u16>)>, PlanError> {
-        if let Some((node, _)) = self.target.split_once('/')
+        let each = self.plan.copies.of(self.target);
+        Ok(each.iter().map(|target| self.hooked_at(target, allowed)).collect::<Result<Vec<_>, _>>()?.concat())
+    }
+
+    fn hooked_at(&self, target: &str, allowed: &[&str]) -> Result<Vec<(ProcessId, Option<u16>)>, PlanError> {
+        if self.plan.node(target).is_none()
+            && let Some((node, _)) = target.rsplit_once('/')
             && let Some(node) = self.plan.node(node)
         {
             self.check_kind(node, allowed)?;
-            return Ok(self.named(self.target)?.into_iter().map(|id| (id, None)).collect());
+            return Ok(self.named(target)?.into_iter().map(|id| (id, None)).collect());
         }
-        if let Some(node) = self.plan.node(self.target) {
+        if let Some(node) = self.plan.node(target) {
             self.check_kind(node, allowed)?;
             let own: Vec<_> = self.plan.processes_of(node).map(|(id, _)| (id, None)).collect();
             if !own.is_empty() {
                 return Ok(own);
             }
         }
-        let Some(endpoint) = self.plan.endpoint(self.target) else { return Err(self.unknown(self.target)) };
+        let Some(endpoint) = self.plan.endpoint(target) else { return Err(self.unknown(target)) };
         self.check_kind(endpoint.node, allowed)?;
         Ok(vec![(endpoint.address.process, Some(endpoint.address.part))])
     }

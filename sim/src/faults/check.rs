@@ -76,7 +76,8 @@ fn check_frequency(
 
 /// A service may know that a fault cannot apply to it as it is configured.
 fn check_refusal(plan: &Plan, name: &str, kind: &FaultKind) -> Option<PlanError> {
-    let node = plan.blueprint.nodes.get(kind.target())?;
+    let targets = plan.copies.of(kind.target());
+    let node = targets.iter().find_map(|target| plan.blueprint.nodes.get(target))?;
     let why = node.refuses(kind)?;
     Some(PlanError::at(&["faults", name, kind.id()], why).word("inapplicable"))
 }
@@ -126,8 +127,8 @@ fn check_placement(plan: &Plan, name: &str, kind: &FaultKind, placement: &Placem
 }
 
 fn check_step(plan: &Plan, target: &str, step: &str, mut wrong: impl FnMut(String, &str, &'static str)) {
-    let node_name = target.split('/').next().unwrap_or(target);
-    let Some(node) = plan.node(node_name) else { return };
+    let Some(node) = plan.nodes_of(target).first().copied() else { return };
+    let node_name = plan.copies.written(&plan.nodes[node.index()].name);
     let steps = &plan.nodes[node.index()].steps;
     if steps.is_empty() {
         let message = format!("`{node_name}` has no recipe, so there is no step at which to strike");

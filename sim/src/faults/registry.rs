@@ -451,12 +451,12 @@ impl Registry {
 /// The point that a placement names, and who passes it.
 fn watched(plan: &Plan, target: &str, placement: &Placement, actions: &[Action]) -> Option<Watched> {
     let (step, point) = placement.point()?;
-    let node = plan.node(target.split('/').next()?)?;
-    let step = plan.step_index(node, step)?;
+    let nodes = plan.nodes_of(target);
+    let step = plan.step_index(*nodes.first()?, step)?;
     let mut processes: Vec<ProcessId> = actions.iter().filter_map(Action::process).collect();
     if processes.is_empty() {
-        let runs = plan.processes_of(node).filter(|(_, info)| info.runs_recipe);
-        processes = runs.map(|(id, _)| id).collect();
+        let all = nodes.iter().flat_map(|node| plan.processes_of(*node));
+        processes = all.filter(|(_, info)| info.runs_recipe).map(|(id, _)| id).collect();
     }
     Some(Watched { processes, step, point })
 }

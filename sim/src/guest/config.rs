@@ -13,16 +13,16 @@ use crate::plan::{Endpoint, Location, PlaceRole, Plan, PlanError, Protocol};
 use crate::random::name_hash;
 use crate::services::Service;
 use crate::time::Span;
-use crate::units::Distribution;
+use crate::units::{Distribution, OneOrMany};
 
 /// A node whose place is taken by the user's own async code, registered in Rust under the name of the
 /// program. Runs on the engines turmoil and madsim.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case", default)]
 pub struct Guest {
-    /// The site. Default: the only one.
-    #[serde(rename = "in", skip_serializing_if = "Option::is_none")]
-    pub site: Option<String>,
+    /// The site; several: a copy in each of them. Default: the only one.
+    #[serde(rename = "in", skip_serializing_if = "OneOrMany::is_empty")]
+    pub site: OneOrMany,
     /// The name under which the code is registered. Default: the node's name.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub program: Option<String>,
@@ -47,7 +47,7 @@ const MOST_REPLICAS: u16 = 100;
 impl Default for Guest {
     fn default() -> Self {
         Self {
-            site: None,
+            site: OneOrMany::default(),
             program: None,
             replicas: 1,
             receives: Vec::new(),
@@ -71,8 +71,16 @@ impl Service for Guest {
         "your own async code, registered in Rust; needs the engine turmoil or madsim"
     }
 
+    fn sites(&self) -> Option<&OneOrMany> {
+        Some(&self.site)
+    }
+
+    fn sites_mut(&mut self) -> Option<&mut OneOrMany> {
+        Some(&mut self.site)
+    }
+
     fn declare(&self, name: &str, plan: &mut Plan) -> Result<(), PlanError> {
-        let site = plan.site(name, self.site.as_deref())?;
+        let site = plan.site(name, &self.site)?;
         if !(1..=MOST_REPLICAS).contains(&self.replicas) {
             let message = format!("{} is no number of replicas: from 1 to {MOST_REPLICAS}", self.replicas);
             return Err(PlanError::at(&["nodes", name, "replicas"], message));

@@ -487,7 +487,7 @@ pub(super) fn build(plan: &Plan) -> Result<Vec<Box<dyn Process>>, BuildError> {
             errors.push(PlanError::at(&["nodes", node], format!("process {} was not built", info.name)));
         }
     }
-    if errors.is_empty() { Ok(built.into_iter().flatten().collect()) } else { Err(errors) }
+    if errors.is_empty() { Ok(built.into_iter().flatten().collect()) } else { Err(plan.as_written(errors)) }
 }
 
 /// The declared fields of an input that enter the digest.

@@ -4,6 +4,7 @@
 use crate::ids::ProcessId;
 use crate::node::Process;
 use crate::plan::{Plan, PlanError};
+use crate::units::OneOrMany;
 
 /// What the world needs to know of a kind of node.
 pub trait Service {
@@ -13,6 +14,21 @@ pub trait Service {
     /// The node that this one is a part of.
     fn of(&self) -> Option<&str> {
         None
+    }
+
+    /// The sites that it names; none for a part of a whole, which is where the whole is.
+    fn sites(&self) -> Option<&OneOrMany> {
+        None
+    }
+
+    /// The same, to be changed.
+    fn sites_mut(&mut self) -> Option<&mut OneOrMany> {
+        None
+    }
+
+    /// Whether it is one thing in several sites, whose replicas know each other, instead of a copy in each.
+    fn replicates(&self) -> bool {
+        false
     }
 
     /// Why this fault cannot apply to the node as it is configured (credits on a Premium namespace), if so.
@@ -71,6 +87,15 @@ macro_rules! kinds {
             }
             fn of(&self) -> Option<&str> {
                 match self { $(NodeKind::$variant(config) => config.of(),)+ }
+            }
+            fn sites(&self) -> Option<&OneOrMany> {
+                match self { $(NodeKind::$variant(config) => config.sites(),)+ }
+            }
+            fn sites_mut(&mut self) -> Option<&mut OneOrMany> {
+                match self { $(NodeKind::$variant(config) => config.sites_mut(),)+ }
+            }
+            fn replicates(&self) -> bool {
+                match self { $(NodeKind::$variant(config) => config.replicates(),)+ }
             }
             fn refuses(&self, fault: &crate::faults::FaultKind) -> Option<String> {
                 match self { $(NodeKind::$variant(config) => config.refuses(fault),)+ }

@@ -23,7 +23,7 @@ use crate::services::store::{
 };
 use crate::services::tables::{self, Change, Table};
 use crate::time::Span;
-use crate::units::{Distribution, Rate, Sampler};
+use crate::units::{Distribution, OneOrMany, Rate, Sampler};
 
 #[cfg(test)]
 mod tests;
@@ -33,8 +33,8 @@ mod tests;
 #[serde(deny_unknown_fields, rename_all = "kebab-case", default)]
 pub struct StorageContainer {
     /// The region. Default: the only site.
-    #[serde(rename = "in", skip_serializing_if = "Option::is_none")]
-    pub site: Option<String>,
+    #[serde(rename = "in", skip_serializing_if = "OneOrMany::is_empty")]
+    pub site: OneOrMany,
     /// Its folders (`lake.row`), which are then places of effects. Default: none; the container is one
     /// place, named by the node, and holds dead letters.
     pub holds: Vec<String>,
@@ -64,7 +64,7 @@ pub enum Redundancy {
 impl Default for StorageContainer {
     fn default() -> Self {
         Self {
-            site: None,
+            site: OneOrMany::default(),
             holds: Vec::new(),
             redundancy: Redundancy::Lrs,
             failover: Span::secs(5),
@@ -88,13 +88,21 @@ impl Service for StorageContainer {
         "a container of blobs, for dead letters and files"
     }
 
+    fn sites(&self) -> Option<&OneOrMany> {
+        Some(&self.site)
+    }
+
+    fn sites_mut(&mut self) -> Option<&mut OneOrMany> {
+        Some(&mut self.site)
+    }
+
     fn declare(&self, name: &str, plan: &mut Plan) -> Result<(), PlanError> {
         if self.request_rate.interval().is_none() {
             let path = ["nodes", name, "request-rate"];
             let error = PlanError::at(&path, "an account with request rate 0 takes nothing");
             return Err(error.help("the default is 20000/s; use the fault `dep.down` for an outage"));
         }
-        let site = plan.site(name, self.site.as_deref())?;
+        let site = plan.site(name, &self.site)?;
         let location = match self.redundancy {
             Redundancy::Lrs => Location::AnyZone { site },
             Redundancy::Zrs => Location::Redundant { site, blip: self.failover },

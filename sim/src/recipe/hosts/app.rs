@@ -22,7 +22,7 @@ use crate::recipe::worker::{ONLY_PART, Settings, Trigger, Worker};
 use crate::services::NodeKind;
 use crate::services::service_bus::receiver::{Receiver, ReceiverRules};
 use crate::time::Span;
-use crate::units::{Count, Distribution};
+use crate::units::{Count, Distribution, OneOrMany};
 
 /// How long a managed part of the platform is not there when a zone is lost; "a few seconds" (facts 1.9).
 pub const BLIP: Span = Span::secs(5);
@@ -36,7 +36,7 @@ pub struct App<'a> {
     /// Its recipe.
     pub recipe: Recipe<'a>,
     /// In which site.
-    pub site: Option<&'a str>,
+    pub site: &'a OneOrMany,
     /// Where its instances run.
     pub spread: Spread,
     /// How many runs at once in one instance.

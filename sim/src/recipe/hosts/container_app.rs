@@ -13,16 +13,16 @@ use crate::recipe::compile::Recipe;
 use crate::recipe::hosts::app::{App, FrontRules, ScaleRule, Spread, consumed, defaults};
 use crate::services::Service;
 use crate::time::Span;
-use crate::units::{Count, Distribution};
+use crate::units::{Count, Distribution, OneOrMany};
 
 /// An app in containers: replicas over the zones of its site, an ingress that probes them and balances,
 /// scaling by requests or by what waits. A crash forgets what runs in the replica.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case", default)]
 pub struct ContainerApp {
-    /// The site. Default: the only one.
-    #[serde(rename = "in", skip_serializing_if = "Option::is_none")]
-    pub site: Option<String>,
+    /// The site; several: a copy in each of them. Default: the only one.
+    #[serde(rename = "in", skip_serializing_if = "OneOrMany::is_empty")]
+    pub site: OneOrMany,
     /// What starts a run: `http`, a queue or subscription, a dead-letter queue, a change feed, a table, an
     /// event subscription, `every 15m`.
     pub trigger: String,
@@ -89,7 +89,7 @@ pub struct ContainerApp {
 impl Default for ContainerApp {
     fn default() -> Self {
         Self {
-            site: None,
+            site: OneOrMany::default(),
             trigger: String::new(),
             steps: Vec::new(),
             on_refusal: None,
@@ -144,7 +144,7 @@ impl ContainerApp {
                 http: Sdk::Http,
                 batch: self.batch.unwrap_or(defaults.batch),
             },
-            site: self.site.as_deref(),
+            site: &self.site,
             spread: Spread::Instances(self.replicas),
             concurrency: self.concurrency.unwrap_or(usual),
             start_up: self.start_up,
@@ -171,6 +171,14 @@ impl ContainerApp {
 impl Service for ContainerApp {
     fn about(&self) -> &'static str {
         "an app in containers: replicas behind an ingress; a crash forgets what runs"
+    }
+
+    fn sites(&self) -> Option<&OneOrMany> {
+        Some(&self.site)
+    }
+
+    fn sites_mut(&mut self) -> Option<&mut OneOrMany> {
+        Some(&mut self.site)
     }
     fn consumes(&self) -> Vec<String> {
         consumed(&self.trigger, self.only.as_deref())

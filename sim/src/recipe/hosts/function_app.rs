@@ -14,16 +14,16 @@ use crate::recipe::compile::Recipe;
 use crate::recipe::hosts::app::{App, FrontRules, ScaleRule, Spread, consumed, defaults};
 use crate::services::Service;
 use crate::time::Span;
-use crate::units::{Count, Distribution};
+use crate::units::{Count, Distribution, OneOrMany};
 
 /// Functions: a trigger with its documented defaults, scaled by what waits. A crash forgets what runs in
 /// the instance, and the trigger delivers again.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case", default)]
 pub struct FunctionApp {
-    /// The site. Default: the only one.
-    #[serde(rename = "in", skip_serializing_if = "Option::is_none")]
-    pub site: Option<String>,
+    /// The site; several: a copy in each of them. Default: the only one.
+    #[serde(rename = "in", skip_serializing_if = "OneOrMany::is_empty")]
+    pub site: OneOrMany,
     /// What starts a run: `http`, a queue or subscription, a dead-letter queue, a change feed, a table, an
     /// event subscription, `every 15m`.
     pub trigger: String,
@@ -82,7 +82,7 @@ pub struct FunctionApp {
 impl Default for FunctionApp {
     fn default() -> Self {
         Self {
-            site: None,
+            site: OneOrMany::default(),
             trigger: String::new(),
             steps: Vec::new(),
             on_refusal: None,
@@ -129,7 +129,7 @@ impl FunctionApp {
                 http: Sdk::Http,
                 batch,
             },
-            site: self.site.as_deref(),
+            site: &self.site,
             spread: Spread::Instances(self.instances),
             concurrency,
             start_up: self.cold_start,
@@ -169,6 +169,14 @@ impl FunctionApp {
 impl Service for FunctionApp {
     fn about(&self) -> &'static str {
         "functions: a trigger with its documented defaults; a crash forgets what runs, the trigger delivers again"
+    }
+
+    fn sites(&self) -> Option<&OneOrMany> {
+        Some(&self.site)
+    }
+
+    fn sites_mut(&mut self) -> Option<&mut OneOrMany> {
+        Some(&mut self.site)
     }
     fn consumes(&self) -> Vec<String> {
         consumed(&self.trigger, self.only.as_deref())

@@ -14,16 +14,16 @@ use crate::recipe::compile::Recipe;
 use crate::recipe::hosts::app::{App, FrontRules, ScaleRule, Spread, consumed, defaults};
 use crate::services::Service;
 use crate::time::Span;
-use crate::units::{Distribution, once_text};
+use crate::units::{Distribution, OneOrMany, once_text};
 
 /// A managed workflow: each step is written down before it begins, so that a crash resumes at the step
 /// that was under way. Its calls retry by the documented default policy (facts 5).
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case", default)]
 pub struct LogicApp {
-    /// The site. Default: the only one.
-    #[serde(rename = "in", skip_serializing_if = "Option::is_none")]
-    pub site: Option<String>,
+    /// The site; several: a copy in each of them. Default: the only one.
+    #[serde(rename = "in", skip_serializing_if = "OneOrMany::is_empty")]
+    pub site: OneOrMany,
     /// What starts a run: `http`, a queue or subscription, a dead-letter queue, a table, an event
     /// subscription, `every 15m`.
     pub trigger: String,
@@ -64,7 +64,7 @@ pub struct LogicApp {
 impl Default for LogicApp {
     fn default() -> Self {
         Self {
-            site: None,
+            site: OneOrMany::default(),
             trigger: String::new(),
             steps: Vec::new(),
             on_refusal: None,
@@ -105,7 +105,7 @@ impl LogicApp {
                 http: Sdk::LogicApps,
                 batch: self.batch.unwrap_or(1),
             },
-            site: self.site.as_deref(),
+            site: &self.site,
             spread: Spread::Durable,
             concurrency: self.concurrency.unwrap_or(match defaults.reads_messages {
                 true => defaults.concurrency,
@@ -135,6 +135,14 @@ impl LogicApp {
 impl Service for LogicApp {
     fn about(&self) -> &'static str {
         "a managed workflow: each step is written down; a crash resumes at the step that was under way"
+    }
+
+    fn sites(&self) -> Option<&OneOrMany> {
+        Some(&self.site)
+    }
+
+    fn sites_mut(&mut self) -> Option<&mut OneOrMany> {
+        Some(&mut self.site)
     }
     fn consumes(&self) -> Vec<String> {
         consumed(&self.trigger, None)

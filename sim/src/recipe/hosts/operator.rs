@@ -13,16 +13,16 @@ use crate::recipe::compile::Recipe;
 use crate::recipe::hosts::app::{App, FrontRules, ScaleRule, Spread, consumed};
 use crate::services::Service;
 use crate::time::Span;
-use crate::units::Distribution;
+use crate::units::{Distribution, OneOrMany};
 
 /// A person. Notices work after a while, then does one thing after the other; turns away when there is
 /// nothing more. Holds the lock of a message for as long as it takes.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case", default)]
 pub struct Operator {
-    /// The site. Default: the only one.
-    #[serde(rename = "in", skip_serializing_if = "Option::is_none")]
-    pub site: Option<String>,
+    /// The site; several: a copy in each of them. Default: the only one.
+    #[serde(rename = "in", skip_serializing_if = "OneOrMany::is_empty")]
+    pub site: OneOrMany,
     /// What is to be done something about: a queue, a dead-letter queue, a table, `every 15m`.
     pub trigger: String,
     /// How long until the person notices. Default: 5m..15m.
@@ -44,7 +44,7 @@ pub struct Operator {
 impl Default for Operator {
     fn default() -> Self {
         Self {
-            site: None,
+            site: OneOrMany::default(),
             trigger: String::new(),
             notices: Distribution::Uniform(Span::mins(5), Span::mins(15)),
             steps: Vec::new(),
@@ -79,7 +79,7 @@ impl Operator {
                 http: Sdk::Http,
                 batch: 1,
             },
-            site: self.site.as_deref(),
+            site: &self.site,
             spread: Spread::Person,
             concurrency: 1,
             start_up: Distribution::Constant(Span::ZERO),
@@ -106,6 +106,14 @@ impl Operator {
 impl Service for Operator {
     fn about(&self) -> &'static str {
         "a person who notices after a while, and then does one thing after the other"
+    }
+
+    fn sites(&self) -> Option<&OneOrMany> {
+        Some(&self.site)
+    }
+
+    fn sites_mut(&mut self) -> Option<&mut OneOrMany> {
+        Some(&mut self.site)
     }
     fn consumes(&self) -> Vec<String> {
         consumed(&self.trigger, None)

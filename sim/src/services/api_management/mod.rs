@@ -26,8 +26,8 @@ use crate::units::{OneOrMany, Rate};
 #[serde(deny_unknown_fields, rename_all = "kebab-case", default)]
 pub struct ApiManagement {
     /// The site. May be left out where there is one.
-    #[serde(rename = "in", skip_serializing_if = "Option::is_none")]
-    pub site: Option<String>,
+    #[serde(rename = "in", skip_serializing_if = "OneOrMany::is_empty")]
+    pub site: OneOrMany,
     /// Where requests are forwarded: an app, an endpoint, an event topic, another gateway; or a pool of
     /// them, taken in turn. Required.
     pub backend: OneOrMany,
@@ -64,7 +64,7 @@ pub struct ApiManagement {
 impl Default for ApiManagement {
     fn default() -> Self {
         Self {
-            site: None,
+            site: OneOrMany::default(),
             backend: OneOrMany::Many(Vec::new()),
             rate_limit: None,
             quota: None,
@@ -121,9 +121,17 @@ impl Service for ApiManagement {
         "an API gateway: limits, quotas, timeout, retry and breaker in front of a backend"
     }
 
+    fn sites(&self) -> Option<&OneOrMany> {
+        Some(&self.site)
+    }
+
+    fn sites_mut(&mut self) -> Option<&mut OneOrMany> {
+        Some(&mut self.site)
+    }
+
     fn declare(&self, name: &str, plan: &mut Plan) -> Result<(), PlanError> {
         self.check(name)?;
-        let site = plan.site(name, self.site.as_deref())?;
+        let site = plan.site(name, &self.site)?;
         let location = if self.zone_redundant {
             Location::Redundant { site, blip: self.blip }
         } else {

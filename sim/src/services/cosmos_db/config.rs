@@ -13,15 +13,15 @@ use crate::services::Service;
 use crate::services::store::{build_tables, declare_parts};
 use crate::services::tables::Table;
 use crate::time::Span;
-use crate::units::{Distribution, RequestUnits};
+use crate::units::{Distribution, OneOrMany, RequestUnits};
 
 /// Cosmos DB, API for NoSQL, in one region.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case", default)]
 pub struct CosmosDb {
     /// The region. Default: the only site.
-    #[serde(rename = "in", skip_serializing_if = "Option::is_none")]
-    pub site: Option<String>,
+    #[serde(rename = "in", skip_serializing_if = "OneOrMany::is_empty")]
+    pub site: OneOrMany,
     /// The kinds of document that its container holds (`orders.event`). Default: one, named by the node
     /// alone.
     pub holds: Vec<String>,
@@ -78,7 +78,7 @@ impl Default for CosmosDb {
         let lognormal =
             |median| Distribution::Lognormal { median: Span::millis(median), p99: Span::millis(10) };
         Self {
-            site: None,
+            site: OneOrMany::default(),
             holds: Vec::new(),
             throughput: RequestUnits(400),
             partition_by: Once::KEY,
@@ -197,9 +197,17 @@ impl Service for CosmosDb {
         "Cosmos DB: request units, transactional batches, time to live, the change feed"
     }
 
+    fn sites(&self) -> Option<&OneOrMany> {
+        Some(&self.site)
+    }
+
+    fn sites_mut(&mut self) -> Option<&mut OneOrMany> {
+        Some(&mut self.site)
+    }
+
     fn declare(&self, name: &str, plan: &mut Plan) -> Result<(), PlanError> {
         self.check(name)?;
-        let site = plan.site(name, self.site.as_deref())?;
+        let site = plan.site(name, &self.site)?;
         let location = if self.zone_redundant {
             Location::Redundant { site, blip: Span::ZERO }
         } else {

@@ -14,15 +14,15 @@ use crate::plan::{Endpoint, Location, PlaceRole, Plan, PlanError, Protocol};
 use crate::random::name_hash;
 use crate::services::Service;
 use crate::time::Span;
-use crate::units::{Distribution, Rate, Ratio, UnitError};
+use crate::units::{Distribution, OneOrMany, Rate, Ratio, UnitError};
 
 /// Anything that is called and is not ours.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case", default)]
 pub struct EndpointService {
     /// The site in which it is. Default: none, it is on the internet.
-    #[serde(rename = "in", skip_serializing_if = "Option::is_none")]
-    pub site: Option<String>,
+    #[serde(rename = "in", skip_serializing_if = "OneOrMany::is_empty")]
+    pub site: OneOrMany,
     /// What it can do: `[charge, refund undoes charge]`. An effect is named by node and operation
     /// (`psp.charge`). Default: one operation, named by the node alone.
     pub ops: Vec<Operation>,
@@ -49,7 +49,7 @@ pub struct EndpointService {
 impl Default for EndpointService {
     fn default() -> Self {
         Self {
-            site: None,
+            site: OneOrMany::default(),
             ops: Vec::new(),
             latency: Distribution::Lognormal { median: Span::millis(50), p99: Span::millis(500) },
             capacity: None,
@@ -159,11 +159,20 @@ impl Service for EndpointService {
         "anything that is called and is not ours"
     }
 
+    fn sites(&self) -> Option<&OneOrMany> {
+        Some(&self.site)
+    }
+
+    fn sites_mut(&mut self) -> Option<&mut OneOrMany> {
+        Some(&mut self.site)
+    }
+
     fn declare(&self, name: &str, plan: &mut Plan) -> Result<(), PlanError> {
         self.check(name)?;
-        let location = match &self.site {
-            Some(site) => Location::AnyZone { site: plan.site(name, Some(site))? },
-            None => Location::Internet,
+        let location = if self.site.is_empty() {
+            Location::Internet
+        } else {
+            Location::AnyZone { site: plan.site(name, &self.site)? }
         };
         let process = plan.add_process(name, "", location);
         let node = plan.node(name).unwrap_or_default();

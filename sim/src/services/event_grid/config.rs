@@ -13,15 +13,15 @@ use crate::services::event_grid::subscription::{Setup, Subscription};
 use crate::services::event_grid::topic::Topic;
 use crate::services::{NodeKind, Service};
 use crate::time::Span;
-use crate::units::Rate;
+use crate::units::{OneOrMany, Rate};
 
 /// A topic of an event router (facts 2).
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case", default)]
 pub struct EventGridTopic {
     /// The site. May be left out where there is one.
-    #[serde(rename = "in", skip_serializing_if = "Option::is_none")]
-    pub site: Option<String>,
+    #[serde(rename = "in", skip_serializing_if = "OneOrMany::is_empty")]
+    pub site: OneOrMany,
     /// How many events it accepts in a period; more get 429 \[K: the code\]. Default: 5000/s (facts 2.4).
     pub ingress: Rate,
     /// How long it does not answer when a zone is lost (it is zone-redundant by itself). Default: 5s
@@ -31,7 +31,7 @@ pub struct EventGridTopic {
 
 impl Default for EventGridTopic {
     fn default() -> Self {
-        Self { site: None, ingress: Rate::per_second(5000.0), blip: Span::secs(5) }
+        Self { site: OneOrMany::default(), ingress: Rate::per_second(5000.0), blip: Span::secs(5) }
     }
 }
 
@@ -86,13 +86,21 @@ impl Service for EventGridTopic {
         "a topic of an event router: every matching subscription gets a copy, pushed at least once"
     }
 
+    fn sites(&self) -> Option<&OneOrMany> {
+        Some(&self.site)
+    }
+
+    fn sites_mut(&mut self) -> Option<&mut OneOrMany> {
+        Some(&mut self.site)
+    }
+
     fn declare(&self, name: &str, plan: &mut Plan) -> Result<(), PlanError> {
         let count = plan.parts_of(name).count();
         if count > SUBSCRIPTIONS {
             let message = format!("{count} subscriptions; at most {SUBSCRIPTIONS} here");
             return Err(PlanError::at(&["nodes", name], message));
         }
-        let site = plan.site(name, self.site.as_deref())?;
+        let site = plan.site(name, &self.site)?;
         let process = plan.add_process(name, "", Location::Redundant { site, blip: self.blip });
         let place = Some(plan.add_place(name, name, PlaceRole::Queue));
         let node = plan.node(name).unwrap_or_default();

@@ -12,7 +12,7 @@ use crate::services::service_bus::layout::Layout;
 use crate::services::service_bus::namespace::Namespace;
 use crate::services::{NodeKind, Service};
 use crate::time::Span;
-use crate::units::{Bandwidth, Bytes};
+use crate::units::{Bandwidth, Bytes, OneOrMany};
 
 /// The part under which the namespace itself is addressed, as opposed to one of its entities.
 pub(super) const NAMESPACE: u16 = u16::MAX;
@@ -34,9 +34,9 @@ pub enum Tier {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case", default)]
 pub struct ServiceBus {
-    /// The site. Default: the only one.
-    #[serde(rename = "in", skip_serializing_if = "Option::is_none")]
-    pub site: Option<String>,
+    /// The site; several: a copy in each of them. Default: the only one.
+    #[serde(rename = "in", skip_serializing_if = "OneOrMany::is_empty")]
+    pub site: OneOrMany,
     /// `basic`, `standard` or `premium`. Default: standard.
     pub tier: Tier,
     /// Messaging units of a premium namespace: 1, 2, 4, 8 or 16. Default: 1 (facts 1.1).
@@ -66,7 +66,7 @@ pub struct ServiceBus {
 impl Default for ServiceBus {
     fn default() -> Self {
         Self {
-            site: None,
+            site: OneOrMany::default(),
             tier: Tier::Standard,
             units: 1,
             blip: Span::secs(5),
@@ -301,6 +301,14 @@ impl Service for ServiceBus {
         "a Service Bus namespace: throttling, connections and failure of its queues and topics"
     }
 
+    fn sites(&self) -> Option<&OneOrMany> {
+        Some(&self.site)
+    }
+
+    fn sites_mut(&mut self) -> Option<&mut OneOrMany> {
+        Some(&mut self.site)
+    }
+
     fn refuses(&self, fault: &FaultKind) -> Option<String> {
         let FaultKind::BrokerThrottle(throttle) = fault else { return None };
         let premium = self.tier == Tier::Premium && throttle.credits.is_some();
@@ -308,7 +316,7 @@ impl Service for ServiceBus {
     }
 
     fn declare(&self, name: &str, plan: &mut Plan) -> Result<(), PlanError> {
-        let site = plan.site(name, self.site.as_deref())?;
+        let site = plan.site(name, &self.site)?;
         if self.tier == Tier::Premium && ![1, 2, 4, 8, 16].contains(&self.units) {
             return Err(wrong(
                 name,

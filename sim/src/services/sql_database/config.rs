@@ -10,15 +10,15 @@ use crate::plan::{Location, PlaceRole, Plan, PlanError};
 use crate::services::Service;
 use crate::services::store::{build_tables, declare_parts};
 use crate::time::Span;
-use crate::units::{Distribution, Rate};
+use crate::units::{Distribution, OneOrMany, Rate};
 
 /// A database of Azure SQL.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case", default)]
 pub struct SqlDatabase {
     /// The region. Default: the only site.
-    #[serde(rename = "in", skip_serializing_if = "Option::is_none")]
-    pub site: Option<String>,
+    #[serde(rename = "in", skip_serializing_if = "OneOrMany::is_empty")]
+    pub site: OneOrMany,
     /// Its tables (`orders-db.order`). Default: one, named by the node alone.
     pub holds: Vec<String>,
     /// Whether it survives the loss of a zone with a short failover and no loss of data (facts 3:
@@ -40,7 +40,7 @@ pub struct SqlDatabase {
 impl Default for SqlDatabase {
     fn default() -> Self {
         Self {
-            site: None,
+            site: OneOrMany::default(),
             holds: Vec::new(),
             zone_redundant: false,
             failover: Span::secs(20),
@@ -56,6 +56,14 @@ impl Service for SqlDatabase {
         "a database of Azure SQL: transactions, tables as queues, failover between zones"
     }
 
+    fn sites(&self) -> Option<&OneOrMany> {
+        Some(&self.site)
+    }
+
+    fn sites_mut(&mut self) -> Option<&mut OneOrMany> {
+        Some(&mut self.site)
+    }
+
     fn declare(&self, name: &str, plan: &mut Plan) -> Result<(), PlanError> {
         if self.workers == 0 {
             let error =
@@ -67,7 +75,7 @@ impl Service for SqlDatabase {
                 PlanError::at(&["nodes", name, "capacity"], "a database with capacity 0 serves nothing");
             return Err(error.help("leave `capacity` out, or use the fault `dep.down`"));
         }
-        let site = plan.site(name, self.site.as_deref())?;
+        let site = plan.site(name, &self.site)?;
         let location = if self.zone_redundant {
             Location::Redundant { site, blip: self.failover }
         } else {

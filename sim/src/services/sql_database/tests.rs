@@ -14,7 +14,7 @@ use crate::services::bench::{
 use crate::services::store::check_ttl;
 use crate::services::{NodeKind, Service};
 use crate::time::Span;
-use crate::units::Distribution;
+use crate::units::{Distribution, OneOrMany};
 
 const ORDER: u16 = 0;
 const EVENT: u16 = 1;
@@ -289,7 +289,7 @@ fn an_intermittent_fault_lets_a_further_attempt_through() {
 fn a_database_that_contradicts_itself_is_refused() {
     let twice = SqlDatabase { holds: vec!["order".to_owned(); 2], ..config() };
     let idle = SqlDatabase { workers: 0, ..config() };
-    for config in [twice, idle, SqlDatabase { site: Some("mars".to_owned()), ..config() }] {
+    for config in [twice, idle, SqlDatabase { site: OneOrMany::One("mars".to_owned()), ..config() }] {
         let errors = plan_of(NodeKind::SqlDatabase(config)).expect_err("it is wrong");
         assert!(
             !errors[0].message.is_empty()
