@@ -109,6 +109,12 @@ pub enum Hook {
     DatabaseReadOnly,
     DatabaseDeadlock,
     ConnectionPool,
+    // Names, and those who remember where they led.
+    NameMissing,
+    NameFails,
+    NameSilent,
+    NameStale,
+    ProbeFlap,
     // Apps.
     Poison,
     StepException,
@@ -134,6 +140,7 @@ impl Hook {
                 | Hook::GatewayRateLimit
                 | Hook::DatabaseThrottle
                 | Hook::ConnectionPool
+                | Hook::NameStale
         )
     }
 }
