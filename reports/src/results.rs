@@ -365,6 +365,12 @@ pub struct Recovery {
     /// When the first probe, registration or circuit breaker noticed. None: nobody did.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub detected: Option<f64>,
+    /// When the first run began that an alert set going. None: there was none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub decided: Option<f64>,
+    /// When that run was over. None: there was none, or not by the end.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub acted: Option<f64>,
     /// When the last bad item was offered. None: not impacted, or not recovered by the end.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub recovered: Option<f64>,

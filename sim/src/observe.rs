@@ -97,8 +97,10 @@ pub enum End {
     Expired,
     /// The service or the network dropped it for a documented reason.
     Discarded(Discard),
-    /// A crash, a lost sync or a failover destroyed it.
+    /// A crash or a lost sync destroyed it.
     Destroyed,
+    /// A failover destroyed it: the place was given up, whether or not the copy lives on elsewhere.
+    FailoverTail,
 }
 
 /// Documented reasons to drop a copy.
@@ -260,6 +262,14 @@ pub enum What {
         to: PlaceId,
         /// The dead-letter reason, where the move is one.
         reason: Option<DeadLetterReason>,
+    },
+    /// Outside of all books: a secondary holds a copy of a copy, a shadow, from now on or no longer. One that is
+    /// promoted is `Born` there, and is no shadow any more.
+    Shadow {
+        /// Where it would be after a promotion.
+        place: PlaceId,
+        /// Whether it is there now.
+        held: bool,
     },
     /// A repetition was recognised and had no effect there.
     Absorbed {

@@ -28,7 +28,7 @@
 
 use beaufort_reports::{FaultResult, SeedResult};
 
-use crate::judges::config::Objective;
+use crate::judges::config::{ItemsOrAge, Objective};
 use crate::scenario::resolve::Resolved;
 
 /// Backlogs are sampled at this distance, in seconds.
@@ -79,6 +79,11 @@ impl Tolerance {
     pub fn of(&self, objective: &Objective, samples: u64) -> f64 {
         match objective {
             Objective::Latency(_) | Objective::Delay(_) | Objective::Duration(_) => self.duration,
+            Objective::Interruption(_) => self.duration + self.gap,
+            Objective::RecoveryPoint(o) => match o.below {
+                ItemsOrAge::Items(_) => self.flips,
+                ItemsOrAge::Age(_) => self.duration + self.gap,
+            },
             Objective::RecoveryTime(_) => self.duration + self.gap,
             Objective::DrainTime(_) => self.duration + self.sample,
             Objective::Availability(_) => self.flips / samples.max(1) as f64,
@@ -137,5 +142,10 @@ pub(super) fn bounds(objective: &Objective) -> Vec<Bound> {
         Objective::DrainTime(o) => vec![most("drained", o.below.as_secs_f64())],
         Objective::DeadLetters(o) => vec![most("count", o.at_most as f64)],
         Objective::Duration(o) => vec![most("longest", o.below.as_secs_f64())],
+        Objective::Interruption(o) => vec![most("interrupted", o.below.as_secs_f64())],
+        Objective::RecoveryPoint(o) => vec![match o.below {
+            ItemsOrAge::Items(count) => most("count", count as f64),
+            ItemsOrAge::Age(span) => most("age", span.as_secs_f64()),
+        }],
     }
 }

@@ -25,6 +25,12 @@ pub enum Contract {
     AllOrNothing(AllOrNothing),
     /// An item with the one effect has the others too.
     Implies(Implies),
+    /// At the end all copies of a store hold the same items.
+    Converge(Converge),
+    /// Never are runs of two copies of an app in progress at a time.
+    SingleActive(SingleActive),
+    /// An app runs no more often than this.
+    Runs(Runs),
 }
 
 /// Parameters of `at-least-once` and `exactly-once`.
@@ -106,6 +112,34 @@ pub struct Implies {
     pub then: OneOrMany,
 }
 
+/// Parameters of `converge`.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub struct Converge {
+    /// The flow.
+    pub target: String,
+    /// The copies, two or more: `[store/westeurope, store/northeurope]`.
+    pub at: Vec<String>,
+}
+
+/// Parameters of `single-active`.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub struct SingleActive {
+    /// The app, which has copies in several sites.
+    pub target: String,
+}
+
+/// Parameters of `runs`.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub struct Runs {
+    /// The app; with copies, all of them together.
+    pub target: String,
+    /// So often, and no more.
+    pub at_most: u64,
+}
+
 /// A measured goal. Missed means: the design fails, or, with `ideally`, is degraded.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
@@ -124,6 +158,10 @@ pub enum Objective {
     DeadLetters(DeadLetters),
     /// How long the longest run of an app took.
     Duration(LongestRun),
+    /// What had been acknowledged before a fault and is not there any more after the failover.
+    RecoveryPoint(RecoveryPoint),
+    /// For how long a door had no success while an app ran: a failover, a failback.
+    Interruption(Interruption),
 }
 
 /// Which part of a run a goal is about.
@@ -278,6 +316,94 @@ pub struct LongestRun {
     pub ideally: bool,
 }
 
+/// Parameters of `recovery-point`.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub struct RecoveryPoint {
+    /// The fault.
+    pub target: String,
+    /// The queue, the store or the part of one where items had been acknowledged; in all its sites.
+    pub of: String,
+    /// The bound: how many items may be lost, or how old the oldest lost one may be at the moment of the
+    /// fault.
+    pub below: ItemsOrAge,
+    /// Whether a miss only degrades. Default: no.
+    #[serde(default)]
+    pub ideally: bool,
+}
+
+/// A number of items (`10`), or an age (`5m`).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ItemsOrAge {
+    /// So many items.
+    Items(u64),
+    /// Items not older than this.
+    Age(Span),
+}
+
+impl Serialize for ItemsOrAge {
+    fn serialize<S: serde::Serializer>(&self, to: S) -> Result<S::Ok, S::Error> {
+        match self {
+            ItemsOrAge::Items(count) => to.serialize_u64(*count),
+            ItemsOrAge::Age(span) => to.collect_str(span),
+        }
+    }
+}
+
+impl<'de> Deserialize<'de> for ItemsOrAge {
+    fn deserialize<D: serde::Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
+        struct Either;
+        impl serde::de::Visitor<'_> for Either {
+            type Value = ItemsOrAge;
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("a number of items or a duration, such as `0` or `5m`")
+            }
+            fn visit_u64<E: serde::de::Error>(self, count: u64) -> Result<ItemsOrAge, E> {
+                Ok(ItemsOrAge::Items(count))
+            }
+            fn visit_str<E: serde::de::Error>(self, text: &str) -> Result<ItemsOrAge, E> {
+                match text.parse::<u64>() {
+                    Ok(count) => Ok(ItemsOrAge::Items(count)),
+                    Err(_) => text
+                        .parse()
+                        .map(ItemsOrAge::Age)
+                        .map_err(|error| E::custom(format!("{error}; or write a number of items"))),
+                }
+            }
+        }
+        from.deserialize_any(Either)
+    }
+}
+
+impl JsonSchema for ItemsOrAge {
+    fn schema_name() -> std::borrow::Cow<'static, str> {
+        "ItemsOrAge".into()
+    }
+    fn json_schema(_: &mut schemars::SchemaGenerator) -> schemars::Schema {
+        schemars::json_schema!({
+            "type": ["integer", "string"],
+            "description": "A number of items, or an age.",
+            "examples": [0, "5m"]
+        })
+    }
+}
+
+/// Parameters of `interruption`.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub struct Interruption {
+    /// The app, such as a recipe for a failover or a failback.
+    pub target: String,
+    /// The door.
+    pub of: String,
+    /// The bound of what the worst run took away: from the first item without success to the last of them,
+    /// summed up over the interruptions in the course of the run.
+    pub below: Span,
+    /// Whether a miss only degrades. Default: no.
+    #[serde(default)]
+    pub ideally: bool,
+}
+
 /// How a contract was violated: the words of `because`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
@@ -294,6 +420,12 @@ pub enum Reason {
     Phantom,
     /// Some of the effects that belong together.
     Partial,
+    /// Copies of a store do not hold the same.
+    Diverged,
+    /// Two copies of an app were at work at a time.
+    Overlapped,
+    /// An app ran too often.
+    Repeated,
 }
 
 impl Reason {
@@ -307,6 +439,9 @@ impl Reason {
             Reason::Reordered => "reordered",
             Reason::Phantom => "phantom",
             Reason::Partial => "partial",
+            Reason::Diverged => "diverged",
+            Reason::Overlapped => "overlapped",
+            Reason::Repeated => "repeated",
         }
     }
 }
@@ -329,12 +464,15 @@ impl Contract {
             Contract::Ordered(_) => "ordered",
             Contract::AllOrNothing(_) => "all-or-nothing",
             Contract::Implies(_) => "implies",
+            Contract::Converge(_) => "converge",
+            Contract::SingleActive(_) => "single-active",
+            Contract::Runs(_) => "runs",
         }
     }
 
-    /// The flow that it is about.
+    /// The flow that it is about; the app, of a contract about runs.
     #[must_use]
-    pub fn flow(&self) -> &str {
+    pub fn subject(&self) -> &str {
         match self {
             Contract::AtLeastOnce(c) | Contract::ExactlyOnce(c) => &c.target,
             Contract::AtMostOnce(c) => &c.target,
@@ -342,6 +480,9 @@ impl Contract {
             Contract::Ordered(c) => &c.target,
             Contract::AllOrNothing(c) => &c.target,
             Contract::Implies(c) => &c.target,
+            Contract::Converge(c) => &c.target,
+            Contract::SingleActive(c) => &c.target,
+            Contract::Runs(c) => &c.target,
         }
     }
 }
@@ -358,6 +499,8 @@ impl Objective {
             Objective::DrainTime(_) => "drain-time",
             Objective::DeadLetters(_) => "dead-letters",
             Objective::Duration(_) => "duration",
+            Objective::RecoveryPoint(_) => "recovery-point",
+            Objective::Interruption(_) => "interruption",
         }
     }
 
@@ -372,6 +515,8 @@ impl Objective {
             Objective::DrainTime(o) => o.ideally,
             Objective::DeadLetters(o) => o.ideally,
             Objective::Duration(o) => o.ideally,
+            Objective::RecoveryPoint(o) => o.ideally,
+            Objective::Interruption(o) => o.ideally,
         }
     }
 }

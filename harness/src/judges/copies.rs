@@ -85,7 +85,7 @@ impl Copies {
                 Discard::Unsubscribed | Discard::Undeliverable | Discard::DeadLetterUnavailable,
             )
             | End::Discarded(Discard::Fault) => account.discarded += 1,
-            End::Destroyed => account.destroyed += 1,
+            End::Destroyed | End::FailoverTail => account.destroyed += 1,
         }
         account.hash = account.hash.wrapping_sub(hash(item));
     }

@@ -1,16 +1,17 @@
 //! The end of a run: every item is given its fate, every contract and objective its verdict, and the
 //! books are compared with what the processes hold.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use beaufort_reports::{
     BookError, ContractResult, Fates, FaultResult, FlowRow, Ledger, SeedResult, Verdict, Violation,
 };
-use beaufort_sim::ids::{PlaceId, StreamId};
+use beaufort_sim::ids::{NodeId, PlaceId, StreamId};
 use beaufort_sim::observe::Held;
 use beaufort_sim::time::Time;
 
 use super::Judges;
+use super::activity::Stray;
 use super::bench::{Bench, Inventory, Offence, Tally};
 use super::conclude::conclude;
 use super::config::Reason;
@@ -19,6 +20,7 @@ use super::end::End;
 use super::goals::Facts;
 use super::items::Incident;
 use super::naming::{item_name, scenario_seconds};
+use super::replicas::Replicas;
 use super::rules::{Check, Hook, Rule};
 use super::weather::PHASES;
 
@@ -33,7 +35,9 @@ impl Judges {
         let mut places = Inventory::new();
         let parked = self.parked();
         let plan = std::sync::Arc::clone(&self.plan);
+        let mut replicas = Replicas::new(&self.rules, &self.shadows);
         inventory(&mut |held| {
+            replicas.find(&self.rules, held);
             Copies::find(&mut found, held);
             if tells(&plan, &held) || parked.contains(&held.place) {
                 let entry = places.entry(held.item.identity()).or_default();
@@ -55,9 +59,10 @@ impl Judges {
         let end = &end;
         self.sample(end.at);
         self.endless(&places);
-        let contracts = self.contracts(end, &places);
+        let contracts = self.contracts(end, &places, &replicas);
         let facts = Facts {
             faults: &self.faults,
+            activity: &self.activity,
             written: &self.rules.faults,
             plan: &plan,
             copies: &self.copies,
@@ -131,9 +136,110 @@ impl Judges {
         }
     }
 
-    fn contracts(&self, end: &End, places: &Inventory) -> Vec<ContractResult> {
+    fn contracts(&self, end: &End, places: &Inventory, replicas: &Replicas) -> Vec<ContractResult> {
         let rules = self.rules.contracts.iter().enumerate();
-        rules.map(|(index, rule)| self.contract(index, rule, end, places)).collect()
+        rules
+            .map(|(index, rule)| match &rule.check {
+                Check::Runs { most, .. } => self.runs(index, rule, *most),
+                Check::Converge { copies } => self.converge(rule, copies, replicas.of(index), end),
+                _ => self.contract(index, rule, end, places),
+            })
+            .collect()
+    }
+
+    fn runs(&self, index: usize, rule: &Rule, most: Option<u64>) -> ContractResult {
+        let Some(watch) = self.activity.watches.get(&index) else { return ContractResult::default() };
+        let reason = if most.is_none() { Reason::Overlapped } else { Reason::Repeated };
+        let name = |node: NodeId| self.plan.nodes[node.index()].name.as_str();
+        let told = |stray: &Stray| Violation {
+            item: if stray.item.is_none() {
+                "a run".to_owned()
+            } else {
+                item_name(&self.plan, stray.item.stream, stray.item.number).0
+            },
+            reason: reason.word().to_owned(),
+            place: name(stray.node).to_owned(),
+            at_seconds: Some(scenario_seconds(&self.plan, stray.at)),
+            detail: match (most, stray.beside) {
+                (None, Some(other)) => format!("{} was at work as well", name(other)),
+                _ => "one run too many".to_owned(),
+            },
+            ..Violation::default()
+        };
+        let (verdict, doubt) = match (watch.broken, watch.started) {
+            (0, 0) if most != Some(0) => (Verdict::Inconclusive, "it never ran".to_owned()),
+            (0, _) => (Verdict::Pass, String::new()),
+            _ => (Verdict::Fail, String::new()),
+        };
+        ContractResult {
+            name: rule.name.clone(),
+            rule: rule.text.clone(),
+            verdict,
+            checked: watch.started,
+            violated: watch.broken,
+            reasons: (watch.broken > 0)
+                .then(|| (reason.word().to_owned(), watch.broken))
+                .into_iter()
+                .collect(),
+            violations: watch.strays.iter().take(LISTED).map(told).collect(),
+            doubt,
+            ..ContractResult::default()
+        }
+    }
+
+    /// What some of the copies hold, and not all.
+    fn converge(
+        &self,
+        rule: &Rule,
+        copies: &[(String, Vec<PlaceId>)],
+        sets: &[BTreeSet<u64>],
+        end: &End,
+    ) -> ContractResult {
+        let ours =
+            |identity: &u64| self.items.flow_of(StreamId((identity >> 32) as u16)) == Some(rule.flow.index());
+        let all: BTreeSet<u64> = sets.iter().flatten().copied().filter(ours).collect();
+        let missing = |identity: &u64| sets.iter().position(|set| !set.contains(identity));
+        let apart: Vec<(u64, usize)> = all.iter().filter_map(|id| Some((*id, missing(id)?))).collect();
+        let told = |(identity, without): &(u64, usize)| {
+            let offence = Offence {
+                stream: StreamId((identity >> 32) as u16),
+                number: *identity as u32,
+                reason: Reason::Diverged,
+                place: copies[*without].0.clone(),
+                at: None,
+                detail: "it is not there, and is in another copy".to_owned(),
+                key: None,
+            };
+            self.violation(&offence)
+        };
+        let violated = apart.len() as u64;
+        let (verdict, doubt) = match (violated, all.is_empty()) {
+            (0, true) => (Verdict::Inconclusive, "nothing was ever kept there".to_owned()),
+            (0, false) => (Verdict::Pass, String::new()),
+            _ if end.quiescent => (Verdict::Fail, String::new()),
+            _ => (
+                Verdict::Inconclusive,
+                format!("{violated} items had not reached all copies at the deadline"),
+            ),
+        };
+        ContractResult {
+            name: rule.name.clone(),
+            rule: rule.text.clone(),
+            verdict,
+            checked: all.len() as u64,
+            violated: if verdict == Verdict::Fail { violated } else { 0 },
+            reasons: (verdict == Verdict::Fail)
+                .then(|| (Reason::Diverged.word().to_owned(), violated))
+                .into_iter()
+                .collect(),
+            violations: if verdict == Verdict::Fail {
+                apart.iter().take(LISTED).map(told).collect()
+            } else {
+                Vec::new()
+            },
+            doubt,
+            ..ContractResult::default()
+        }
     }
 
     fn contract(&self, index: usize, rule: &Rule, end: &End, places: &Inventory) -> ContractResult {

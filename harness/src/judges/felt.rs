@@ -119,7 +119,10 @@ impl Faults {
                     self.mark_process(subject, fault, seen.at);
                 }
             }
-            What::Ended { cause: End::Expired | End::Discarded(_) | End::Destroyed, .. }
+            What::Ended {
+                cause: End::Expired | End::Discarded(_) | End::Destroyed | End::FailoverTail,
+                ..
+            }
             | What::Moved { reason: Some(_), .. } => self.feel(seen.by.and(self.by_item(seen))),
             What::Symptom(_) => {
                 // A run without an item shows it in the process that runs it.

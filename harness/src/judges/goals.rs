@@ -8,7 +8,8 @@ use beaufort_sim::observe::Outcome;
 use beaufort_sim::plan::Plan;
 use beaufort_sim::time::{Span, Time};
 
-use super::config::{DrainTime, Objective, RecoveryTime, While};
+use super::activity::Activity;
+use super::config::{DrainTime, ItemsOrAge, Objective, RecoveryPoint, RecoveryTime, While};
 use super::copies::Copies;
 use super::durations::Durations;
 use super::felt::Faults;
@@ -16,6 +17,7 @@ use super::meters::{Concluded, Meter, Meters};
 use super::naming::{item_name, scenario_seconds};
 use super::recovery::{Backlog, Drained, Recovered, Suffering};
 use super::rules::{FaultFacts, Goal, Measure, source_of};
+use super::tail::Tail;
 use super::weather::Weather;
 
 impl Meters {
@@ -29,6 +31,7 @@ impl Meters {
 #[derive(Debug)]
 pub(crate) struct Facts<'a> {
     pub(crate) faults: &'a Faults,
+    pub(crate) activity: &'a Activity,
     /// What the scenario says about the faults.
     pub(crate) written: &'a [FaultFacts],
     pub(crate) plan: &'a Plan,
@@ -105,6 +108,10 @@ struct Found {
     recoveries: Vec<Recovery>,
     /// Items that missed it.
     examples: Vec<Violation>,
+    /// Further numbers.
+    more: Vec<(&'static str, f64)>,
+    /// What was achieved in better words than those of the comparison.
+    told: Option<String>,
 }
 
 /// An item that had no success at a door.
@@ -189,6 +196,21 @@ fn result(meter: &Meter, goal: &Goal, end: &Facts<'_>) -> ObjectiveResult {
             let longest = if under_way.is_empty() { durations.longest() } else { None };
             found(vec![Compared::span("longest", longest, o.below)], samples)
         }
+        (Objective::RecoveryPoint(o), Meter::Tail(tail), Measure::RecoveryPoint { fault, .. }) => {
+            recovery_point(o, tail, *fault, end)
+        }
+        (Objective::Interruption(o), Meter::Interruption(seen), _) => {
+            let spans = seen.spans(end.end);
+            let worst = spans.iter().copied().max();
+            let mut found = found(vec![Compared::span("interrupted", worst, o.below)], spans.len() as u64);
+            match (spans.is_empty(), seen.served()) {
+                (true, _) => found.nothing("", Some((Verdict::Inconclusive, "it never ran"))),
+                (_, 0) => found
+                    .nothing("nobody came to the door", Some((Verdict::Inconclusive, "so nothing is known"))),
+                _ => {}
+            }
+            found
+        }
         _ => Found::default(),
     };
     conclude(goal, found)
@@ -205,7 +227,7 @@ fn recovery(o: &RecoveryTime, suffering: &Suffering, fault: FaultId, end: &Facts
     let mut found = Found {
         compared: vec![Compared::span("recovered", if still.is_some() { None } else { worst }, o.below)],
         samples: all.len() as u64,
-        recoveries: all.iter().map(|one| one.told(o, end.begins)).collect(),
+        recoveries: all.iter().map(|one| one.told(o, end.begins, end.activity)).collect(),
         ..Found::default()
     };
     if let Some(still) = still {
@@ -214,6 +236,38 @@ fn recovery(o: &RecoveryTime, suffering: &Suffering, fault: FaultId, end: &Facts
         found.verdict = (still <= o.below).then_some(Verdict::Inconclusive);
     } else if worst.is_none() {
         found.nothing("not impacted", end.idle(fault, !all.is_empty()));
+    }
+    found
+}
+
+/// The worst occurrence of the fault decides. Nothing lost is a result only if somebody felt the fault.
+fn recovery_point(o: &RecoveryPoint, tail: &Tail, fault: FaultId, end: &Facts<'_>) -> Found {
+    let losses = tail.losses();
+    let items = losses.iter().map(|loss| loss.items).max().unwrap_or(0);
+    let age = losses.iter().map(|loss| loss.age).max().unwrap_or(Span::ZERO);
+    let samples: u64 = losses.iter().map(|loss| loss.of).sum();
+    let compared = match o.below {
+        ItemsOrAge::Age(bound) => Compared::span("age", Some(age), bound),
+        ItemsOrAge::Items(bound) => Compared {
+            label: "count",
+            achieved: Some(items as f64),
+            bound: bound as f64,
+            texts: (items.to_string(), bound.to_string()),
+            floor: false,
+        },
+    };
+    let mut found = Found { compared: vec![compared], samples, ..Found::default() };
+    let doubt = end.idle(fault, !losses.is_empty());
+    if losses.is_empty() {
+        found.nothing("", doubt);
+    } else if samples == 0 {
+        found.words = Some("nothing was acknowledged before it".to_owned());
+    } else if items == 0 {
+        found.nothing("nothing lost", doubt);
+    } else {
+        found.more = vec![("items", items as f64), ("age", age.as_secs_f64())];
+        let noun = if items == 1 { "item" } else { "items" };
+        found.told = Some(format!("{items} {noun}, {} old", human(age)));
     }
     found
 }
@@ -250,7 +304,7 @@ impl Found {
 }
 
 fn conclude(goal: &Goal, found: Found) -> ObjectiveResult {
-    let Found { compared, samples, words, verdict, recoveries, mut examples } = found;
+    let Found { compared, samples, words, verdict, recoveries, mut examples, more, told } = found;
     let met = compared.iter().all(Compared::met);
     let verdict = match (verdict, samples, met) {
         (Some(verdict), ..) => verdict,
@@ -281,8 +335,15 @@ fn conclude(goal: &Goal, found: Found) -> ObjectiveResult {
         _ => None,
     };
     let mut numbers: BTreeMap<String, f64> = if samples > 0 { numbers.collect() } else { BTreeMap::new() };
+    numbers.extend(more.into_iter().map(|(name, value)| (name.to_owned(), value)));
     if let Some(worst) = Recovery::worst(&recoveries) {
-        let all = [("impact", worst.impact), ("detected", worst.detected), ("drained", worst.drained)];
+        let all = [
+            ("impact", worst.impact),
+            ("detected", worst.detected),
+            ("decided", worst.decided),
+            ("acted", worst.acted),
+            ("drained", worst.drained),
+        ];
         numbers.extend(all.into_iter().filter_map(|(name, value)| Some((name.to_owned(), value?))));
         numbers.insert("bad".to_owned(), worst.bad as f64);
     }
@@ -294,7 +355,7 @@ fn conclude(goal: &Goal, found: Found) -> ObjectiveResult {
         achieved: match (samples, words) {
             (_, Some(words)) => words,
             (0, _) => "nothing measured".to_owned(),
-            _ => achieved.join(", "),
+            _ => told.unwrap_or_else(|| achieved.join(", ")),
         },
         margin,
         samples,

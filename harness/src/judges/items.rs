@@ -221,7 +221,7 @@ impl Items {
             End::Completed | End::FannedOut => return,
             End::Expired => ends::EXPIRED,
             End::Discarded(_) => ends::DISCARDED,
-            End::Destroyed => ends::DESTROYED,
+            End::Destroyed | End::FailoverTail => ends::DESTROYED,
         };
         if self.flow(item).is_some() {
             self.tables[self.slots.index(item.stream)].update(item.number, |words| {

@@ -1,7 +1,7 @@
 //! What is measured for the objectives while the world runs.
 
-use beaufort_sim::ids::{FaultId, Item, NodeId, ProcessId, StreamId};
-use beaufort_sim::observe::Outcome;
+use beaufort_sim::ids::{FaultId, Item, NodeId, PlaceId, ProcessId, StreamId};
+use beaufort_sim::observe::{End, Outcome};
 use beaufort_sim::plan::Plan;
 use beaufort_sim::time::Time;
 use rustc_hash::FxHashMap;
@@ -9,8 +9,9 @@ use rustc_hash::FxHashMap;
 use super::config::While;
 use super::copies::Copies;
 use super::durations::Durations;
-use super::recovery::{Backlog, Suffering};
+use super::recovery::{Backlog, Interruption, Suffering};
 use super::rules::{Goal, Measure};
+use super::tail::Tail;
 use super::weather::{Level, Weather};
 
 /// So many items without success are kept.
@@ -40,6 +41,8 @@ pub(super) enum Meter {
         under_way: FxHashMap<u64, Time>,
         durations: Durations,
     },
+    Tail(Box<Tail>),
+    Interruption(Interruption),
     Nothing,
 }
 
@@ -50,6 +53,8 @@ pub(crate) struct Meters {
     begins: Time,
     /// Whether a late effect makes an item of some door a bad one.
     delays: bool,
+    /// Whether anybody asks what a failover loses.
+    tails: bool,
 }
 
 impl Meters {
@@ -67,11 +72,40 @@ impl Meters {
                 Meter::Runs { under_way: FxHashMap::default(), durations: Durations::new() }
             }
             Measure::DeadLetters { .. } => Meter::Nothing,
+            Measure::RecoveryPoint { .. } => Meter::Tail(Box::default()),
+            Measure::Interruption { .. } => Meter::Interruption(Interruption::default()),
         };
         let late =
             |goal: &Goal| matches!(&goal.measure, Measure::Recovery { delays, .. } if !delays.is_empty());
         let delays = goals.iter().any(late);
-        Meters { meters: goals.iter().map(meter).collect(), begins: plan.begins(), delays }
+        let tails = goals.iter().any(|goal| matches!(goal.measure, Measure::RecoveryPoint { .. }));
+        Meters { meters: goals.iter().map(meter).collect(), begins: plan.begins(), delays, tails }
+    }
+
+    /// A copy comes to be.
+    pub(crate) fn born(&mut self, goals: &[Goal], place: PlaceId, item: Item, now: Time) {
+        self.tails(goals, place, |tail| tail.born(item.identity(), now));
+    }
+
+    /// A copy ends.
+    pub(crate) fn ended(&mut self, goals: &[Goal], place: PlaceId, item: Item, cause: End) {
+        if matches!(cause, End::Destroyed | End::FailoverTail) {
+            self.tails(goals, place, |tail| tail.destroyed(item.identity()));
+        }
+    }
+
+    #[inline]
+    fn tails(&mut self, goals: &[Goal], place: PlaceId, act: impl Fn(&mut Tail)) {
+        if !self.tails {
+            return;
+        }
+        for (meter, goal) in self.meters.iter_mut().zip(goals) {
+            if let (Meter::Tail(tail), Measure::RecoveryPoint { places, .. }) = (meter, &goal.measure)
+                && places.contains(&place)
+            {
+                act(tail);
+            }
+        }
     }
 
     /// An item is offered at a door.
@@ -124,6 +158,9 @@ impl Meters {
                     } else {
                         suffering.good(since);
                     }
+                }
+                (Meter::Interruption(seen), Measure::Interruption { door: node, .. }) if *node == door => {
+                    seen.item(since, outcome == Outcome::Ok);
                 }
                 _ => {}
             }
@@ -224,6 +261,9 @@ impl Meters {
                         backlog.heal(now);
                     }
                 }
+                (Meter::Tail(tail), Measure::RecoveryPoint { fault: of, .. }) if *of == fault && starts => {
+                    tail.begin(now);
+                }
                 _ => {}
             }
         }
@@ -240,9 +280,17 @@ impl Meters {
         now: Time,
     ) {
         for (meter, goal) in self.meters.iter_mut().zip(goals) {
-            let (Meter::Runs { under_way, durations }, Measure::Duration(node)) = (meter, &goal.measure)
-            else {
-                continue;
+            let (under_way, durations, node) = match (meter, &goal.measure) {
+                (Meter::Runs { under_way, durations }, Measure::Duration(node)) => {
+                    (under_way, durations, node)
+                }
+                (Meter::Interruption(seen), Measure::Interruption { apps, .. }) => {
+                    if apps.contains(&plan.process(process).node) {
+                        seen.run(process, run, ends, now);
+                    }
+                    continue;
+                }
+                _ => continue,
             };
             if plan.process(process).node != *node {
                 continue;

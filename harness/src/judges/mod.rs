@@ -1,6 +1,7 @@
 //! The judges: they see observations, and nothing else of the world. One struct takes each observation
 //! once and hands it to the books, the items, the objectives and the faults.
 
+mod activity;
 mod bench;
 mod conclude;
 pub mod config;
@@ -17,10 +18,12 @@ mod naming;
 mod order;
 mod reach;
 mod recovery;
+mod replicas;
 pub mod rules;
 mod sends;
 pub mod story;
 mod table;
+mod tail;
 mod weather;
 
 #[cfg(test)]
@@ -29,6 +32,8 @@ mod golden;
 mod golden_fates;
 #[cfg(test)]
 mod golden_goals;
+#[cfg(test)]
+mod golden_sites;
 #[cfg(test)]
 mod props;
 
@@ -42,11 +47,13 @@ use beaufort_sim::time::Time;
 pub use end::End;
 pub use rules::Rules;
 
+use activity::Activity;
 use copies::Copies;
 use felt::Faults;
 use items::Items;
 use meters::{Concluded, Meters};
 use reach::Reach;
+use replicas::Shadows;
 use sends::Sends;
 use weather::Weather;
 
@@ -62,6 +69,8 @@ pub struct Judges {
     faults: Faults,
     weather: Weather,
     reach: Reach,
+    activity: Activity,
+    shadows: Shadows,
     /// Places that can have a backlog.
     queues: Arc<[PlaceId]>,
     last_booking: Time,
@@ -82,6 +91,8 @@ impl Judges {
             faults: Faults::new(plan),
             weather: Weather::default(),
             reach: Reach::new(plan),
+            activity: Activity::new(plan, rules),
+            shadows: Shadows::new(plan.places.len(), rules),
             queues: queues.map(|(index, _)| PlaceId(index as u16)).collect(),
             last_booking: Time::ZERO,
             now: Time::ZERO,
@@ -154,11 +165,13 @@ impl Sink for Judges {
             What::Born { place, cause } => {
                 self.last_booking = now;
                 self.copies.born(place, seen.item, cause);
+                self.meters.born(&self.rules.objectives, place, seen.item, now);
                 self.items.born(&self.rules, &mut self.meters, &self.weather, place, seen.item, now);
             }
             What::Ended { place, cause } => {
                 self.last_booking = now;
                 self.copies.ended(place, seen.item, cause);
+                self.meters.ended(&self.rules.objectives, place, seen.item, cause);
                 self.items.ended(seen.item, cause, now);
                 self.faults.observe(seen, None);
             }
@@ -184,10 +197,13 @@ impl Sink for Judges {
                 self.meters.concluded(&self.rules.objectives, &self.weather, done);
                 self.items.concluded(&self.rules, &mut self.meters, &self.weather, seen.item, done);
             }
+            What::Shadow { place, held } => self.shadows.note(place, seen.item, held),
             What::RunStarted { run } => {
+                self.activity.begin(seen.process, run, seen.item, now);
                 self.meters.run(&self.rules.objectives, &self.plan, seen.process, run, false, now);
             }
             What::RunEnded { run, .. } => {
+                self.activity.end(seen.process, run, now);
                 self.meters.run(&self.rules.objectives, &self.plan, seen.process, run, true, now);
             }
             What::Fault { fault, phase } => self.fault(fault, phase, now),
@@ -196,7 +212,10 @@ impl Sink for Judges {
             | What::Believes { .. }
             | What::Touched
             | What::TouchedProcess { .. } => self.faults.observe(seen, None),
-            What::Life(life) => self.reach.life(seen.process, life),
+            What::Life(life) => {
+                self.reach.life(seen.process, life);
+                self.activity.life(seen.process, life);
+            }
             What::StepDone { .. } => {}
         }
     }

@@ -2,8 +2,10 @@
 //! of a fault tell its impact and when the door was well again, and the backlog tells when it was drained.
 
 use beaufort_reports::Recovery;
+use beaufort_sim::ids::ProcessId;
 use beaufort_sim::time::{Span, Time};
 
+use super::activity::Activity;
 use super::config::RecoveryTime;
 use super::weather::{Level, MARGIN};
 
@@ -135,6 +137,8 @@ pub(crate) enum Recovered {
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Came {
     start: Time,
+    /// When the fault struck again.
+    next: Time,
     bad: u64,
     impact: Option<Span>,
     detected: Option<Span>,
@@ -184,18 +188,19 @@ impl Suffering {
         let ends = self.occurrences.iter().skip(1).map(|next| next.start).chain([Time::NEVER]);
         let came = |(one, next): (&Occurrence, Time)| {
             let noticed = detections.iter().find(|at| **at >= one.start && **at < next);
-            self.came(one, noticed.copied(), end)
+            self.came(one, next, noticed.copied(), end)
         };
         self.occurrences.iter().zip(ends).map(came).collect()
     }
 
-    fn came(&self, one: &Occurrence, detected: Option<Time>, end: Time) -> Came {
+    fn came(&self, one: &Occurrence, next: Time, detected: Option<Time>, end: Time) -> Came {
         let until = one.backlog.healed().unwrap_or(end) + JOIN;
         let own = || self.episodes.iter().filter(|e| e.first <= until && e.last >= one.start);
         let first = own().map(|e| e.first.max(one.start)).min();
         let last = own().map(|e| e.last).max();
         Came {
             start: one.start,
+            next,
             bad: own().map(|e| e.count).sum(),
             impact: first.map(|first| one.first_bad.unwrap_or(first).since(one.start)),
             detected: detected.map(|at| at.since(one.start)),
@@ -212,7 +217,8 @@ impl Suffering {
 
 impl Came {
     /// For the results document.
-    pub(crate) fn told(&self, objective: &RecoveryTime, begins: Time) -> Recovery {
+    pub(crate) fn told(&self, objective: &RecoveryTime, begins: Time, activity: &Activity) -> Recovery {
+        let (decided, acted) = activity.first_act(self.start, self.next);
         let seconds = |span: Option<Span>| span.map(Span::as_secs_f64);
         let at = match self.drained {
             Drained::At(at) => Some(at.since(self.start)),
@@ -229,10 +235,55 @@ impl Came {
             bad: self.bad,
             impact: seconds(self.impact),
             detected: seconds(self.detected),
+            decided: seconds(decided),
+            acted: seconds(acted),
             recovered: seconds(recovered),
             backlog: (self.drained != Drained::NoBacklog).then_some(self.peak.max(0) as u64),
             drained: seconds(at),
         }
+    }
+}
+
+/// The items at a door while an app runs.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Interruption {
+    episodes: Vec<Episode>,
+    served: u64,
+    runs: Vec<(ProcessId, u64, Time, Option<Time>)>,
+}
+
+impl Interruption {
+    /// An item that was offered then had success, or not.
+    pub(crate) fn item(&mut self, offered: Time, good: bool) {
+        self.served += 1;
+        if !good {
+            suffer(&mut self.episodes, offered);
+        }
+    }
+
+    /// How many items came to the door.
+    pub(crate) fn served(&self) -> u64 {
+        self.served
+    }
+
+    /// A run begins (once for each item of a batch) or ends.
+    pub(crate) fn run(&mut self, process: ProcessId, run: u64, ends: bool, now: Time) {
+        let open =
+            |one: &(ProcessId, u64, Time, Option<Time>)| (one.0, one.1) == (process, run) && one.3.is_none();
+        match (self.runs.iter().rposition(open), ends) {
+            (Some(index), true) => self.runs[index].3 = Some(now),
+            (None, false) if self.runs.len() < MOST => self.runs.push((process, run, now, None)),
+            _ => {}
+        }
+    }
+
+    /// For how long there was no success, run by run.
+    pub(crate) fn spans(&self, end: Time) -> Vec<Span> {
+        let lost = |from: Time, until: Time| {
+            let own = self.episodes.iter().filter(|e| e.first <= until + JOIN && e.last >= from);
+            own.fold(Span::ZERO, |sum, e| sum + e.last.since(e.first))
+        };
+        self.runs.iter().map(|(.., from, to)| lost(*from, to.unwrap_or(end))).collect()
     }
 }
 

@@ -219,6 +219,10 @@ impl<'a> Teller<'a> {
             }
             What::Absorbed { place } => format!("repetition recognised at {}: no effect", self.place(place)),
             What::Undone { undone, by } => format!("{} undone by {}", self.place(undone), self.place(by)),
+            What::Shadow { place, held: true } => format!("a shadow of it is at {}", self.place(place)),
+            What::Shadow { place, held: false } => {
+                format!("no shadow of it at {} any more", self.place(place))
+            }
             What::RunStarted { .. } => "a run begins".to_owned(),
             What::RunEnded { done: true, .. } => "the run ends".to_owned(),
             What::RunEnded { done: false, .. } => "the run fails".to_owned(),
@@ -272,7 +276,8 @@ fn end_words(cause: End) -> &'static str {
             "discarded: the dead-letter destination did not take it"
         }
         End::Discarded(Discard::Fault) => "removed by a fault",
-        End::Destroyed => "destroyed by a crash or a failover",
+        End::Destroyed => "destroyed by a crash or a lost sync",
+        End::FailoverTail => "destroyed: failover tail",
     }
 }
 

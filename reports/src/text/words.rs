@@ -99,6 +99,10 @@ pub(super) fn recovery(recovery: &Recovery, which: Option<String>) -> Vec<String
     };
     let mut parts = vec![after("impact", recovery.impact, "not impacted")];
     parts.push(after("detected", recovery.detected, "never detected"));
+    if recovery.decided.is_some() {
+        parts.push(after("decided", recovery.decided, ""));
+        parts.push(after("acted", recovery.acted, "not acted to the end"));
+    }
     if recovery.impact.is_some() {
         parts.push(after("recovered", recovery.recovered, "not recovered"));
     }

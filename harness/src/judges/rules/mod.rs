@@ -64,6 +64,18 @@ pub(crate) enum Check {
         /// What it claims.
         then: Lanes,
     },
+    /// What copies of a store hold at the end.
+    Converge {
+        /// The copies: name and places.
+        copies: Vec<(String, Vec<PlaceId>)>,
+    },
+    /// The runs of the copies of an app.
+    Runs {
+        /// The copies.
+        apps: Vec<NodeId>,
+        /// No more runs than this in all; `None`: no two copies at a time.
+        most: Option<u64>,
+    },
 }
 
 /// A contract.
@@ -171,6 +183,10 @@ pub(crate) enum Measure {
     DeadLetters { places: Vec<PlaceId>, sources: Vec<PlaceId> },
     /// The runs of an app.
     Duration(NodeId),
+    /// What was destroyed at places around a fault.
+    RecoveryPoint { fault: FaultId, places: Vec<PlaceId> },
+    /// Bad items at a door while an app, or a copy of it, runs.
+    Interruption { apps: Vec<NodeId>, door: NodeId },
 }
 
 /// What the scenario says about a fault.

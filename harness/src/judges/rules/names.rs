@@ -9,6 +9,7 @@ use smallvec::SmallVec;
 
 use super::resolver::Resolver;
 use super::{Lanes, Start};
+use crate::judges::config::Contract;
 
 impl<'a> Resolver<'a> {
     pub(super) fn nodes(&self) -> Vec<&'a str> {
@@ -80,6 +81,65 @@ impl<'a> Resolver<'a> {
                 None
             }
         }
+    }
+
+    /// The app of this name, in all its sites.
+    pub(super) fn apps(&mut self, section: [&str; 2], field: &str, name: &str) -> Vec<NodeId> {
+        let copies = self.plan.copies.of(name);
+        let found: Vec<NodeId> = copies.iter().filter_map(|copy| self.plan.node(copy)).collect();
+        if found.is_empty() {
+            let known = self.nodes();
+            self.dangling(section, field, name, "app", known);
+        } else if found.iter().any(|node| self.plan.nodes[node.index()].steps.is_empty()) {
+            let help = Some("name an app or a person: something with `steps`".to_owned());
+            self.error(section, field, format!("`{name}` has no recipe and never runs"), help, "not-an-app");
+        }
+        found
+    }
+
+    /// The apps and the bound of a contract about runs; none if it is about something else.
+    pub(super) fn about_runs(
+        &mut self,
+        section: [&str; 2],
+        contract: &Contract,
+    ) -> Option<(Vec<NodeId>, Option<u64>)> {
+        let (target, most) = match contract {
+            Contract::SingleActive(c) => (&c.target, None),
+            Contract::Runs(c) => (&c.target, Some(c.at_most)),
+            _ => return None,
+        };
+        let apps = self.apps(section, "target", target);
+        if most.is_none() && apps.len() == 1 {
+            let message = format!("`{target}` is in one site: there is no other copy that could be at work");
+            let help = Some("give it two sites (`in: [a, b]`), or leave the line out".to_owned());
+            self.error(section, "target", message, help, "single");
+        }
+        Some((apps, most))
+    }
+
+    /// The places of each of several copies of a store.
+    pub(super) fn replicas(&mut self, section: [&str; 2], names: &[String]) -> Vec<(String, Vec<PlaceId>)> {
+        if names.len() < 2 {
+            let help = Some("name two copies or more: `at: [store/a, store/b]`".to_owned());
+            self.error(section, "at", "a copy alone cannot differ".to_owned(), help, "single");
+        }
+        names.iter().map(|name| (name.clone(), self.replica(section, name))).collect()
+    }
+
+    fn replica(&mut self, section: [&str; 2], name: &str) -> Vec<PlaceId> {
+        let mut places = self.places(name, |role| role != PlaceRole::DeadLetter);
+        if places.is_empty() {
+            // A service that replicates is one node; its places bear the sites.
+            let own = |place: &str| place.strip_prefix(name).is_some_and(|rest| rest.starts_with('.'));
+            let all = self.plan.places.iter().enumerate();
+            let all = all.filter(|(_, place)| own(&place.name) && place.role != PlaceRole::DeadLetter);
+            places = all.map(|(index, _)| PlaceId(index as u16)).collect();
+        }
+        if places.is_empty() {
+            let known = self.known_places();
+            self.dangling(section, "at", name, "place", known);
+        }
+        places
     }
 
     pub(super) fn bounded(&mut self, section: [&str; 2], bounds: [Option<Span>; 4]) {

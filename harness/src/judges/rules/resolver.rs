@@ -80,7 +80,13 @@ impl<'a> Resolver<'a> {
 
     pub(super) fn contract(&mut self, name: &str, contract: &Contract) {
         let section = ["always", name];
-        let Some(flow) = self.flow(section, contract.flow()) else { return };
+        if let Some((apps, most)) = self.about_runs(section, contract) {
+            let text = format!("{} {}", contract.verb(), contract.subject());
+            let (name, check) = (name.to_owned(), Check::Runs { apps, most });
+            let rule = Rule { name, text, flow: FlowId(0), check, lanes: Lanes::new() };
+            return self.rules.contracts.push(rule);
+        }
+        let Some(flow) = self.flow(section, contract.subject()) else { return };
         let index = self.rules.contracts.len();
         let check = match contract {
             Contract::AtLeastOnce(c) | Contract::ExactlyOnce(c) => {
@@ -140,6 +146,8 @@ impl<'a> Resolver<'a> {
                 claim: self.net(section, "if", flow, &c.claim),
                 then: c.then.names().iter().flat_map(|n| self.net(section, "then", flow, n)).collect(),
             },
+            Contract::Converge(c) => Check::Converge { copies: self.replicas(section, &c.at) },
+            Contract::SingleActive(_) | Contract::Runs(_) => return,
         };
         let mut lanes: Lanes = match &check {
             Check::Delivery { effects, .. } | Check::Phantom { effects, .. } => effects.clone(),
@@ -157,10 +165,11 @@ impl<'a> Resolver<'a> {
             }
             Check::Whole { groups } => groups.iter().flat_map(|(_, lanes)| lanes.clone()).collect(),
             Check::Implies { claim, .. } => claim.clone(),
+            Check::Converge { .. } | Check::Runs { .. } => Lanes::new(),
         };
         lanes.sort_unstable();
         lanes.dedup();
-        let text = format!("{} {}", contract.verb(), contract.flow());
+        let text = format!("{} {}", contract.verb(), contract.subject());
         self.rules.contracts.push(Rule { name: name.to_owned(), text, flow, check, lanes });
     }
 
@@ -225,6 +234,16 @@ impl<'a> Resolver<'a> {
                     self.dangling(section, "target", &o.target, "app", self.nodes());
                 }
                 (&o.target, node.map(Measure::Duration))
+            }
+            Objective::RecoveryPoint(o) => {
+                let fault = self.fault(section, "target", &o.target);
+                let places = self.parked(section, "of", &o.of);
+                (&o.target, fault.map(|fault| Measure::RecoveryPoint { fault, places }))
+            }
+            Objective::Interruption(o) => {
+                let apps = self.apps(section, "target", &o.target);
+                let door = self.door(section, "of", &o.of);
+                (&o.target, door.map(|door| Measure::Interruption { apps, door }))
             }
         };
         let text = format!("{} {target}", objective.verb());

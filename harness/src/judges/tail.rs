@@ -1,0 +1,141 @@
+//! The tail that a failover loses: what had been acknowledged before a fault, was destroyed after it began and
+//! did not come back.
+
+use std::collections::{BTreeSet, VecDeque};
+
+use beaufort_sim::time::{Span, Time};
+
+/// What was acknowledged longer than this before a fault is taken to be safe.
+const WINDOW: Span = Span::hours(1);
+/// So many occurrences of a fault are told apart.
+const MOST: usize = 100;
+
+/// One occurrence of the fault.
+#[derive(Clone, Debug)]
+struct Occurrence {
+    start: Time,
+    /// What had been acknowledged, by identity, and when.
+    before: Vec<(u64, Time)>,
+    lost: BTreeSet<u32>,
+    back: BTreeSet<u32>,
+}
+
+/// What is remembered of the copies at some places, for one fault.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Tail {
+    window: VecDeque<(Time, u64)>,
+    occurrences: Vec<Occurrence>,
+}
+
+/// What one occurrence of the fault took away.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Loss {
+    /// How many items.
+    pub(crate) items: u64,
+    /// How long before the fault the oldest of them had been acknowledged.
+    pub(crate) age: Span,
+    /// Of how many that had been acknowledged.
+    pub(crate) of: u64,
+}
+
+impl Tail {
+    /// A copy came to be: acknowledged; or come back.
+    pub(crate) fn born(&mut self, identity: u64, now: Time) {
+        for one in &mut self.occurrences {
+            if let Some(index) = one.find(identity) {
+                one.lost.remove(&index);
+                one.back.insert(index);
+            }
+        }
+        while self.window.front().is_some_and(|(at, _)| now.since(*at) > WINDOW) {
+            self.window.pop_front();
+        }
+        self.window.push_back((now, identity));
+    }
+
+    /// A copy was destroyed.
+    pub(crate) fn destroyed(&mut self, identity: u64) {
+        for one in &mut self.occurrences {
+            if let Some(index) = one.find(identity)
+                && !one.back.contains(&index)
+            {
+                one.lost.insert(index);
+            }
+        }
+    }
+
+    /// The fault begins.
+    pub(crate) fn begin(&mut self, now: Time) {
+        if self.occurrences.len() < MOST {
+            let within = self.window.iter().filter(|(at, _)| now.since(*at) <= WINDOW);
+            let mut before: Vec<(u64, Time)> = within.map(|(at, identity)| (*identity, *at)).collect();
+            // Of a repeated effect the first counts.
+            before.sort_unstable();
+            before.dedup_by_key(|(identity, _)| *identity);
+            self.occurrences.push(Occurrence {
+                start: now,
+                before,
+                lost: BTreeSet::new(),
+                back: BTreeSet::new(),
+            });
+        }
+    }
+
+    /// What each occurrence took away.
+    pub(crate) fn losses(&self) -> Vec<Loss> {
+        self.occurrences.iter().map(Occurrence::loss).collect()
+    }
+}
+
+impl Occurrence {
+    fn find(&self, identity: u64) -> Option<u32> {
+        self.before.binary_search_by_key(&identity, |(known, _)| *known).ok().map(|index| index as u32)
+    }
+
+    fn loss(&self) -> Loss {
+        let oldest = self.lost.iter().map(|index| self.before[*index as usize].1).min();
+        Loss {
+            items: self.lost.len() as u64,
+            age: oldest.map_or(Span::ZERO, |at| self.start.since(at)),
+            of: self.before.len() as u64,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn at(seconds: u64) -> Time {
+        Time::ZERO + Span::secs(seconds)
+    }
+
+    #[test]
+    fn lost_is_what_was_there_before_and_did_not_come_back() {
+        let mut tail = Tail::default();
+        (0..10).for_each(|n| tail.born(n, at(n)));
+        tail.begin(at(10));
+        tail.born(3, at(11)); // reborn elsewhere before the old copy is closed
+        tail.born(77, at(11)); // of after the fault
+        for identity in [3, 4, 5, 77] {
+            tail.destroyed(identity);
+        }
+        assert_eq!(tail.losses(), [Loss { items: 2, age: Span::secs(6), of: 10 }]);
+        tail.born(4, at(20)); // resubmitted by hand
+        assert_eq!(tail.losses(), [Loss { items: 1, age: Span::secs(5), of: 10 }]);
+    }
+
+    #[test]
+    fn each_occurrence_has_its_own_tail_and_old_things_are_safe() {
+        let mut tail = Tail::default();
+        tail.born(1, at(0));
+        tail.born(2, at(4000));
+        tail.begin(at(4001));
+        tail.destroyed(1);
+        tail.begin(at(4002));
+        tail.destroyed(2);
+        let items: Vec<u64> = tail.losses().iter().map(|loss| loss.items).collect();
+        assert_eq!(items, [1, 1]);
+        assert_eq!(tail.losses()[0].of, 1);
+    }
+}
