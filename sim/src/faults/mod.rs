@@ -108,6 +108,12 @@ pub enum Hook {
     DatabaseReadOnly,
     DatabaseDeadlock,
     ConnectionPool,
+    // Names, and those who remember where they led.
+    NameMissing,
+    NameFails,
+    NameSilent,
+    NameStale,
+    ProbeFlap,
     // Apps.
     Poison,
     StepException,
@@ -133,6 +139,7 @@ impl Hook {
                 | Hook::GatewayRateLimit
                 | Hook::DatabaseThrottle
                 | Hook::ConnectionPool
+                | Hook::NameStale
         )
     }
 }

@@ -793,6 +793,8 @@ pub(crate) fn kind_of(body: &Body) -> (u8, u64) {
         Body::ProbeAnswer { .. } => (8, 0),
         Body::Control(_) => (9, 0),
         Body::ControlAnswer(_) => (10, 0),
+        Body::Lookup => (11, 0),
+        Body::Record(_) => (12, 0),
     }
 }
 
