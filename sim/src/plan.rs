@@ -437,6 +437,16 @@ impl Plan {
         &self.places[id.index()]
     }
 
+    /// A name without the site in it: `store.reading` for `store/westeurope.reading`.
+    #[must_use]
+    pub fn anywhere(&self, name: &str) -> String {
+        let (node, part) = name.split_at(name.find('.').unwrap_or(name.len()));
+        match node.rsplit_once('/') {
+            Some((node, site)) if self.blueprint.sites.contains_key(site) => format!("{node}{part}"),
+            _ => name.to_owned(),
+        }
+    }
+
     /// The place of this name.
     #[must_use]
     pub fn place_named(&self, name: &str) -> Option<PlaceId> {

@@ -144,3 +144,10 @@ fn a_long_soak_of_order_flow() {
 fn a_long_soak_of_the_transactional_outbox() {
     soaks("transactional-outbox");
 }
+
+#[test]
+fn copies_in_two_regions_are_judged_together_or_one_by_one() {
+    for seed in 1..4 {
+        keeps_its_word(concat!(env!("CARGO_MANIFEST_DIR"), "/scenarios/two-sites.yaml"), seed);
+    }
+}

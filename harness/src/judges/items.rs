@@ -3,7 +3,7 @@
 
 use std::sync::Arc;
 
-use beaufort_sim::ids::{Item, NodeId, PlaceId, StreamId};
+use beaufort_sim::ids::{Item, PlaceId, StreamId};
 use beaufort_sim::observe::{End, Outcome};
 use beaufort_sim::plan::{Plan, StreamSlots};
 use beaufort_sim::time::Time;
@@ -12,7 +12,7 @@ use rustc_hash::FxHashMap;
 use super::meters::{Concluded, Meters};
 use super::order::{RealTime, Sequence};
 use super::rules::{
-    CONCLUSION, ENDS, FlowRules, Hook, Lane, NOWHERE, Rules, all, conclusion, count, ends, lane, mark,
+    CONCLUSION, ENDS, FlowRules, Hook, Lane, Lanes, NOWHERE, Rules, all, conclusion, count, ends, lane, mark,
     uncount,
 };
 use super::table::ItemTable;
@@ -172,11 +172,9 @@ impl Items {
             }
             stamp(words, done.now);
         });
-        let door: Option<(NodeId, Lane)> = laws.doors.iter().find(|(door, _)| *door == done.door).copied();
-        if let Some((_, lane)) = door
-            && done.outcome == Outcome::Ok
-        {
-            self.hit(rules, meters, weather, flow, [lane, NOWHERE], item, done.now);
+        let doors = laws.doors.iter().filter(|(doors, _)| doors.contains(&done.door));
+        for (_, lane) in doors.filter(|_| done.outcome == Outcome::Ok) {
+            self.hit(rules, meters, weather, flow, [*lane, NOWHERE], item, done.now);
         }
     }
 
@@ -191,8 +189,9 @@ impl Items {
         now: Time,
     ) {
         let Some(flow) = self.flow(item) else { return };
-        let lanes = rules.flows[flow].places.get(place.index()).copied().unwrap_or([NOWHERE; 2]);
-        self.hit(rules, meters, weather, flow, lanes, item, now);
+        for lanes in rules.flows[flow].lanes_at(place) {
+            self.hit(rules, meters, weather, flow, lanes, item, now);
+        }
     }
 
     /// A copy moves; at its new place that counts as an arrival.
@@ -211,8 +210,9 @@ impl Items {
             self.tables[self.slots.index(item.stream)]
                 .update(item.number, |w| mark(w, ENDS, ends::DEAD_LETTERED));
         }
-        let lanes = rules.flows[flow].places.get(to.index()).copied().unwrap_or([NOWHERE; 2]);
-        self.hit(rules, meters, weather, flow, lanes, item, now);
+        for lanes in rules.flows[flow].lanes_at(to) {
+            self.hit(rules, meters, weather, flow, lanes, item, now);
+        }
     }
 
     /// A copy ends.
@@ -234,15 +234,16 @@ impl Items {
     /// An effect is taken back.
     pub(crate) fn undone(&mut self, rules: &Rules, undone: PlaceId, by: PlaceId, item: Item) {
         let Some(flow) = self.flow(item) else { return };
-        let places = &rules.flows[flow].places;
-        let net = |place: PlaceId| places.get(place.index()).map_or(NOWHERE, |lanes| lanes[1]);
-        let (undone, by) = (net(undone), net(by));
-        if by != NOWHERE && by != undone && !self.flows[flow].undoers.contains(&by) {
-            self.flows[flow].undoers.push(by);
+        let laws = &rules.flows[flow];
+        let net = |place| laws.lanes_at(place).map(|[_, net]| net).filter(|net| *net != NOWHERE);
+        let (undone, by): (Lanes, Lanes) = (net(undone).collect(), net(by).collect());
+        for by in by.iter().filter(|by| !undone.contains(by)) {
+            if !self.flows[flow].undoers.contains(by) {
+                self.flows[flow].undoers.push(*by);
+            }
         }
-        if undone != NOWHERE {
-            self.tables[self.slots.index(item.stream)].update(item.number, |words| uncount(words, undone));
-        }
+        let table = &mut self.tables[self.slots.index(item.stream)];
+        undone.iter().for_each(|lane| table.update(item.number, |words| uncount(words, *lane)));
     }
 
     /// Counts on the lanes of an item, and runs the hooks of a lane that counts for the first time.

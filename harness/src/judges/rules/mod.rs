@@ -101,8 +101,10 @@ pub(crate) enum Hook {
 pub(crate) struct FlowRules {
     /// By place: the lane of births and the lane of births less what was undone.
     pub(crate) places: Vec<[Lane; 2]>,
-    /// The lane of each door.
-    pub(crate) doors: Vec<(NodeId, Lane)>,
+    /// The same of places that are counted as one: what is the same in several sites.
+    pub(crate) unions: Vec<[Lane; 2]>,
+    /// The lane of each door, or of the copies of one.
+    pub(crate) doors: Vec<(SmallVec<[NodeId; 2]>, Lane)>,
     /// How many lanes there are.
     pub(crate) lanes: Lane,
     /// By lane: what it is called.
@@ -117,6 +119,16 @@ pub(crate) struct FlowRules {
     pub(crate) clock: Option<usize>,
     /// How many words a state has, without the time of the last booking.
     pub(crate) words: usize,
+}
+
+impl FlowRules {
+    /// The lanes on which something at this place counts: its own, and those of what it is a copy of.
+    pub(crate) fn lanes_at(&self, place: PlaceId) -> impl Iterator<Item = [Lane; 2]> {
+        let at = |lanes: &[[Lane; 2]]| lanes.get(place.index()).copied().unwrap_or([NOWHERE; 2]);
+        let own = at(&self.places);
+        // An item is stamped at every place, counted or not.
+        std::iter::once(own).chain(Some(at(&self.unions)).filter(|lanes| *lanes != [NOWHERE; 2]))
+    }
 }
 
 /// An objective with its names resolved.

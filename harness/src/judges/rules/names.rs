@@ -4,6 +4,7 @@ use beaufort_sim::ids::{FaultId, FlowId, NodeId, PlaceId, StreamId};
 use beaufort_sim::plan::{PlaceRole, PlanError, Protocol};
 use beaufort_sim::services::{NodeKind, Service as _};
 use beaufort_sim::time::Span;
+use indexmap::IndexMap;
 use smallvec::SmallVec;
 
 use super::resolver::Resolver;
@@ -135,11 +136,29 @@ impl<'a> Resolver<'a> {
         None
     }
 
-    /// The places of this name, of all copies where it names none: the place itself, else all of the node
+    /// The places of this name, in all sites where it names none: the place itself, else all of the node
     /// that fit.
     pub(super) fn places(&self, name: &str, fits: impl Fn(PlaceRole) -> bool) -> Vec<PlaceId> {
+        if let Some(place) = self.plan.place_named(name) {
+            return vec![place];
+        }
+        let places = self.plan.places.iter().enumerate();
+        let everywhere = places.filter(|(_, place)| self.plan.anywhere(&place.name) == name);
+        let everywhere: Vec<PlaceId> = everywhere.map(|(index, _)| PlaceId(index as u16)).collect();
+        if !everywhere.is_empty() {
+            return everywhere;
+        }
         let copies = self.plan.copies.of(name);
         copies.iter().flat_map(|copy| self.places_of_one(copy, &fits)).collect()
+    }
+
+    /// The lanes of places: one for all that are the same in several sites.
+    fn lanes_of(&mut self, flow: FlowId, places: &[PlaceId], net: usize) -> Lanes {
+        let mut groups: IndexMap<String, Vec<PlaceId>> = IndexMap::new();
+        for place in places {
+            groups.entry(self.plan.anywhere(&self.plan.place(*place).name)).or_default().push(*place);
+        }
+        groups.iter().map(|(name, group)| self.lane(flow, name, group, net)).collect()
     }
 
     fn places_of_one(&self, name: &str, fits: &impl Fn(PlaceRole) -> bool) -> Vec<PlaceId> {
@@ -160,14 +179,14 @@ impl<'a> Resolver<'a> {
     pub(super) fn start(&mut self, section: [&str; 2], field: &str, flow: FlowId, name: &str) -> Start {
         let places = self.places(name, |role| role != PlaceRole::DeadLetter);
         if !places.is_empty() {
-            let lanes = places.into_iter().map(|place| self.lane(flow, place, 0)).collect();
-            return Start { lanes, door: None };
+            return Start { lanes: self.lanes_of(flow, &places, 0), door: None };
         }
-        if self.is_door(name)
-            && let Some(node) = self.plan.node(name)
-        {
-            let lane = self.door_lane(flow, node, name);
-            return Start { lanes: SmallVec::from_slice(&[lane]), door: Some(node) };
+        let copies = self.plan.copies.of(name);
+        let doors: Vec<NodeId> =
+            copies.iter().filter(|copy| self.is_door(copy)).filter_map(|copy| self.plan.node(copy)).collect();
+        if let Some(first) = doors.first() {
+            let lane = self.door_lane(flow, &doors, name);
+            return Start { lanes: SmallVec::from_slice(&[lane]), door: Some(*first) };
         }
         if self.plan.node(name).is_some() {
             let help = Some("name a door that a load calls, or a place that stores".to_owned());
@@ -213,7 +232,7 @@ impl<'a> Resolver<'a> {
                 self.dangling(section, field, name, "place", known);
             }
         }
-        places.into_iter().map(|place| self.lane(flow, place, net)).collect()
+        self.lanes_of(flow, &places, net)
     }
 
     pub(super) fn parked(&mut self, section: [&str; 2], field: &str, name: &str) -> Vec<PlaceId> {

@@ -23,6 +23,7 @@ impl<'a> Resolver<'a> {
     pub(super) fn new(plan: &'a Plan) -> Self {
         let flow = FlowRules {
             places: vec![[NOWHERE; 2]; plan.places.len()],
+            unions: vec![[NOWHERE; 2]; plan.places.len()],
             lanes: FIRST,
             names: vec![String::new(); FIRST as usize],
             interest: vec![SmallVec::new(); FIRST as usize],
@@ -258,23 +259,33 @@ impl<'a> Resolver<'a> {
         rules.lanes - 1
     }
 
-    pub(super) fn lane(&mut self, flow: FlowId, place: PlaceId, net: usize) -> Lane {
-        let known = self.rules.flows[flow.index()].places[place.index()][net];
+    /// The lane of a place, or of places that are one thing in several sites.
+    pub(super) fn lane(&mut self, flow: FlowId, name: &str, group: &[PlaceId], net: usize) -> Lane {
+        let Some(first) = group.first() else { return NOWHERE };
+        let single = group.len() == 1;
+        let rules = &self.rules.flows[flow.index()];
+        let lanes = if single { &rules.places } else { &rules.unions };
+        let known = lanes[first.index()][net];
         if known != NOWHERE {
             return known;
         }
-        let lane = self.new_lane(flow, &self.plan.place(place).name);
-        self.rules.flows[flow.index()].places[place.index()][net] = lane;
+        let name = if single { self.plan.place(*first).name.as_str() } else { name };
+        let lane = self.new_lane(flow, name);
+        let rules = &mut self.rules.flows[flow.index()];
+        let lanes = if single { &mut rules.places } else { &mut rules.unions };
+        group.iter().for_each(|place| lanes[place.index()][net] = lane);
         lane
     }
 
-    pub(super) fn door_lane(&mut self, flow: FlowId, node: NodeId, name: &str) -> Lane {
-        let known = self.rules.flows[flow.index()].doors.iter().find(|(door, _)| *door == node);
+    /// The lane of a door, or of the copies of one.
+    pub(super) fn door_lane(&mut self, flow: FlowId, nodes: &[NodeId], name: &str) -> Lane {
+        let doors = &self.rules.flows[flow.index()].doors;
+        let known = doors.iter().find(|(doors, _)| doors.as_slice() == nodes);
         if let Some((_, lane)) = known {
             return *lane;
         }
         let lane = self.new_lane(flow, name);
-        self.rules.flows[flow.index()].doors.push((node, lane));
+        self.rules.flows[flow.index()].doors.push((SmallVec::from_slice(nodes), lane));
         lane
     }
 
