@@ -229,7 +229,7 @@ impl Worker {
         let answer = match command {
             control::Command::Verify { .. } => {
                 handled(connection, Item::default(), message.call, Handling::Stored, cx);
-                control::Answer::State { up: self.life == Life::Serving }
+                control::Answer::State { up: self.life == Life::Serving, in_sync: true }
             }
             _ => control::Answer::Refused,
         };
