@@ -89,7 +89,9 @@ impl Layout {
         let found: Vec<(u16, String)> = plan
             .endpoints()
             .filter(|(_, e)| e.address.process == process && e.protocol == Protocol::Broker)
-            .map(|(name, e)| (e.address.part, if site.is_some() { plan.anywhere(name) } else { name.to_owned() }))
+            .map(|(name, e)| {
+                (e.address.part, if site.is_some() { plan.anywhere(name) } else { name.to_owned() })
+            })
             .collect();
         let mut parts: Vec<(u16, &str)> = found.iter().map(|(part, name)| (*part, name.as_str())).collect();
         parts.sort_unstable();

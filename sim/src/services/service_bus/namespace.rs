@@ -319,13 +319,7 @@ impl Process for Namespace {
     }
 }
 
-fn probe(
-    ready: bool,
-    from: ProcessId,
-    connection: ConnectionId,
-    message: &Message,
-    cx: &mut Context<'_>,
-) {
+fn probe(ready: bool, from: ProcessId, connection: ConnectionId, message: &Message, cx: &mut Context<'_>) {
     let answer = message.answer(Body::ProbeAnswer { ready });
     if connection == ConnectionId::NONE {
         cx.datagram(from, answer);

@@ -82,7 +82,8 @@ pub(super) fn check(bus: &ServiceBus, name: &str) -> Result<(), PlanError> {
         return wrong("max-lag", "replication", message, "leave it out, or say `replication: async`");
     }
     if bus.promotion.is_some() && mode == Replication::MetadataOnly {
-        let message = "under Geo-DR nothing is promoted: the name is pointed to the other namespace".to_owned();
+        let message =
+            "under Geo-DR nothing is promoted: the name is pointed to the other namespace".to_owned();
         return wrong("promotion", "replication", message, "leave it out");
     }
     Ok(())

@@ -40,7 +40,10 @@ fn blueprint(front: TrafficManager, dns: Dns) -> Blueprint {
     blueprint.flows.insert("readings".into(), Flow::default());
     let once = Policy { timeout: Some(Span::secs(2)), retries: Some(0), ..Policy::default() };
     blueprint.policies.insert("once".into(), once);
-    let app = |site: &str| EndpointService { site: Some(site.into()), ..EndpointService::default() };
+    let app = |site: &str| EndpointService {
+        site: crate::units::OneOrMany::One(site.into()),
+        ..EndpointService::default()
+    };
     blueprint.nodes.insert("west-app".into(), NodeKind::Endpoint(app("west")));
     blueprint.nodes.insert("north-app".into(), NodeKind::Endpoint(app("north")));
     blueprint.nodes.insert("front".into(), NodeKind::TrafficManager(front));

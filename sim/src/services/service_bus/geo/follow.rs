@@ -1,10 +1,10 @@
 //! The follower: it writes the leader's log down and keeps shadows of the messages.
 
 use super::{Batch, Geo, letter};
+use crate::message::Body;
 use crate::message::Message;
 use crate::message::broker::Error;
 use crate::message::replication::{Change, Record};
-use crate::message::Body;
 use crate::node::{Context, DiskError};
 use crate::observe::{End, What};
 use crate::services::service_bus::entity::Entity;
@@ -57,11 +57,8 @@ impl Namespace {
             });
             let Some(geo) = live else { continue };
             let complete = geo.apply(&mut self.store.entities, batch.from, &batch.changes);
-            let record = if complete {
-                Record::Ack { epoch: geo.epoch, upto: geo.applied }
-            } else {
-                self.follow()
-            };
+            let record =
+                if complete { Record::Ack { epoch: geo.epoch, upto: geo.applied } } else { self.follow() };
             cx.answer(batch.connection, Message::new(Body::Replica(record)));
         }
         if result.is_err() {

@@ -71,7 +71,8 @@ impl Namespace {
         while link.in_flight < WINDOW && link.shipped < geo.end() {
             let start = (link.shipped - geo.base) as usize;
             let end = (start + BATCH).min(geo.log.len());
-            let changes: Vec<Change> = geo.log.range(start..end).map(|logged| logged.change.clone()).collect();
+            let changes: Vec<Change> =
+                geo.log.range(start..end).map(|logged| logged.change.clone()).collect();
             let items = changes.iter().filter_map(|change| match change {
                 Change::Put { letter, .. } => Some(letter.item),
                 _ => None,
@@ -142,10 +143,12 @@ impl Namespace {
 
     /// Looks for the follower, and says that it leads.
     pub(super) fn look(&mut self, cx: &mut Context<'_>) {
-        if let Some(geo) = &self.store.geo
-            && geo.leads
-            && !self.live.link.up
-        {
+        let Some(geo) = &self.store.geo else { return };
+        if !self.replicates() {
+            if geo.leads && !geo.paired {
+                self.tell_peer(Record::Unpaired, cx);
+            }
+        } else if geo.leads && !self.live.link.up {
             self.tell_peer(Record::Lead { epoch: geo.epoch, planned: geo.planned }, cx);
         }
     }

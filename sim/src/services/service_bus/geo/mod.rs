@@ -197,7 +197,7 @@ impl Namespace {
         let Some(geo) = &mut self.store.geo else { return };
         let first = !std::mem::replace(&mut geo.started, true);
         if !replicates {
-            return;
+            return self.look(cx);
         }
         self.live.link.shipped = geo.base;
         if first {
@@ -262,8 +262,14 @@ impl Namespace {
 
     /// The connection to the other one is gone.
     pub(super) fn peer_lost(&mut self, peer: ProcessId, cx: &mut Context<'_>) {
-        if self.layout.pair.as_ref().is_none_or(|pair| pair.peer != peer) || !self.replicates() {
+        if self.layout.pair.as_ref().is_none_or(|pair| pair.peer != peer) {
             return;
+        }
+        if !self.replicates() {
+            let unheard = self.store.geo.as_ref().is_some_and(|geo| geo.leads && !geo.paired);
+            return if unheard {
+                self.look_later(cx)
+            };
         }
         let link = &mut self.live.link;
         (link.up, link.in_flight, link.waiting) = (false, 0, false);
@@ -279,6 +285,10 @@ impl Namespace {
             // Nobody is there who could lead instead.
             self.recover_entities(cx);
         }
+        self.look_later(cx);
+    }
+
+    fn look_later(&mut self, cx: &mut Context<'_>) {
         if !std::mem::replace(&mut self.live.link.looking, true) {
             cx.timer(LOOK_AGAIN, token::of(token::GEO, 0, LOOK), false);
         }

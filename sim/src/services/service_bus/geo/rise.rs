@@ -35,8 +35,7 @@ impl Namespace {
             return done(connection, message, cx);
         }
         let ask = Ask { connection, message: message.answer(Body::Probe) };
-        let same =
-            |other: &Ask| (other.connection, other.message.tag) == (ask.connection, ask.message.tag);
+        let same = |other: &Ask| (other.connection, other.message.tag) == (ask.connection, ask.message.tag);
         self.live.link.asks.retain(|other| !same(other));
         self.live.link.asks.push(ask);
         if there && geo.leads {
@@ -127,7 +126,9 @@ impl Namespace {
         self.count(part, u64::from(stored.bytes), true);
         let slot = self.entity(part).insert(stored);
         match stored.state {
-            State::Scheduled(due) => cx.timer(due.since(cx.wall()), token::of(token::SCHEDULED, part, 0), true),
+            State::Scheduled(due) => {
+                cx.timer(due.since(cx.wall()), token::of(token::SCHEDULED, part, 0), true)
+            }
             State::Deferred => self.entity(part).defer(slot),
             State::Ready | State::Locked(_) => self.line_up(part, slot, cx),
         }

@@ -5,8 +5,8 @@ use std::collections::BTreeMap;
 use super::*;
 use crate::ids::{PlaceId, ProcessId};
 use crate::message::broker::Error;
-use crate::message::control::{Answer, Transition};
 use crate::message::control;
+use crate::message::control::{Answer, Transition};
 use crate::node::CloseReason;
 use crate::observe::What;
 use crate::plan::PlanError;
@@ -194,7 +194,9 @@ impl<'a> Pair<'a> {
     fn answers(&mut self, of: usize) -> Vec<Answer> {
         let told = std::mem::take(&mut self.told[of]);
         let bodies = bodies(&told);
-        bodies.filter_map(|body| if let Body::ControlAnswer(answer) = body { Some(*answer) } else { None }).collect()
+        bodies
+            .filter_map(|body| if let Body::ControlAnswer(answer) = body { Some(*answer) } else { None })
+            .collect()
     }
 
     fn verify(&mut self, of: usize) -> Option<Answer> {
@@ -218,8 +220,12 @@ impl<'a> Pair<'a> {
                 *held.entry((one.place, one.item.identity())).or_insert(0) += i64::from(one.copies);
             }
         }
-        let open: BTreeMap<_, _> =
-            self.balance.iter().filter(|(_, count)| **count != 0).map(|(key, count)| (*key, *count)).collect();
+        let open: BTreeMap<_, _> = self
+            .balance
+            .iter()
+            .filter(|(_, count)| **count != 0)
+            .map(|(key, count)| (*key, *count))
+            .collect();
         assert_eq!(open, held);
     }
 }
@@ -336,6 +342,7 @@ fn a_primary_that_was_away_hears_that_it_was_deposed_before_it_serves() {
     assert_eq!(pair.held(1), [1, 2, 3], "the new primary does not wait for one that is away");
     assert_eq!(accepted(&pair.events(1)), 1);
     pair.back(0);
+    pair.events(0);
     pair.send(0, &[4]);
     assert_eq!(pair.events(0), [Event::Refused(Error::ServiceBusy)]);
     pair.advance(Span::secs(10));
@@ -365,6 +372,8 @@ fn geo_dr_takes_the_name_and_leaves_the_messages() {
     pair.back(0);
     assert_eq!((pair.held(0), pair.held(1)), (vec![1, 2], vec![3]), "the messages stay where they were");
     assert_eq!(pair.receive(0).len(), 2, "it is a namespace of its own again");
+    pair.advance(Span::secs(10));
+    pair.events(0);
     pair.promote(0, WEST, Transition::Forced);
     assert_eq!(pair.answers(0), [Answer::Refused], "the pairing is over");
     pair.check();
