@@ -275,7 +275,7 @@ fn add_part(plan: &mut Plan, of: &str, node: &str, name: &str, role: PlaceRole) 
         if site.is_some() {
             plan.add_endpoint(&located, endpoint(process, part, place));
         }
-        if process == found || first.is_none() {
+        if site.as_deref() == pairs::primary(&bus) || first.is_none() {
             first = Some((part, place));
         }
     }
@@ -410,8 +410,7 @@ impl Service for ServiceBus {
                 let process = plan.add_process(name, &format!("/{site}"), location);
                 plan.add_endpoint(&pairs::at(name, site), whole(process));
             }
-            let primary = pairs::primary(self).unwrap_or_default();
-            plan.resolve(name, "primary", &pairs::at(name, primary))?.address.process
+            pairs::stand_before(name, plan)
         } else {
             let site = plan.site(name, &self.site)?;
             plan.add_process(name, "", Location::Redundant { site, blip: self.blip })
@@ -421,12 +420,13 @@ impl Service for ServiceBus {
     }
 
     fn build(&self, name: &str, plan: &Plan) -> Result<Vec<(ProcessId, Box<dyn Process>)>, PlanError> {
+        let before = pairs::before(self, name, plan);
         let built = pairs::namespaces(self, name, plan).into_iter().map(|(process, site)| {
             let layout = Layout::of(self, name, process, site, plan)?;
             let namespace: Box<dyn Process> = Box::new(Namespace::new(layout));
             Ok((process, namespace))
         });
-        built.collect()
+        built.chain(before.into_iter().map(Ok)).collect()
     }
 }
 

@@ -1,11 +1,16 @@
 //! A namespace in two sites as a scenario writes it: what it may be, what its parts are called in each.
 
-use crate::ids::ProcessId;
-use crate::plan::{Plan, PlanError};
-use crate::services::service_bus::config::{Replication, ServiceBus, Tier};
+use crate::ids::{Address, ProcessId};
+use crate::node::Process;
+use crate::plan::{Location, Plan, PlanError};
+use crate::services::replicas::{ControlPlane, NameServer};
+use crate::services::service_bus::config::{NAMESPACE, Replication, ServiceBus, Tier};
 use crate::services::service_bus::geo::Pair;
 use crate::time::Span;
 use crate::units::Distribution;
+
+/// The time to live of the record that leads to the primary \[K\]; facts 1.9 say only that it has to spread.
+const NAME_TTL: Span = Span::secs(60);
 
 /// What is called `name` in this site: `raw/westeurope`, `raw/westeurope.dead-letter`.
 pub(super) fn at(name: &str, site: &str) -> String {
@@ -28,6 +33,39 @@ pub(super) fn namespaces(bus: &ServiceBus, name: &str, plan: &Plan) -> Vec<(Proc
     sites.filter_map(|site| Some((process(&at(name, site))?, Some(site.clone())))).collect()
 }
 
+/// Declares what stands before a pair: its name, to which the whole is addressed from now on, and its
+/// control plane. Returns the process of the name.
+pub(super) fn stand_before(name: &str, plan: &mut Plan) -> ProcessId {
+    let server = plan.add_process(name, ".name", Location::Internet);
+    let control = plan.add_process(name, ".control", Location::Internet);
+    plan.names.add(server);
+    let node = plan.node(name).unwrap_or_default();
+    plan.add_control(node, Address { process: control, part: NAMESPACE });
+    server
+}
+
+/// What stands before a pair.
+pub(super) fn before(bus: &ServiceBus, name: &str, plan: &Plan) -> Vec<(ProcessId, Box<dyn Process>)> {
+    if bus.replication.is_none() {
+        return Vec::new();
+    }
+    let replicas = namespaces(bus, name, plan).into_iter().filter_map(|(process, site)| {
+        let site = site?;
+        Some((plan.blueprint.sites.get_index_of(&site)? as u8, process, site))
+    });
+    let replicas: Vec<(u8, ProcessId, String)> = replicas.collect();
+    let first = replicas.iter().find(|(_, _, site)| primary(bus) == Some(site));
+    let Some((_, leader, _)) = first else { return Vec::new() };
+    let server = plan.endpoint(name).map(|endpoint| endpoint.address.process).unwrap_or_default();
+    let control = plan.node(name).and_then(|node| plan.control_of(node)).unwrap_or_default().process;
+    let lookup = Distribution::Lognormal { median: Span::millis(25), p99: Span::millis(100) };
+    let sites = replicas.iter().map(|(site, process, _)| (*site, *process)).collect();
+    vec![
+        (server, Box::new(NameServer::new(*leader, NAME_TTL, lookup.sampler()))),
+        (control, Box::new(ControlPlane::new(*leader, sites))),
+    ]
+}
+
 /// What this namespace of a pair needs to know of the other.
 pub(super) fn pair(bus: &ServiceBus, name: &str, site: Option<&str>, plan: &Plan) -> Option<Pair> {
     let (mode, site) = (bus.replication?, site?);
@@ -37,6 +75,7 @@ pub(super) fn pair(bus: &ServiceBus, name: &str, site: Option<&str>, plan: &Plan
     Some(Pair {
         mode,
         peer: plan.endpoint(&at(name, other))?.address.process,
+        before: [plan.endpoint(name)?.address.process, plan.control_of(plan.node(name)?)?.process],
         site: index(site)?,
         peer_site: index(other)?,
         leads: primary(bus) == Some(site),

@@ -34,12 +34,15 @@ const IN_SYNC: Span = Span::secs(10);
 /// What timers of the pair are about.
 pub(super) const LOOK: u32 = 0;
 pub(super) const RISE: u32 = 1;
+pub(super) const TELL: u32 = 2;
 
 /// The other namespace, and how the two are one. Configuration.
 #[derive(Clone, Debug, PartialEq)]
 pub(super) struct Pair {
     pub(super) mode: Replication,
     pub(super) peer: ProcessId,
+    /// The name, and the control plane: they have to know who leads.
+    pub(super) before: [ProcessId; 2],
     pub(super) site: u8,
     pub(super) peer_site: u8,
     /// Whether this one leads at first.
@@ -157,6 +160,8 @@ pub(super) struct Link {
     checking: bool,
     /// A timer is armed to look for the other one.
     looking: bool,
+    /// A timer is armed to tell the name and the control plane who leads.
+    telling: bool,
     /// The position up to which the log is under way.
     shipped: u64,
     /// How many batches are under way.
@@ -205,6 +210,9 @@ impl Namespace {
         } else if geo.leads {
             self.live.link.checking = true;
             self.look(cx);
+            if self.store.geo.as_ref().is_some_and(|geo| geo.epoch > 0) {
+                self.proclaim(cx);
+            }
         } else if let Some((until, _)) = geo.rising {
             cx.timer(until.since(cx.now()), token::of(token::GEO, 0, RISE), true);
         }
@@ -217,6 +225,10 @@ impl Namespace {
                 self.look(cx);
             }
             RISE => self.rise_due(cx),
+            TELL => {
+                self.live.link.telling = false;
+                self.proclaim(cx);
+            }
             _ => {}
         }
     }
@@ -262,6 +274,12 @@ impl Namespace {
 
     /// The connection to the other one is gone.
     pub(super) fn peer_lost(&mut self, peer: ProcessId, cx: &mut Context<'_>) {
+        if self.layout.pair.as_ref().is_some_and(|pair| pair.before.contains(&peer))
+            && self.store.geo.as_ref().is_some_and(|geo| geo.leads && geo.epoch > 0)
+            && !std::mem::replace(&mut self.live.link.telling, true)
+        {
+            cx.timer(LOOK_AGAIN, token::of(token::GEO, 0, TELL), false);
+        }
         if self.layout.pair.as_ref().is_none_or(|pair| pair.peer != peer) {
             return;
         }

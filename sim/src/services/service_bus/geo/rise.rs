@@ -117,7 +117,18 @@ impl Namespace {
             }
         }
         self.answer_asks(true, cx);
+        self.proclaim(cx);
         self.look(cx);
+    }
+
+    /// Tells the name and the control plane that it leads.
+    pub(super) fn proclaim(&self, cx: &mut Context<'_>) {
+        let (Some(pair), Some(geo)) = (&self.layout.pair, &self.store.geo) else { return };
+        if geo.leads {
+            let record = Record::Lead { epoch: geo.epoch, planned: geo.planned };
+            let to = |process| cx.tell(process, Message::new(Body::Replica(record.clone())));
+            pair.before.into_iter().for_each(to);
+        }
     }
 
     fn reborn(&mut self, part: u16, stored: super::Stored, cx: &mut Context<'_>) {
@@ -148,8 +159,9 @@ impl Namespace {
         match (here, geo.leads) {
             (true, true) | (false, false) => done(connection, message, cx),
             (true, false) if geo.paired && mode == Transition::Forced => {
-                (geo.leads, geo.paired) = (true, false);
+                (geo.leads, geo.paired, geo.epoch) = (true, false, geo.epoch + 1);
                 self.tell_peer(Record::Unpaired, cx);
+                self.proclaim(cx);
                 done(connection, message, cx);
             }
             _ => refuse(connection, message, cx),
