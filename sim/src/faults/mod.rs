@@ -18,6 +18,7 @@ pub mod placement;
 pub mod process;
 pub mod queue_broker;
 pub mod registry;
+pub mod service;
 pub mod zone;
 
 pub use action::Action;

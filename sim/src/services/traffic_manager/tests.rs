@@ -140,6 +140,7 @@ fn clients_follow_the_name_to_the_other_region_and_back() {
 /// data 4.1): 40 s and 120 s. A client's record is on average half as old, and the first probe after the
 /// loss comes after part of an interval; on the other hand a probe of a silent host takes its timeout.
 #[test]
+#[expect(clippy::print_stdout, reason = "the table is the point of the test")]
 fn failover_takes_the_documented_time() {
     let fast = profile();
     let slow = TrafficManager { probe: Span::secs(30), ttl: Span::secs(30), ..profile() };
