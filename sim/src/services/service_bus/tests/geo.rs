@@ -143,7 +143,7 @@ impl<'a> Pair<'a> {
             let step = Span((span.0 / span.0.div_ceil(MS.0).min(400)).max(1));
             for of in 0..2 {
                 if self.down[of] {
-                    self.rigs[of].now = self.rigs[of].now + step;
+                    self.rigs[of].now += step;
                     continue;
                 }
                 let effects = self.rigs[of].advance(step);
