@@ -124,7 +124,7 @@ impl Namespace {
             messages.sort_unstable_by_key(|stored| stored.sequence);
             for stored in messages {
                 let place = settings.place;
-                cx.observe(stored.item, What::Ended { place, cause: End::Destroyed });
+                cx.observe(stored.item, What::Ended { place, cause: End::FailoverTail });
                 if keeps {
                     shadows.insert(stored.sequence, letter(&stored));
                 }

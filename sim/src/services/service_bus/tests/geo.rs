@@ -123,7 +123,7 @@ impl<'a> Pair<'a> {
                 (place, 1)
             }
             What::Ended { place, cause } => {
-                if cause == crate::observe::End::Destroyed {
+                if cause == crate::observe::End::FailoverTail {
                     self.destroyed.push(item.number);
                 }
                 (place, -1)
