@@ -16,7 +16,7 @@ use crate::units::OneOrMany;
 pub struct Copies(IndexMap<String, Vec<String>>);
 
 /// Fields whose text is never the name of a node.
-const NO_NAMES: [&str; 14] = [
+const NO_NAMES: [&str; 15] = [
     "policy",
     "undo-policy",
     "as",
@@ -28,6 +28,7 @@ const NO_NAMES: [&str; 14] = [
     "once",
     "only",
     "in",
+    "enabled-in",
     "mode",
     "reason",
     "program",

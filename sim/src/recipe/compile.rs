@@ -10,6 +10,7 @@ use crate::message::control;
 use crate::message::store::{Operation, WriteVerb};
 use crate::plan::{Endpoint, Plan, PlanError, Protocol};
 use crate::random::{mix, name_hash};
+use crate::recipe::hosts::app::CONTROL;
 use crate::recipe::program::{Block, Op, Program, Route, TransactedSend, Verb};
 use crate::recipe::step::{Call, Send, State, Step};
 use crate::recipe::trigger::Source;
@@ -553,14 +554,21 @@ impl Compiler<'_> {
         up: Option<bool>,
         command: impl Fn(u16) -> control::Command,
     ) -> Result<Verb, PlanError> {
-        let endpoint = self.endpoint(here, target)?.clone();
+        // Whether it is up, only it can say; what is wanted of it, its control plane is told.
+        let plane = up.is_none().then(|| self.plan.endpoint(&format!("{target}{CONTROL}"))).flatten();
+        let endpoint = plane.map_or_else(|| self.endpoint(here, target), Ok)?.clone();
         let policy = self.policy(here, step.adverbs().policy().unwrap_or(self.recipe.policy))?;
         // The control plane is HTTP, whatever the data plane speaks.
         let plane = Endpoint { protocol: Protocol::Http, ..endpoint };
         let route = self.route_with(
             here,
             &plane,
-            Policy { timeout: step.adverbs().timeout().or(policy.timeout), ..policy },
+            Policy {
+                timeout: step.adverbs().timeout().or(policy.timeout),
+                // Who does not answer is not up; to ask until somebody does would answer another question.
+                retries: if up.is_some() { Some(0) } else { policy.retries },
+                ..policy
+            },
         )?;
         Ok(Verb::Control { route, command: command(plane.address.part), up })
     }
@@ -584,7 +592,7 @@ impl Compiler<'_> {
             }
             Source::Feed(_) => matches!(step, Step::Checkpoint(_)),
             Source::Table(_) => matches!(step, Step::Delete(delete) if delete.target == polled),
-            Source::Timer(_) => true,
+            Source::Timer(_) | Source::Alert => true,
         };
         if flat(self.recipe.steps).iter().any(acknowledges) {
             return Ok(());
