@@ -272,6 +272,79 @@ fn an_objective_about_an_unknown_door() {
 
 // -- Recipes. --
 
+/// A design of two sites or more.
+#[track_caller]
+fn sites_with(sites: &str, links: &str, wrong: &str, words: &[&str]) {
+    let node = "nodes: { psp: { kind: endpoint, in: westeurope, ops: [charge] } }";
+    let text = format!("scenario: two\n{sites}\nlinks: {links}\n{node}\n");
+    let at = text.find(wrong).unwrap();
+    let line = text[..at].matches('\n').count() + 1;
+    let column = at - text[..at].rfind('\n').map_or(0, |i| i + 1) + 1;
+    refused(text, &format!("{line}:{column}"), words);
+}
+
+const TWO: &str = "sites: { westeurope: {}, northeurope: {} }";
+
+#[test]
+fn a_link_to_an_unknown_site() {
+    let link = "{ wan: { between: [westeurope, nortetheurope] } }";
+    sites_with(TWO, link, "nortetheurope", &["no site `nortetheurope`", "did you mean `northeurope`?"]);
+}
+
+#[test]
+fn a_link_of_a_site_with_itself() {
+    let link = "{ wan: { between: [northeurope, northeurope] } }";
+    sites_with(TWO, link, "northeurope, northeurope", &["joins `northeurope` with itself", "name two sites"]);
+}
+
+#[test]
+fn two_links_of_one_pair_and_kind() {
+    let links =
+        "{ wan: { between: [northeurope, westeurope] }, man: { between: [westeurope, northeurope] } }";
+    sites_with(TWO, links, "man", &["`wan` is a backbone between northeurope and westeurope already"]);
+}
+
+#[test]
+fn a_kind_of_link_that_is_not_modelled() {
+    let link = "{ wan: { kind: vpn, between: [northeurope, westeurope] } }";
+    sites_with(TWO, link, "vpn", &["`vpn` are not yet modelled", "there is `backbone`"]);
+}
+
+#[test]
+fn a_pair_that_does_not_exist() {
+    let sites = "sites: { westeurope: { pair: nortetheurope }, northeurope: {} }";
+    sites_with(sites, "{}", "nortetheurope", &["no site `nortetheurope`", "did you mean `northeurope`?"]);
+}
+
+#[test]
+fn a_pair_that_is_not_mutual() {
+    let sites =
+        "sites: { westeurope: { pair: uksouth }, uksouth: { pair: ukwest }, ukwest: { pair: uksouth } }";
+    let words = &["`uksouth` is not paired with `westeurope`", "the pair of `uksouth` is `ukwest`"];
+    sites_with(sites, "{}", "uksouth }, uksouth:", words);
+}
+
+#[test]
+fn a_link_and_a_node_of_one_name() {
+    let link = "{ psp: { between: [northeurope, westeurope] } }";
+    let text = SMALL.replace("sites: { westeurope: { zones: 3 } }", TWO);
+    refused(
+        format!("{text}links: {link}\n"),
+        "",
+        &["`psp` is in `nodes` and in `links`", "rename one of them"],
+    );
+}
+
+#[test]
+fn a_configuration_push_to_a_kind_that_is_not_there() {
+    small_with(
+        "proc.crash: worker, after: charge, chance: 1%, for: 3s",
+        "config.push: logic-app",
+        "logic-app",
+        &["no node here is of the kind `logic-app`", "the kinds are:"],
+    );
+}
+
 #[test]
 fn a_transaction_that_spans_services() {
     small_with(

@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::client::Policy;
 use crate::faults::FaultKind;
+use crate::network::{Link, links};
 use crate::plan::PlanError;
 use crate::services::NodeKind;
 use crate::time::Span;
@@ -19,6 +20,9 @@ pub struct Blueprint {
     pub time: Timetable,
     /// Where things are.
     pub sites: IndexMap<String, Site>,
+    /// What connects the sites.
+    #[serde(default, skip_serializing_if = "IndexMap::is_empty")]
+    pub links: IndexMap<String, Link>,
     /// What travels.
     pub flows: IndexMap<String, Flow>,
     /// Named client policies.
@@ -51,7 +55,7 @@ impl Blueprint {
             let message = format!("{} is no exponent of a Zipf law: from 0 (uniform) to 10", flow.skew);
             PlanError::at(&["flows", name, "skew"], message)
         });
-        zoneless.chain(keys).chain(skew).collect()
+        zoneless.chain(keys).chain(skew).chain(links::check(self)).collect()
     }
 }
 

@@ -7,6 +7,7 @@ use indexmap::IndexMap;
 
 use crate::blueprint::Blueprint;
 use crate::client::Policy;
+use crate::client::names::Naming;
 use crate::ids::{Address, FlowId, NodeId, PlaceId, ProcessId, StreamId, TypeId, label};
 use crate::random::name_hash;
 use crate::services::{NodeKind, Service};
@@ -121,6 +122,19 @@ pub enum Location {
     },
 }
 
+impl Location {
+    /// The site, if it is in one.
+    #[must_use]
+    pub const fn site(self) -> Option<u8> {
+        match self {
+            Location::Internet => None,
+            Location::Zone { site, .. } | Location::Redundant { site, .. } | Location::AnyZone { site } => {
+                Some(site)
+            }
+        }
+    }
+}
+
 /// A process.
 #[derive(Clone, Debug, PartialEq)]
 pub struct ProcessInfo {
@@ -216,12 +230,15 @@ pub struct Plan {
     pub places: Vec<PlaceInfo>,
     /// The generators.
     pub streams: Vec<StreamInfo>,
+    /// Which addresses are names that may lead elsewhere, and how long who remembers where.
+    pub names: Naming,
     stream_slots: StreamSlots,
     types: IndexMap<String, TypeId>,
     endpoints: IndexMap<String, Endpoint>,
     /// The hashes of the names of the parts of every process, by process and part.
     parts: Vec<Vec<u64>>,
     consumers: IndexMap<String, Vec<Consumer>>,
+    control_planes: Vec<(NodeId, Address)>,
 }
 
 /// An app (or a person) whose `trigger` names a source.
@@ -246,11 +263,13 @@ impl Plan {
             processes: Vec::new(),
             places: Vec::new(),
             streams: Vec::new(),
+            names: Naming::default(),
             stream_slots: StreamSlots::default(),
             types: IndexMap::new(),
             endpoints: IndexMap::new(),
             parts: Vec::new(),
             consumers: IndexMap::new(),
+            control_planes: Vec::new(),
             blueprint,
         };
         let nodes: Vec<(String, NodeKind)> =
@@ -538,6 +557,17 @@ impl Plan {
         if parts[part] == 0 {
             parts[part] = name_hash(name);
         }
+    }
+
+    /// Says where requests to the control plane of a node go, where it has one apart from its data plane.
+    pub fn add_control(&mut self, node: NodeId, address: Address) {
+        self.control_planes.push((node, address));
+    }
+
+    /// Where requests to the control plane of a node go, where it has one apart from its data plane.
+    #[must_use]
+    pub fn control_of(&self, node: NodeId) -> Option<Address> {
+        self.control_planes.iter().find(|(of, _)| *of == node).map(|(_, address)| *address)
     }
 
     /// Registers that `node` has `source` as its trigger, and that a push to it goes to `address`.

@@ -4,6 +4,7 @@
 use beaufort_sim::blueprint::{Blueprint, Flow, Site, Timetable};
 use beaufort_sim::client::Policy;
 use beaufort_sim::faults::FaultKind;
+use beaufort_sim::network::Link;
 use beaufort_sim::services::NodeKind;
 use beaufort_sim::units::OneOrMany;
 use indexmap::IndexMap;
@@ -41,6 +42,9 @@ pub struct Scenario {
     /// Where things are, by name; `internet` exists.
     #[schemars(default)]
     pub sites: IndexMap<String, Site>,
+    /// What connects the sites, by name; between any two there is a network, also without a link.
+    #[schemars(default)]
+    pub links: IndexMap<String, Link>,
     /// What travels, by name.
     #[schemars(default)]
     pub flows: IndexMap<String, Flow>,
@@ -143,6 +147,7 @@ pub const SECTIONS: &[&str] = &[
     "tags",
     "time",
     "sites",
+    "links",
     "flows",
     "policies",
     "nodes",
@@ -167,6 +172,7 @@ impl Scenario {
             tags: reader.value("tags"),
             time: reader.value("time"),
             sites: reader.section("sites"),
+            links: reader.section("links"),
             flows: reader.section("flows"),
             policies: reader.section("policies"),
             nodes: reader.section("nodes"),
@@ -188,6 +194,7 @@ impl Scenario {
         Blueprint {
             time: self.time,
             sites: self.sites.clone(),
+            links: self.links.clone(),
             flows: self.flows.clone(),
             policies: self.policies.clone(),
             nodes: self.nodes.clone(),
@@ -207,6 +214,7 @@ impl Scenario {
         writer.put_unless(self.tags.is_empty(), "tags", &self.tags)?;
         writer.put("time", &self.time)?;
         writer.section("sites", &self.sites)?;
+        writer.section("links", &self.links)?;
         writer.section("flows", &self.flows)?;
         writer.section("policies", &self.policies)?;
         writer.put("nodes", &self.nodes)?;

@@ -20,6 +20,8 @@ const NAMED: &[&str] = &[
 /// Sections that share one space of names, and why.
 const SHARED: &[(&[&str], &str)] = &[
     (&["always", "objectives", "compare"], "`expect` and reports name these lines without their section"),
+    (&["nodes", "links"], "faults name both as their targets"),
+    (&["sites", "links"], "faults name both as their targets"),
     (&["nodes", "faults"], "chance is drawn by these names, and so each needs its own"),
 ];
 

@@ -147,7 +147,7 @@ fn refused(tree: &Tree, errors: &[PlanError], names: &[String]) -> Refused {
 
 /// The names in the sections that others refer to.
 fn declared(tree: &Tree) -> Vec<String> {
-    let sections = ["nodes", "flows", "policies", "sites", "faults"];
+    let sections = ["nodes", "flows", "policies", "sites", "links", "faults"];
     let entries = sections.iter().filter_map(|section| tree.get(section)?.entries()).flatten();
     entries.map(|(key, _)| key.name.clone()).collect()
 }

@@ -1,6 +1,9 @@
 //! The scenario with every default written out, each with a comment that says so and where it
 //! comes from.
 
+use beaufort_sim::network::links::{Source, routes};
+use beaufort_sim::time::Span;
+use beaufort_sim::units::Distribution;
 use serde_json::Value;
 
 use super::KIND;
@@ -19,7 +22,36 @@ pub fn print(scenario: &Scenario, written: &Tree) -> Result<String, ser::Error> 
     let full = scenario.to_tree()?;
     let schema = flatten(schemars::schema_for!(Scenario)).to_value();
     let walker = Walker { schema: &schema, full: &full, written };
-    Ok(print_with_notes(&full, &|path| walker.note(path)))
+    Ok(print_with_notes(&full, &|path| walker.note(path)) + &round_trips(scenario))
+}
+
+/// As a comment: the round trip between every two sites, and where it comes from.
+fn round_trips(scenario: &Scenario) -> String {
+    let blueprint = scenario.blueprint();
+    let name =
+        |index: u8| blueprint.sites.get_index(usize::from(index)).map_or("", |(name, _)| name.as_str());
+    let lines = routes(&blueprint).into_iter().map(|route| {
+        let source = match &route.source {
+            Source::Link(link) => format!("links.{link}.rtt"),
+            Source::Published => "published (facts data 5.6)".to_owned(),
+            Source::Unknown => "neither published nor given: a guess; write a link with its `rtt`".to_owned(),
+        };
+        let (a, b) = (name(route.sites.0), name(route.sites.1));
+        format!("#   {a} <-> {b}: {}, {source}\n", rounded(route.round_trip))
+    });
+    let lines: String = lines.collect();
+    if lines.is_empty() { lines } else { format!("\n# Round trips between the sites:\n{lines}") }
+}
+
+/// To a hundredth of a millisecond, which is more than anybody knows.
+fn rounded(of: Distribution) -> Distribution {
+    let round = |span: Span| Span(span.0.next_multiple_of(10_000));
+    match of {
+        Distribution::Lognormal { median, p99 } => {
+            Distribution::Lognormal { median: round(median), p99: round(p99) }
+        }
+        other => other,
+    }
 }
 
 struct Walker<'a> {
@@ -120,4 +152,37 @@ fn source(description: &str) -> Option<&str> {
     let rest = &description[start..];
     let end = rest.find([')', ';', '\n']).unwrap_or(rest.len());
     Some(rest[..end].trim_end_matches(['.', ' ']))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::scenario::diagnostics::Sources;
+    use crate::scenario::tree::parse;
+
+    const TEXT: &str = "\
+scenario: t
+sites: { westeurope: {}, northeurope: {}, here: { kind: on-premises } }
+links: { wan: { between: [here, westeurope], rtt: 8ms } }
+nodes: { psp: { kind: endpoint, in: here } }
+";
+
+    #[test]
+    fn the_round_trips_are_told_with_their_sources_and_the_text_reads_back() {
+        let mut sources = Sources::new();
+        let id = sources.add("t", TEXT);
+        let tree = parse(&sources, id).unwrap();
+        let scenario = Scenario::read(&tree).unwrap();
+        let text = print(&scenario, &tree).unwrap();
+        for line in [
+            "# Round trips between the sites:",
+            "#   westeurope <-> here: 8ms, links.wan.rtt",
+            "#   northeurope <-> here: 20ms p99 27ms, neither published nor given",
+        ] {
+            assert!(text.contains(line), "{line} is not in\n{text}");
+        }
+        assert!(text.contains("westeurope <-> northeurope: 18.75"), "{text}");
+        let id = sources.add("again", text);
+        assert_eq!(Scenario::read(&parse(&sources, id).unwrap()).unwrap(), scenario);
+    }
 }

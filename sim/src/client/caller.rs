@@ -7,10 +7,11 @@ use std::fmt::Debug;
 use crate::client::breaker::{Breaker, Permission, Ticket};
 use crate::client::budget::Budget;
 use crate::client::classify::{Verdict, classify};
+use crate::client::names::{ASK_AGAIN, QUESTIONS, Resolved};
 use crate::client::policy::{Policy, WhenOpen};
 use crate::client::retry::{BUSY_BACK_OFF, Rules, Sdk};
 use crate::ids::{Address, CallId, Item, ProcessId};
-use crate::message::{Body, Message};
+use crate::message::{Body, Message, name};
 use crate::node::{Context, TimerId};
 use crate::observe::{Outcome, Symptom, What};
 use crate::random::Purpose;
@@ -37,7 +38,20 @@ pub struct Caller<T> {
     busy_until: Time,
     /// When the gate is looked at next; `NEVER`: no timer is armed for it.
     gate_due: Time,
+    /// The names that it asks or has asked for.
+    lookups: Vec<Lookup>,
     progress: VecDeque<Progress<T>>,
+}
+
+/// A name that some calls are by.
+#[derive(Clone, Copy, Debug)]
+struct Lookup {
+    name: ProcessId,
+    /// How often it was asked for in this lookup; 0: none is under way.
+    asked: u8,
+    /// Tells one question from the next.
+    serial: u16,
+    timer: Option<TimerId>,
 }
 
 /// What happened to calls, in order.
@@ -80,10 +94,12 @@ struct Slot<T> {
 struct Pending<T> {
     owner: T,
     to: Address,
+    /// Where the attempt under way went: to `to`, or to where its name leads.
+    at: Address,
     message: Message,
     /// Some attempt may have taken effect.
     doubtful: bool,
-    /// How often the wait for a busy client counted as a failed attempt.
+    /// How often the wait for a busy client, or for a name that led nowhere, counted as a failed attempt.
     held: u32,
     paused: Span,
     state: State,
@@ -93,6 +109,8 @@ struct Pending<T> {
 enum State {
     /// Waits for a place, for the gate, or has just been made.
     Waiting,
+    /// It is not known yet where the name of the callee leads.
+    Resolving { name: ProcessId, timer: TimerId, ticket: Ticket },
     /// An attempt is under way.
     Open { call: CallId, timer: TimerId, ticket: Ticket },
     /// The pause before the next attempt.
@@ -112,6 +130,7 @@ const TIMEOUT: u64 = 1;
 const PAUSE: u64 = 2;
 const GATE: u64 = 3;
 const HELD: u64 = 4;
+const LOOKUP: u64 = 5;
 const SLOT_BITS: u32 = 24;
 const SLOT_MASK: u32 = (1 << SLOT_BITS) - 1;
 const GENERATION_MASK: u64 = (1 << 28) - 1;
@@ -140,6 +159,7 @@ impl<T: Copy + Debug> Caller<T> {
             budget: rules.budget.map(Budget::new),
             busy_until: Time::ZERO,
             gate_due: Time::NEVER,
+            lookups: Vec::new(),
             progress: VecDeque::new(),
             rules,
         }
@@ -156,6 +176,7 @@ impl<T: Copy + Debug> Caller<T> {
         self.budget = self.rules.budget.map(Budget::new);
         self.busy_until = Time::ZERO;
         self.gate_due = Time::NEVER;
+        self.lookups.clear();
         self.progress.clear();
     }
 
@@ -206,6 +227,7 @@ impl<T: Copy + Debug> Caller<T> {
         let pending = Pending {
             owner,
             to,
+            at: to,
             message: Message { attempt: 0, ..message },
             doubtful: false,
             held: 0,
@@ -227,16 +249,16 @@ impl<T: Copy + Debug> Caller<T> {
     /// Whether this message is an answer to one of its calls (a late one included).
     #[must_use]
     pub fn owns(&self, message: &Message) -> bool {
-        message.call.0 != 0
-            && message.tag >> SLOT_BITS == u32::from(self.space)
-            && matches!(
-                message.body,
-                Body::Response(_)
-                    | Body::BrokerEvent(_)
-                    | Body::StoreAnswer(_)
-                    | Body::ControlAnswer(_)
-                    | Body::ProbeAnswer { .. }
-            )
+        let answers = match message.body {
+            Body::Response(_)
+            | Body::BrokerEvent(_)
+            | Body::StoreAnswer(_)
+            | Body::ControlAnswer(_)
+            | Body::ProbeAnswer { .. } => message.call.0 != 0,
+            Body::Record(_) => true,
+            _ => false,
+        };
+        answers && message.tag >> SLOT_BITS == u32::from(self.space)
     }
 
     /// Takes an answer. False if it is not for this caller.
@@ -245,6 +267,11 @@ impl<T: Copy + Debug> Caller<T> {
             return false;
         }
         let slot = message.tag & SLOT_MASK;
+        if let Body::Record(answer) = message.body {
+            self.looked_up(cx, slot as usize, answer);
+            self.flow(cx);
+            return true;
+        }
         // The id of the attempt is unique in a run: an answer to an earlier attempt is too late.
         if self.open_call(slot) == Some(message.call) {
             let verdict = classify(&message.body);
@@ -268,6 +295,8 @@ impl<T: Copy + Debug> Caller<T> {
         let (kind, slot) = (token >> 52 & 15, token as u32 & SLOT_MASK);
         if kind == GATE {
             self.gate_due = Time::NEVER;
+        } else if kind == LOOKUP {
+            self.unanswered(cx, slot as usize);
         } else if let Some(entry) = self.slots.get(slot as usize)
             && u64::from(entry.generation) & GENERATION_MASK == token >> SLOT_BITS & GENERATION_MASK
             && let Some(pending) = &entry.pending
@@ -275,6 +304,9 @@ impl<T: Copy + Debug> Caller<T> {
             match pending.state {
                 State::Open { .. } if kind == TIMEOUT => {
                     self.attempt_over(cx, slot, Verdict::NO_ANSWER, Some(Symptom::Timeout), None);
+                }
+                State::Resolving { .. } if kind == TIMEOUT => {
+                    self.attempt_over(cx, slot, Verdict::UNRESOLVED, Some(Symptom::Timeout), None);
                 }
                 State::Pausing if kind == PAUSE => self.attempt(cx, slot),
                 State::Held { whole } if kind == HELD => self.held_over(cx, slot, whole),
@@ -289,7 +321,7 @@ impl<T: Copy + Debug> Caller<T> {
     pub fn on_closed(&mut self, cx: &mut Context<'_>, peer: ProcessId) {
         let open_to = |entry: &Slot<T>| {
             let pending = entry.pending.as_ref();
-            pending.is_some_and(|p| p.to.process == peer && matches!(p.state, State::Open { .. }))
+            pending.is_some_and(|p| p.at.process == peer && matches!(p.state, State::Open { .. }))
         };
         // What is sent while these are settled goes over a new connection.
         let slots: Vec<u32> =
@@ -394,20 +426,37 @@ impl<T: Copy + Debug> Caller<T> {
         }
     }
 
+    /// Makes the attempt, or finds out first where the name of the callee leads.
     fn send(&mut self, cx: &mut Context<'_>, slot: u32, ticket: Ticket) {
+        let Some(pending) = self.pending_mut(slot) else { return };
+        match cx.resolve(pending.to, first(&pending.message)) {
+            Resolved::At(at) => {
+                pending.at = at;
+                self.transmit(cx, slot, ticket);
+            }
+            Resolved::Ask(name) => self.wait_for_name(cx, slot, ticket, name),
+        }
+    }
+
+    fn transmit(&mut self, cx: &mut Context<'_>, slot: u32, ticket: Ticket) {
         let token = self.token(TIMEOUT, slot);
         let tag = u32::from(self.space) << SLOT_BITS | slot;
         let timeout = self.rules.timeout;
         let Some(pending) = self.pending_mut(slot) else { return };
         pending.message.attempt = pending.message.attempt.saturating_add(1);
         pending.message.tag = tag;
-        let message = pending.message.clone();
-        let (to, owner) = (pending.to, pending.owner);
+        let mut message = pending.message.clone();
+        let (at, owner) = (pending.at, pending.owner);
+        if at.part != pending.to.part
+            && let Body::Request(request) = &mut message.body
+        {
+            request.part = at.part;
+        }
         if message.attempt > 1 {
             cx.observe_each(message.cargo.items(), What::Symptom(Symptom::Retry));
         }
         let work = !message.cargo.is_empty();
-        let call = cx.call(to, message);
+        let call = cx.call(at, message);
         let timer = cx.timeout(timeout, token, work);
         pending.state = State::Open { call, timer, ticket };
         if let Some(budget) = &mut self.budget {
@@ -419,7 +468,16 @@ impl<T: Copy + Debug> Caller<T> {
     /// Observes the end of the open attempt, if there is one, and returns its ticket.
     fn close_attempt(&mut self, cx: &mut Context<'_>, slot: u32, outcome: Outcome) -> Option<Ticket> {
         let pending = self.pending_mut(slot)?;
-        let State::Open { call, timer, ticket } = pending.state else { return None };
+        let (call, timer, ticket) = match pending.state {
+            State::Open { call, timer, ticket } => (call, timer, ticket),
+            State::Resolving { timer, ticket, .. } => {
+                cx.cancel(timer);
+                pending.held += 1;
+                pending.state = State::Pausing;
+                return Some(ticket);
+            }
+            _ => return None,
+        };
         cx.cancel(timer);
         cx.observe(first(&pending.message), What::Answered { call, outcome });
         pending.state = State::Pausing;
@@ -491,6 +549,85 @@ impl<T: Copy + Debug> Caller<T> {
             answer: answer.cloned(),
             attempts: pending.message.attempt,
         }));
+    }
+
+    // -- Names. --
+
+    /// The attempt waits until the name is known, at most for its own time.
+    fn wait_for_name(&mut self, cx: &mut Context<'_>, slot: u32, ticket: Ticket, name: ProcessId) {
+        let (token, timeout) = (self.token(TIMEOUT, slot), self.rules.timeout);
+        let Some(pending) = self.pending_mut(slot) else { return };
+        let timer = cx.timeout(timeout, token, !pending.message.cargo.is_empty());
+        pending.state = State::Resolving { name, timer, ticket };
+        let known = self.lookups.iter().position(|lookup| lookup.name == name);
+        let index = known.unwrap_or_else(|| {
+            self.lookups.push(Lookup { name, asked: 0, serial: 0, timer: None });
+            self.lookups.len() - 1
+        });
+        if self.lookups[index].asked == 0 {
+            self.ask_for_name(cx, index);
+        }
+    }
+
+    fn ask_for_name(&mut self, cx: &mut Context<'_>, index: usize) {
+        let space = self.space;
+        let Some(lookup) = self.lookups.get_mut(index) else { return };
+        lookup.asked += 1;
+        lookup.serial = lookup.serial.wrapping_add(1);
+        let tag = u32::from(space) << SLOT_BITS | index as u32;
+        cx.datagram(lookup.name, Message { tag, attempt: lookup.serial, ..Message::new(Body::Lookup) });
+        // Whoever waits for the name has a timer of his own; this one is upkeep.
+        let token = u64::from(space) << 56 | LOOKUP << 52 | index as u64;
+        lookup.timer = Some(cx.timeout(ASK_AGAIN, token, false));
+    }
+
+    /// The name service has answered.
+    fn looked_up(&mut self, cx: &mut Context<'_>, index: usize, answer: name::Answer) {
+        let Some(lookup) = self.lookups.get_mut(index).filter(|lookup| lookup.asked > 0) else { return };
+        let name = lookup.name;
+        lookup.asked = 0;
+        if let Some(timer) = lookup.timer.take() {
+            cx.cancel(timer);
+        }
+        let name::Answer::Record { address, ttl } = answer else {
+            cx.trouble(name, Symptom::Error);
+            return self.unresolved(cx, name, Symptom::Error);
+        };
+        cx.learn(name, address, ttl);
+        for slot in self.resolving(name) {
+            let Some(pending) = self.pending_mut(slot) else { continue };
+            if let State::Resolving { timer, ticket, .. } = pending.state {
+                cx.cancel(timer);
+                self.send(cx, slot, ticket);
+            }
+        }
+    }
+
+    /// The name service has not answered in time.
+    fn unanswered(&mut self, cx: &mut Context<'_>, index: usize) {
+        let Some(lookup) = self.lookups.get_mut(index) else { return };
+        let name = lookup.name;
+        cx.trouble(name, Symptom::Timeout);
+        if lookup.asked < QUESTIONS {
+            return self.ask_for_name(cx, index);
+        }
+        lookup.asked = 0;
+        self.unresolved(cx, name, Symptom::Timeout);
+    }
+
+    /// The attempts that wait for this name have failed; nothing was sent.
+    fn unresolved(&mut self, cx: &mut Context<'_>, name: ProcessId, symptom: Symptom) {
+        for slot in self.resolving(name) {
+            self.attempt_over(cx, slot, Verdict::UNRESOLVED, Some(symptom), None);
+        }
+    }
+
+    fn resolving(&self, of: ProcessId) -> Vec<u32> {
+        let waits = |entry: &Slot<T>| {
+            let state = entry.pending.as_ref().map(|pending| pending.state);
+            matches!(state, Some(State::Resolving { name, .. }) if name == of)
+        };
+        (0..self.slots.len() as u32).filter(|slot| waits(&self.slots[*slot as usize])).collect()
     }
 
     // -- Those that wait. --
@@ -566,7 +703,7 @@ impl<T: Copy + Debug> Caller<T> {
     }
 
     fn callee(&self, slot: u32) -> Option<ProcessId> {
-        Some(self.slots.get(slot as usize)?.pending.as_ref()?.to.process)
+        Some(self.slots.get(slot as usize)?.pending.as_ref()?.at.process)
     }
 
     fn symptom(&self, cx: &mut Context<'_>, slot: u32, symptom: Symptom) {

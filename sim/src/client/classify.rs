@@ -29,6 +29,9 @@ impl Verdict {
     /// A broker throttles: nothing happened, and the whole client backs off.
     pub const BUSY: Verdict = Verdict { busy: true, ..Verdict::of(Outcome::Failed, true) };
 
+    /// The name of the callee led nowhere: nothing was sent.
+    pub const UNRESOLVED: Verdict = Verdict::of(Outcome::Failed, true);
+
     const OK: Verdict = Verdict::of(Outcome::Ok, false);
     const NO: Verdict = Verdict::of(Outcome::Refused, false);
 

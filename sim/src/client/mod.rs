@@ -6,11 +6,13 @@ pub mod budget;
 pub mod caller;
 pub mod classify;
 pub mod feed;
+pub mod names;
 pub mod policy;
 pub mod retry;
 
 pub use caller::{CallHandle, Caller, Finished, Progress};
 pub use classify::{Verdict, classify};
 pub use feed::ChangeFeedProcessor;
+pub use names::Dns;
 pub use policy::Policy;
 pub use retry::{Rules, Sdk};

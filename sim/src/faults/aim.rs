@@ -4,7 +4,7 @@ use crate::faults::action::Action;
 use crate::faults::local::{Active, Frequency, Value};
 use crate::faults::{Hook, Placement};
 use crate::ids::{FaultId, NodeId, ProcessId};
-use crate::network::{ProcessSet, Scope};
+use crate::network::{Link, ProcessSet, Scope};
 use crate::plan::{Location, Plan, PlanError};
 
 /// The kinds of node that have certain hooks, by the word after `kind:`.
@@ -172,6 +172,12 @@ impl Aim<'_> {
             let each = copies.iter().map(|copy| self.named(copy));
             return Ok(each.collect::<Result<Vec<_>, _>>()?.concat());
         }
+        // A service that replicates has a process in each of its sites.
+        if name.contains('/')
+            && let Some(index) = self.plan.processes.iter().position(|process| process.name == name)
+        {
+            return Ok(vec![ProcessId(index as u32)]);
+        }
         if self.plan.node(name).is_none()
             && let Some((node, index)) = name.rsplit_once('/')
             && let Some(id) = self.plan.node(node)
@@ -221,7 +227,8 @@ impl Aim<'_> {
         self.named(self.target)
     }
 
-    /// Between whom a network fault is: `a -> b`, `a <-> b`, or a name (between it and all others).
+    /// Between whom a network fault is: `a -> b`, `a <-> b`, a link (between its sites), or a name (between it
+    /// and all others).
     ///
     /// # Errors
     /// If a name is unknown.
@@ -233,6 +240,17 @@ impl Aim<'_> {
         if let Some((a, b)) = self.target.split_once("->") {
             return Ok(Scope { from: set(a)?, to: set(b)?, both: false });
         }
+        if let Some((a, b)) = self.plan.blueprint.links.get(self.target).and_then(Link::joins) {
+            return Ok(Scope { from: set(a)?, to: set(b)?, both: true });
+        }
+        self.alone()
+    }
+
+    /// Between the target, with everything that belongs to it, and all others.
+    ///
+    /// # Errors
+    /// If the name is unknown.
+    pub fn alone(&self) -> Result<Scope, PlanError> {
         let from = self.whole(self.target)?;
         let to = from.complement(self.plan.processes.len());
         Ok(Scope { from, to, both: true })

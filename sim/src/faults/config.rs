@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::faults::{
     Action, Aim, Common, Placement, Strikes, clock, data, event_router, gray, http, load, network, process,
-    queue_broker, zone,
+    queue_broker, service, zone,
 };
 use crate::plan::PlanError;
 
@@ -124,6 +124,8 @@ catalogue! {
         "region.down" => RegionDown(zone::RegionDown): "A whole site loses its power.",
         "region.isolate" => RegionIsolate(zone::RegionIsolate): "A whole site is cut off.",
         "region.brownout" => RegionBrownout(zone::RegionBrownout): "A whole site is slow and loses messages.",
+        "service.down" => ServiceDown(service::ServiceDown): "One service of a region answers nobody.",
+        "config.push" => ConfigPush(service::ConfigPush): "A bad configuration reaches all nodes of one kind at once.",
     }
     "queue broker" {
         "entity.disable" => EntityDisable(queue_broker::EntityDisable): "An entity is switched off for sending, receiving or both.",

@@ -18,6 +18,7 @@ pub mod placement;
 pub mod process;
 pub mod queue_broker;
 pub mod registry;
+pub mod service;
 pub mod zone;
 
 pub use action::Action;
@@ -108,6 +109,12 @@ pub enum Hook {
     DatabaseReadOnly,
     DatabaseDeadlock,
     ConnectionPool,
+    // Names, and those who remember where they led.
+    NameMissing,
+    NameFails,
+    NameSilent,
+    NameStale,
+    ProbeFlap,
     // Apps.
     Poison,
     StepException,
@@ -133,6 +140,7 @@ impl Hook {
                 | Hook::GatewayRateLimit
                 | Hook::DatabaseThrottle
                 | Hook::ConnectionPool
+                | Hook::NameStale
         )
     }
 }

@@ -124,7 +124,7 @@ impl World {
             alarms: Slab::default(),
             shells,
             locations: Arc::new(locations),
-            network: Network::default(),
+            network: Network::new(&plan),
             registry,
             fault_wake: Time::NEVER,
             disk: Arc::new(

@@ -34,6 +34,18 @@ pub enum Command {
         /// How many.
         to: u16,
     },
+    /// These endpoints, in this order, and no others (a routing profile).
+    Set {
+        /// Which of the profile's own.
+        listed: Listing,
+    },
+    /// The control plane of a routing profile tells its name servers what to answer from.
+    Publish {
+        /// The endpoints in use, in order of priority.
+        listed: Listing,
+        /// Those that are not well, a bit for each.
+        degraded: u16,
+    },
     /// Is it up, and in sync?
     Verify {
         /// The part.
@@ -46,6 +58,43 @@ pub enum Command {
         /// To this one.
         to: u16,
     },
+}
+
+/// Some of a profile's endpoints, in order, by their position in its own list.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Listing(u64);
+
+impl Listing {
+    /// A profile has at most so many endpoints.
+    pub const MOST: usize = 15;
+
+    /// These positions (each below [`MOST`](Self::MOST)), in this order.
+    #[must_use]
+    pub fn of(positions: &[u8]) -> Listing {
+        Listing(
+            positions.iter().rev().fold(0, |listed, position| listed << 4 | (u64::from(*position) + 1) & 15),
+        )
+    }
+
+    /// The first so many.
+    #[must_use]
+    pub fn all(count: usize) -> Listing {
+        let positions: Vec<u8> = (0..count.min(Listing::MOST) as u8).collect();
+        Listing::of(&positions)
+    }
+
+    /// The positions, in order.
+    pub fn iter(self) -> impl Iterator<Item = u8> + Clone {
+        std::iter::successors(Some(self.0), |left| Some(left >> 4))
+            .take_while(|left| *left != 0)
+            .map(|left| (left & 15) as u8 - 1)
+    }
+
+    /// The positions as bits.
+    #[must_use]
+    pub fn bits(self) -> u16 {
+        self.iter().fold(0, |bits, position| bits | 1 << position)
+    }
 }
 
 /// What is answered.

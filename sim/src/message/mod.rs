@@ -4,6 +4,7 @@
 pub mod broker;
 pub mod control;
 pub mod http;
+pub mod name;
 pub mod store;
 
 use std::sync::Arc;
@@ -123,6 +124,10 @@ pub enum Body {
         /// Whether the target says that it can serve.
         ready: bool,
     },
+    /// Where does this name lead? Asked of the process that answers for the name (a datagram).
+    Lookup,
+    /// The answer to a lookup.
+    Record(name::Answer),
     /// Between an app's instances and what manages them, and from people and automation to a service.
     Control(control::Command),
     /// Its answer.

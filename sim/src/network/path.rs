@@ -4,6 +4,7 @@ use smallvec::SmallVec;
 
 use crate::ids::ProcessId;
 use crate::network::disturbance::lognormal;
+use crate::network::links::Route;
 use crate::plan::{Location, Plan};
 use crate::random::{Purpose, Random, mix};
 use crate::time::Span;
@@ -42,44 +43,61 @@ pub(crate) struct Latencies {
     fabric: Sampler,
     zones: Sampler,
     internet: Sampler,
-    backbone: Sampler,
-}
-
-impl Default for Latencies {
-    /// Round trips of 0.1 to 0.5 ms within a zone and below 2 ms between zones (facts data 5.6). To the
-    /// internet and between sites: parameters of ours.
-    fn default() -> Self {
-        Self {
-            fabric: lognormal(Span::micros(100), Span::micros(250)),
-            zones: lognormal(Span::micros(450), Span::millis(1)),
-            internet: lognormal(Span::millis(12), Span::millis(40)),
-            backbone: lognormal(Span::millis(10), Span::millis(15)),
-        }
-    }
+    /// Between sites, by the smaller and the larger of them: row by row of a square.
+    backbones: Vec<Sampler>,
+    sites: usize,
 }
 
 impl Latencies {
+    /// Round trips of 0.1 to 0.5 ms within a zone and below 2 ms between zones (facts data 5.6). To the
+    /// internet: a parameter of ours. Between sites: what the links or the published table say.
+    pub(crate) fn of_sites(sites: usize, routes: &[Route]) -> Self {
+        let mut latencies = Self {
+            fabric: lognormal(Span::micros(100), Span::micros(250)),
+            zones: lognormal(Span::micros(450), Span::millis(1)),
+            internet: lognormal(Span::millis(12), Span::millis(40)),
+            backbones: vec![Sampler::Constant(Span::ZERO); sites * sites],
+            sites,
+        };
+        for route in routes {
+            let index = latencies.index(route.sites.0, route.sites.1);
+            latencies.backbones[index] = route.one_way();
+        }
+        latencies
+    }
+
     /// The same on every stretch.
-    pub(crate) fn all(sampler: &Sampler) -> Latencies {
+    pub(crate) fn all(sampler: &Sampler, sites: usize) -> Latencies {
         Latencies {
             fabric: sampler.clone(),
             zones: sampler.clone(),
             internet: sampler.clone(),
-            backbone: sampler.clone(),
+            backbones: vec![sampler.clone(); sites * sites],
+            sites,
         }
     }
 
+    pub(crate) const fn sites(&self) -> usize {
+        self.sites
+    }
+
+    const fn index(&self, from: u8, to: u8) -> usize {
+        from as usize * self.sites + to as usize
+    }
+
+    #[inline]
     pub(crate) fn of(&self, stretch: Stretch) -> &Sampler {
         match stretch {
             Stretch::Fabric(..) => &self.fabric,
             Stretch::Zones(..) | Stretch::Site(_) => &self.zones,
             Stretch::Internet(_) | Stretch::Outside => &self.internet,
-            Stretch::Backbone(..) => &self.backbone,
+            Stretch::Backbone(from, to) => &self.backbones[self.index(from, to)],
         }
     }
 }
 
-fn site_of(location: Location) -> Option<u8> {
+/// The site that something is in, if it is in one.
+pub(crate) fn site_of(location: Location) -> Option<u8> {
     match location {
         Location::Internet => None,
         Location::Zone { site, .. } | Location::Redundant { site, .. } | Location::AnyZone { site } => {

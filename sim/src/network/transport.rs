@@ -11,8 +11,10 @@ use crate::ids::{ConnectionId, FaultMask, Item, ProcessId};
 use crate::kernel::slab::Slab;
 use crate::message::{Body, Cargo, Message, broker, store};
 use crate::network::disturbance::{Disturbance, Silence, Wrong};
+use crate::network::line::Line;
+use crate::network::links::routes;
 use crate::network::manners::{HANDSHAKE_GIVES_UP, HANDSHAKE_RETRANSMISSION, RETRANSMISSION, Speech};
-use crate::network::path::{Latencies, Path, Segment, stretch_hash, stretches};
+use crate::network::path::{Latencies, Path, Segment, Stretch, site_of, stretch_hash, stretches};
 use crate::observe::LinkBook;
 use crate::plan::{Location, Plan};
 use crate::random::{Purpose, Random, mix};
@@ -49,6 +51,8 @@ struct Pair {
     own: [u64; 2],
     counters: [[u32; KINDS]; 2],
     connection: Option<ConnectionId>,
+    /// The link with losses or a limit that its path leads over, and whether the client is at its far end.
+    line: Option<(u16, bool)>,
 }
 
 /// Messages that a cut, or a dark host, has stopped. Only the first has an event of its own.
@@ -162,9 +166,10 @@ impl Default for Lately {
 }
 
 /// All paths and connections of a world.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug)]
 pub struct Network {
     segments: Vec<Segment>,
+    lines: Vec<Line>,
     latencies: std::sync::Arc<Latencies>,
     pairs: Vec<Pair>,
     by_pair: FxHashMap<(ProcessId, ProcessId), u32>,
@@ -180,9 +185,28 @@ pub struct Network {
 }
 
 impl Network {
+    /// That of this plan, with nobody connected.
+    #[must_use]
+    pub fn new(plan: &Plan) -> Network {
+        let routes = routes(&plan.blueprint);
+        Network {
+            segments: Vec::new(),
+            lines: routes.iter().filter_map(Line::of).collect(),
+            latencies: Latencies::of_sites(plan.blueprint.sites.len(), &routes).into(),
+            pairs: Vec::new(),
+            by_pair: FxHashMap::default(),
+            lately: Lately::default(),
+            connections: Slab::default(),
+            generations: Vec::new(),
+            disturbances: Vec::new(),
+            cuts: 0,
+            book: LinkBook::default(),
+        }
+    }
+
     /// From now on every stretch takes so long one way, whatever it is: for benchmarks.
     pub fn set_latency(&mut self, one_way: &Distribution) {
-        self.latencies = std::sync::Arc::new(Latencies::all(&one_way.sampler()));
+        self.latencies = std::sync::Arc::new(Latencies::all(&one_way.sampler(), self.latencies.sites()));
     }
 
     // -- Disturbances. --
@@ -260,7 +284,7 @@ impl Network {
         }
         let locate = |id: ProcessId| around.locations[id.index()];
         let mut path = Path::new();
-        let mut name = 0;
+        let (mut name, mut line) = (0, None);
         for stretch in stretches(locate(client), locate(server)) {
             let index = match self.segments.iter().position(|segment| segment.stretch == stretch) {
                 Some(index) => index,
@@ -270,6 +294,11 @@ impl Network {
                 }
             };
             name = mix(name, self.segments[index].hash);
+            if let Stretch::Backbone(a, b) = stretch
+                && let Some(found) = self.lines.iter().position(|line| line.sites == (a, b))
+            {
+                line = Some((found as u16, site_of(locate(client)) == Some(b)));
+            }
             path.push(index as u16);
         }
         let node = |id: ProcessId| around.plan.nodes[around.plan.process(id).node.index()].hash;
@@ -284,6 +313,7 @@ impl Network {
             own: both(process(client), process(server)),
             counters: [[0; KINDS]; 2],
             connection: None,
+            line,
         });
         let index = self.pairs.len() as u32 - 1;
         self.by_pair.insert((client, server), index);
@@ -330,6 +360,24 @@ impl Network {
             sum = sum + self.latencies.of(segment.stretch).at(draw);
         }
         sum
+    }
+
+    /// What the link between two sites that the path leads over does to a message: how long it waits and is
+    /// being sent, and how often it is lost.
+    #[inline]
+    fn on_line(
+        &mut self,
+        around: Surroundings<'_>,
+        now: Time,
+        (pair, side): (u32, usize),
+        message: &Message,
+        names: u64,
+        identity: [u64; 2],
+    ) -> (Span, u32) {
+        let Some((line, far)) = self.pairs[pair as usize].line else { return (Span::ZERO, 0) };
+        let line = &mut self.lines[usize::from(line)];
+        let waits = line.carry(side ^ usize::from(far), size(around.plan, &message.cargo), now);
+        (waits, line.losses(around.random, names, identity))
     }
 
     /// How long something small takes from one process to another: a reset, a close.
@@ -504,7 +552,8 @@ impl Network {
         connection.linked |= matches!(message.body, Body::Broker(broker::Command::Attach { .. }));
         let (pair, to, start) = (connection.pair, connection.at(1 - side), connection.ready.max(now));
         let (names, identity) = self.identify(around.plan, pair, side, message);
-        let base = self.base_latency(around.random, pair, names, identity);
+        let (line, lost) = self.on_line(around, start, (pair, side), message, names, identity);
+        let base = self.base_latency(around.random, pair, names, identity) + line + retransmissions(lost);
         let mut weather = Weather::default();
         if !self.disturbances.is_empty() {
             let bytes = size(around.plan, &message.cargo);
@@ -543,8 +592,12 @@ impl Network {
     ) -> Cast {
         let pair = self.pair(around, from, to);
         let (names, identity) = self.identify(around.plan, pair, 0, message);
-        let base = self.base_latency(around.random, pair, names, identity);
         let mut cast = Cast { first: None, double: None, by: FaultMask::NONE };
+        let (line, lost) = self.on_line(around, now, (pair, 0), message, names, identity);
+        if lost > 0 {
+            return cast;
+        }
+        let base = self.base_latency(around.random, pair, names, identity) + line;
         let goes = |at, by| Some(Sending { to, at, by, delayed: false });
         if self.disturbances.is_empty() {
             cast.first = goes(now + base, FaultMask::NONE);
@@ -735,7 +788,7 @@ impl PartialEq for Stall {
 }
 
 /// How often in a row a message of this loss probability is lost, from one uniform draw.
-fn losses(p: f64, draw: f64) -> u32 {
+pub(crate) fn losses(p: f64, draw: f64) -> u32 {
     let mut count = 0;
     let mut threshold = p;
     while draw < threshold && count < MOST_LOSSES {
@@ -793,6 +846,8 @@ pub(crate) fn kind_of(body: &Body) -> (u8, u64) {
         Body::ProbeAnswer { .. } => (8, 0),
         Body::Control(_) => (9, 0),
         Body::ControlAnswer(_) => (10, 0),
+        Body::Lookup => (11, 0),
+        Body::Record(_) => (12, 0),
     }
 }
 

@@ -1,6 +1,7 @@
 //! What a process may do while it handles an input. Everything that leaves the process is appended to
 //! an ordered list of effects, which the engine applies afterwards; a crash at a point cuts the list.
 
+use crate::client::names::{NameCache, Resolved};
 use crate::faults::Hook;
 use crate::faults::local::{LocalFaults, Strike};
 use crate::ids::{Address, CallId, ConnectionId, FaultMask, Item, ProcessId};
@@ -122,6 +123,8 @@ pub struct Parts<'a> {
     pub calls: &'a mut u64,
     /// The faults that are active in this process.
     pub faults: &'a mut LocalFaults,
+    /// Where the names lead that it has looked up.
+    pub names: &'a mut NameCache,
     /// The latency of a sync.
     pub disk: &'a Sampler,
     /// How much slower than normal it runs, in thousandths (1000: as fast as ever).
@@ -352,6 +355,36 @@ impl<'a> Context<'a> {
         let what =
             if item.is_none() { What::TouchedProcess { subject: self.parts.me } } else { What::Touched };
         self.note(ConnectionId::NONE, item, by, what);
+    }
+
+    /// Where a call to this address goes: there, or where its name leads as far as this process knows. A
+    /// name that has to be looked up is asked of the process that is returned. `item`: whom the call is
+    /// about.
+    #[inline]
+    pub fn resolve(&mut self, to: Address, item: Item) -> Resolved {
+        if self.parts.plan.names.is_name(to.process) { self.resolve_name(to, item) } else { Resolved::At(to) }
+    }
+
+    fn resolve_name(&mut self, to: Address, item: Item) -> Resolved {
+        let mut at = to;
+        // A name may lead to another one; the plan refuses circles.
+        while self.parts.plan.names.is_name(at.process) {
+            let Some(known) = self.parts.names.get(at.process) else { return Resolved::Ask(at.process) };
+            if self.parts.now > known.until {
+                let Some(strike) = self.impaired(Hook::NameStale, 0) else {
+                    return Resolved::Ask(at.process);
+                };
+                self.touched(item, strike);
+            }
+            at = known.leads(at);
+        }
+        Resolved::At(at)
+    }
+
+    /// Remembers where a name leads, for as long as this process keeps records.
+    pub fn learn(&mut self, name: ProcessId, address: Address, ttl: Span) {
+        let keeps = self.parts.plan.names.dns(self.parts.plan.process(self.parts.me).node);
+        self.parts.names.learn(name, address, keeps.until(self.parts.now, ttl));
     }
 
     /// Passes a point of a recipe. Only the points that some fault watches cost anything.

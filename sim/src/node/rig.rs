@@ -1,6 +1,7 @@
 //! A test rig: one process alone, fed by hand, with its effects laid open. For unit tests of state
 //! machines; nothing of it is used by a run.
 
+use crate::client::names::NameCache;
 use crate::faults::local::{Active, LocalFaults};
 use crate::ids::{ConnectionId, ProcessId};
 use crate::message::{Body, Message};
@@ -26,6 +27,7 @@ pub struct Rig<'a> {
     plan: &'a Plan,
     random: Random,
     timers: Timers,
+    names: NameCache,
     calls: u64,
 }
 
@@ -41,6 +43,7 @@ impl<'a> Rig<'a> {
             plan,
             random: Random::new(1),
             timers: Timers::default(),
+            names: NameCache::default(),
             calls: 0,
         };
         let effects = rig.input(Input::Start);
@@ -61,6 +64,7 @@ impl<'a> Rig<'a> {
             effects: &mut effects,
             calls: &mut self.calls,
             faults: &mut self.faults,
+            names: &mut self.names,
             disk: &disk,
             slowness: 1000,
             scene: None,
@@ -103,6 +107,7 @@ impl<'a> Rig<'a> {
     pub fn crash(&mut self) -> Vec<Effect> {
         self.process.crash();
         self.timers.clear();
+        self.names = NameCache::default();
         self.input(Input::Start)
     }
 

@@ -4,6 +4,7 @@
 
 use std::collections::VecDeque;
 
+use crate::client::names::NameCache;
 use crate::faults::local::LocalFaults;
 use crate::ids::{FaultId, FaultMask, ProcessId};
 use crate::node::clock::Clock;
@@ -72,6 +73,8 @@ pub struct Shell {
     pub timers: Timers,
     /// The faults active in it.
     pub faults: LocalFaults,
+    /// Where the names lead that it has looked up in this life.
+    names: NameCache,
     /// Its clocks.
     pub clock: Clock,
     incarnation: u32,
@@ -104,6 +107,7 @@ impl Shell {
             process,
             timers: Timers::default(),
             faults: LocalFaults::default(),
+            names: NameCache::default(),
             clock: Clock::default(),
             incarnation: 0,
             wanted: !dormant,
@@ -261,6 +265,7 @@ impl Shell {
             effects: lent.effects,
             calls: lent.calls,
             faults: &mut self.faults,
+            names: &mut self.names,
             disk: lent.disk,
             slowness: self.slowness,
             scene,
@@ -312,6 +317,7 @@ impl Shell {
             self.process.crash();
         }
         self.timers.clear();
+        self.names = NameCache::default();
         self.inbox.clear();
         self.frozen.clear();
         self.alive = false;

@@ -559,7 +559,8 @@ impl Compiler<'_> {
         let endpoint = plane.map_or_else(|| self.endpoint(here, target), Ok)?.clone();
         let policy = self.policy(here, step.adverbs().policy().unwrap_or(self.recipe.policy))?;
         // The control plane is HTTP, whatever the data plane speaks.
-        let plane = Endpoint { protocol: Protocol::Http, ..endpoint };
+        let address = self.plan.control_of(endpoint.node).unwrap_or(endpoint.address);
+        let plane = Endpoint { address, protocol: Protocol::Http, ..endpoint };
         let route = self.route_with(
             here,
             &plane,

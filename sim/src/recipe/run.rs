@@ -319,7 +319,8 @@ impl Interpreter {
     /// A connection is gone: its answers will not come.
     pub fn on_closed<D: Door>(&mut self, peer: ProcessId, door: &mut D, cx: &mut Context<'_>) {
         for route in 0..self.callers.len() {
-            if self.program.routes[route].to.process == peer {
+            let to = self.program.routes[route].to.process;
+            if to == peer || cx.plan().names.is_name(to) {
                 self.callers[route].on_closed(cx, peer);
                 self.take_progress(route, cx);
             }

@@ -127,6 +127,7 @@ pub mod sql_database;
 pub mod storage_container;
 pub mod store;
 pub mod tables;
+pub mod traffic_manager;
 mod window;
 
 kinds! {
@@ -166,4 +167,6 @@ kinds! {
     "service-bus-subscription" => ServiceBusSubscription(service_bus::ServiceBusSubscription),
     /// A database of Azure SQL.
     "sql-database" => SqlDatabase(sql_database::SqlDatabase),
+    /// A name that leads to healthy endpoints.
+    "traffic-manager" => TrafficManager(traffic_manager::TrafficManager),
 }

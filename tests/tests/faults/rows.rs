@@ -48,6 +48,8 @@ pub(crate) const ROWS: &[Row] = &[
     row("region.down", "east", ""),
     row("region.isolate", "east", ""),
     row("region.brownout", "east", "loss: 20%"),
+    row("service.down", "partner", ""),
+    row("config.push", "sql-database", ""),
     //
     row("entity.disable", "jobs", ""),
     row("entity.delete", "later", ""),

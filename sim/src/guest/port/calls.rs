@@ -134,7 +134,8 @@ impl Calls {
     /// The connection to a process is gone.
     pub(super) fn on_closed(&mut self, peer: ProcessId, cx: &mut Context<'_>) {
         for index in 0..self.routes.len() {
-            if self.routes[index].to == peer {
+            let to = self.routes[index].to;
+            if to == peer || cx.plan().names.is_name(to) {
                 self.routes[index].caller.on_closed(cx, peer);
                 self.take_progress(index);
             }

@@ -16,7 +16,7 @@ pub use keys::Keys;
 pub use shape::{Profile, Shape};
 
 use crate::blueprint::Blueprint;
-use crate::client::{Caller, Sdk};
+use crate::client::{Caller, Dns, Sdk};
 use crate::faults;
 use crate::ids::{FlowId, ProcessId};
 use crate::node::Process;
@@ -43,6 +43,10 @@ pub struct Load {
     pub rate: Option<Rate>,
     /// How arrivals are spread. Default: `poisson`, as from many clients that know nothing of each other.
     pub shape: Shape,
+    /// How long its clients remember where a name leads: `honour` (the record's time to live, the
+    /// default), `resolve-once`, or at least a span. They share one cache.
+    #[serde(skip_serializing_if = "Dns::is_default")]
+    pub dns: Dns,
     /// How its clients call. Default: `sdk`, the documented defaults of the door's client library.
     pub policy: String,
 }
@@ -55,6 +59,7 @@ impl Default for Load {
             place: "internet".to_owned(),
             rate: None,
             shape: Shape::Poisson,
+            dns: Dns::Honour,
             policy: "sdk".to_owned(),
         }
     }
@@ -130,6 +135,7 @@ impl Service for Load {
         let flow = self.flow_id(name, plan)?;
         let location = self.location(name, plan)?;
         plan.add_process(name, "", location);
+        plan.names.keep(plan.node(name).unwrap_or_default(), self.dns);
         plan.add_stream(name, flow);
         Ok(())
     }

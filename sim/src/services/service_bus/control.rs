@@ -32,9 +32,12 @@ impl Namespace {
             | Command::Enable { part, .. }
             | Command::Verify { part }
             | Command::Resubmit { part, .. } => part,
-            Command::Ready { .. } | Command::Drain | Command::Scale { .. } | Command::Raise { .. } => {
-                return None;
-            }
+            Command::Ready { .. }
+            | Command::Drain
+            | Command::Scale { .. }
+            | Command::Raise { .. }
+            | Command::Set { .. }
+            | Command::Publish { .. } => return None,
         };
         let whole = usize::from(part) >= self.layout.entities.len();
         if whole {
@@ -62,7 +65,7 @@ impl Namespace {
                 Some(Answer::State { up: up && self.entity(part).enabled })
             }
             Command::Resubmit { to, .. } => self.resubmit(part, to, cx),
-            Command::Ready { .. } | Command::Drain | Command::Scale { .. } | Command::Raise { .. } => None,
+            _ => None,
         }
     }
 
