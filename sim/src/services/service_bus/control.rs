@@ -6,6 +6,7 @@ use crate::message::broker::{Error, Event};
 use crate::message::control::{Answer, Command};
 use crate::message::{Body, Cargo, Message};
 use crate::node::Context;
+use crate::services::front::answer_control;
 use crate::services::service_bus::incoming::{Incoming, Origin};
 use crate::services::service_bus::namespace::Namespace;
 use crate::time::{Span, Time};
@@ -23,7 +24,7 @@ impl Namespace {
         cx: &mut Context<'_>,
     ) {
         let answer = self.manage(command, cx).unwrap_or(Answer::Refused);
-        cx.answer(from, message.answer(Body::ControlAnswer(answer)));
+        answer_control(from, message, answer, cx);
     }
 
     fn manage(&mut self, command: Command, cx: &mut Context<'_>) -> Option<Answer> {
