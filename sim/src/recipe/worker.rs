@@ -4,11 +4,12 @@
 use std::collections::VecDeque;
 use std::sync::Arc;
 
+use crate::client::names::Resolved;
 use crate::faults::Hook;
 use crate::faults::local::Value;
 use crate::ids::{Address, ConnectionId, Item, ProcessId};
 use crate::message::broker::Settlement;
-use crate::message::{Body, Message, control, http};
+use crate::message::{Body, Message, control, http, name};
 use crate::node::{Context, Input, Process};
 use crate::observe::{Handling, Held, Outcome, Symptom, What};
 use crate::random::{Purpose, mix};
@@ -33,6 +34,8 @@ const IDLE: u64 = space::LIFE << 56 | 3;
 const ASK: u64 = space::LIFE << 56 | 4;
 /// So long an instance waits for the leave to begin before it asks again.
 const PATIENCE: Span = Span::secs(5);
+/// The top byte of the marks of its questions about the nodes that it depends on; no caller has it.
+const HEALTH: u32 = 254;
 
 /// What the host says about its instances.
 #[derive(Clone, Debug)]
@@ -184,14 +187,20 @@ impl Worker {
                 }
             }
             Body::ProbeAnswer { ready } => {
-                if let Some(known) = self.settings.health.iter().position(|node| *node == from) {
-                    self.dependencies[known] = Dependency { asked: false, down: !*ready };
+                if message.tag >> 24 == HEALTH
+                    && let Some(known) = self.dependencies.get_mut((message.tag & 0xffff) as usize)
+                {
+                    *known = Dependency { asked: false, down: !*ready };
                 }
             }
             Body::Control(control::Command::Enable { on: true, .. }) if self.settings.front == Some(from) => {
                 if self.life == Life::Starting {
                     self.serve(cx);
                 }
+            }
+            Body::Record(name::Answer::Record { address, ttl }) if message.tag >> 24 == HEALTH => {
+                cx.learn(from, *address, *ttl);
+                self.ask_dependency((message.tag & 0xffff) as usize, cx);
             }
             Body::Control(control::Command::Drain) => {
                 self.life = Life::Draining(from);
@@ -232,11 +241,21 @@ impl Worker {
     /// Probes the nodes on which its own readiness depends. One that did not answer since the last time
     /// is down.
     fn ask_dependencies(&mut self, cx: &mut Context<'_>) {
-        for (node, known) in self.settings.health.iter().zip(&mut self.dependencies) {
+        for index in 0..self.dependencies.len() {
+            let known = &mut self.dependencies[index];
             known.down |= known.asked;
             known.asked = true;
-            cx.datagram(*node, Message::new(Body::Probe));
+            self.ask_dependency(index, cx);
         }
+    }
+
+    fn ask_dependency(&self, index: usize, cx: &mut Context<'_>) {
+        let Some(node) = self.settings.health.get(index) else { return };
+        let (to, body) = match cx.resolve(Address { process: *node, part: 0 }, Item::NONE) {
+            Resolved::At(at) => (at.process, Body::Probe),
+            Resolved::Ask(name) => (name, Body::Lookup),
+        };
+        cx.datagram(to, Message { tag: HEALTH << 24 | index as u32, ..Message::new(body) });
     }
 
     /// Where there is no front, an instance says itself how it is; it cannot switch itself off.
@@ -251,7 +270,7 @@ impl Worker {
             control::Command::Raise { number } => self.raised(connection, message, number, cx),
             control::Command::Verify { .. } => {
                 handled(connection, Item::default(), message.call, Handling::Stored, cx);
-                control::Answer::State { up: self.life == Life::Serving }
+                control::Answer::State { up: self.life == Life::Serving, in_sync: true }
             }
             _ => control::Answer::Refused,
         };

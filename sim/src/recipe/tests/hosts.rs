@@ -328,8 +328,12 @@ fn an_instance_is_ready_only_with_the_nodes_of_its_health() {
     let mut rig = bench(&plan, "api#0");
     let mut is_ready = |answered: Option<bool>| {
         let effects = rig.message(CLIENT, Message::new(Body::Probe));
-        if let Some(ready) = answered {
-            rig.message(stock, Message::new(Body::ProbeAnswer { ready }));
+        let asked = effects.iter().find_map(|effect| match effect {
+            Effect::Datagram { to, message } if to.0 == stock => Some(message),
+            _ => None,
+        });
+        if let (Some(ready), Some(asked)) = (answered, asked) {
+            rig.message(stock, asked.answer(Body::ProbeAnswer { ready }));
         }
         bodies(&effects)
             .find_map(|body| if let Body::ProbeAnswer { ready } = body { Some(*ready) } else { None })

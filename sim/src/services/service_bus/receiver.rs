@@ -131,6 +131,8 @@ struct Run {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Phase {
     Closed,
+    /// It is not known yet where the name of the broker leads.
+    Resolving,
     Opening,
     Open,
 }
@@ -175,6 +177,7 @@ const OPEN: u64 = 1;
 const RENEW: u64 = 2;
 const RENEW_SESSION: u64 = 3;
 const IDLE: u64 = 4;
+const LOOKUP: u64 = 5;
 
 /// How long the answer to an attach may take: longer than the broker lets one wait for a session.
 const ATTACH_TIMEOUT: Span = Span::secs(90);
@@ -183,6 +186,8 @@ const ATTACH_TIMEOUT: Span = Span::secs(90);
 #[derive(Clone, Debug)]
 pub struct Receiver {
     from: Address,
+    /// Where that is, as far as is known: where its name leads, or `from` itself.
+    at: ProcessId,
     rules: ReceiverRules,
     retry: Rules,
     space: u8,
@@ -207,6 +212,7 @@ impl Receiver {
         let links = if rules.sessions { rules.concurrency.max(1) } else { 1 };
         Receiver {
             from,
+            at: from.process,
             retry: Rules::new(&rules.policy, Sdk::ServiceBus),
             caller: Caller::new(&rules.policy, Sdk::ServiceBus, name, space + 1),
             places: vec![Place::new(); links as usize],
@@ -227,6 +233,7 @@ impl Receiver {
         self.runs = Slab::default();
         self.caller.crash();
         self.count = 0;
+        self.at = self.from.process;
         self.stopped = true;
         (self.wanted, self.granted) = (0, 0);
         self.out.clear();
@@ -270,7 +277,7 @@ impl Receiver {
         if self.is_on_demand() && self.granted < self.wanted && self.places[0].phase == Phase::Open {
             let command = Command::Credit { link: self.number(0), more: self.wanted - self.granted };
             self.granted = self.wanted;
-            cx.tell(self.from.process, Message::new(Body::Broker(command)));
+            cx.tell(self.at, Message::new(Body::Broker(command)));
         }
     }
 
@@ -352,7 +359,7 @@ impl Receiver {
         // What came on a link that is gone has taken credit from the one that followed.
         let credited = run.credited && run.link == link || self.rules.on_demand && !self.rules.sessions;
         if !credited && place.phase != Phase::Closed {
-            cx.tell(self.from.process, Message::new(Body::Broker(Command::Credit { link, more: 1 })));
+            cx.tell(self.at, Message::new(Body::Broker(Command::Credit { link, more: 1 })));
         }
         self.hand_out(run.place, cx);
     }
@@ -363,8 +370,11 @@ impl Receiver {
             self.settled(cx);
             return true;
         }
+        if let Body::Record(answer) = message.body {
+            return self.looked_up(from, answer, message, cx);
+        }
         let Body::BrokerEvent(event) = &message.body else { return false };
-        if from != self.from.process {
+        if from != self.at {
             return false;
         }
         match event {
@@ -399,8 +409,8 @@ impl Receiver {
 
     /// A connection is gone: to the broker, all links went with it.
     pub fn on_closed(&mut self, cx: &mut Context<'_>, peer: ProcessId) {
-        if peer != self.from.process {
-            return;
+        if peer != self.at {
+            return self.caller_closed(peer, cx);
         }
         for place in 0..self.places.len() as u32 {
             if self.places[place as usize].phase != Phase::Closed {
@@ -408,6 +418,10 @@ impl Receiver {
                 self.open_later(place, Span::ZERO, cx);
             }
         }
+        self.caller_closed(peer, cx);
+    }
+
+    fn caller_closed(&mut self, peer: ProcessId, cx: &mut Context<'_>) {
         self.caller.on_closed(cx, peer);
         self.settled(cx);
     }
