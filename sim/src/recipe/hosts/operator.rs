@@ -80,6 +80,7 @@ impl Operator {
                 batch: 1,
             },
             site: &self.site,
+            switch: None,
             spread: Spread::Person,
             concurrency: 1,
             start_up: Distribution::Constant(Span::ZERO),
