@@ -36,6 +36,11 @@ pub mod kinds {
     ];
     /// Hosts of the user's own code.
     pub const HOST: &[&str] = &["container-app", "function-app", "logic-app", "operator"];
+    /// What answers for a name that leads elsewhere.
+    pub const NAME: &[&str] = &["traffic-manager"];
+    /// What looks names up.
+    pub const CALLER: &[&str] =
+        &["load", "api-management", "container-app", "function-app", "logic-app", "operator", "guest"];
     /// Generators.
     pub const LOAD: &[&str] = &["load"];
     /// Everything.

@@ -387,6 +387,12 @@ impl<'a> Context<'a> {
         self.parts.names.learn(name, address, keeps.until(self.parts.now, ttl));
     }
 
+    /// Observes that a fault altered what this process makes of another.
+    pub fn touched_about(&mut self, subject: ProcessId, strike: Strike) {
+        let what = What::TouchedProcess { subject };
+        self.note(ConnectionId::NONE, Item::default(), FaultMask::of(strike.fault), what);
+    }
+
     /// Passes a point of a recipe. Only the points that some fault watches cost anything.
     pub fn point(&mut self, step: u16, point: Point, item: Item, run: u64) {
         if self.parts.faults.watches(step, point) {

@@ -297,6 +297,14 @@ verbs! {
         to: u16,
     }
 
+    /// Replaces the list of endpoints of a routing profile.
+    "set" remote Set {
+        /// The profile.
+        target: String,
+        /// Those of its endpoints that are in use from now on, in order of priority.
+        endpoints: Vec<String>,
+    }
+
     /// Moves all dead letters of an entity to another.
     "resubmit" remote Resubmit {
         /// The dead-letter queue: `payments.dead-letter`.

@@ -4,11 +4,12 @@
 use std::collections::VecDeque;
 use std::sync::Arc;
 
+use crate::client::names::Resolved;
 use crate::faults::Hook;
 use crate::faults::local::Value;
 use crate::ids::{Address, ConnectionId, Item, ProcessId};
 use crate::message::broker::Settlement;
-use crate::message::{Body, Message, control, http};
+use crate::message::{Body, Message, control, http, name};
 use crate::node::{Context, Input, Process};
 use crate::observe::{Handling, Held, Outcome, Symptom, What};
 use crate::random::{Purpose, mix};
@@ -167,9 +168,15 @@ impl Worker {
                     cx.datagram(from, message.answer(Body::ProbeAnswer { ready }));
                 }
             }
-            Body::ProbeAnswer { ready } => {
-                if let Some(known) = self.settings.health.iter().position(|node| *node == from) {
-                    self.dependencies[known] = Dependency { asked: false, down: !*ready };
+            Body::ProbeAnswer { ready } if message.tag >> 24 == space::LIFE as u32 => {
+                if let Some(known) = self.dependencies.get_mut((message.tag & 0x00ff_ffff) as usize) {
+                    *known = Dependency { asked: false, down: !*ready };
+                }
+            }
+            Body::Record(answer) if message.tag >> 24 == space::LIFE as u32 => {
+                if let name::Answer::Record { address, ttl } = *answer {
+                    cx.learn(from, address, ttl);
+                    self.ask_dependency((message.tag & 0x00ff_ffff) as usize, cx);
                 }
             }
             Body::Control(control::Command::Drain) => {
@@ -188,7 +195,7 @@ impl Worker {
                 }
                 match &mut self.trigger {
                     Trigger::Poller(poller) => {
-                        let start = poller.on_message(&message, cx);
+                        let start = poller.on_message(from, &message, cx);
                         self.waiting.extend(start);
                     }
                     Trigger::Feeder(feeder) => {
@@ -211,10 +218,21 @@ impl Worker {
     /// Probes the nodes on which its own readiness depends. One that did not answer since the last time
     /// is down.
     fn ask_dependencies(&mut self, cx: &mut Context<'_>) {
-        for (node, known) in self.settings.health.iter().zip(&mut self.dependencies) {
+        for index in 0..self.dependencies.len() {
+            let known = &mut self.dependencies[index];
             known.down |= known.asked;
             known.asked = true;
-            cx.datagram(*node, Message::new(Body::Probe));
+            self.ask_dependency(index, cx);
+        }
+    }
+
+    /// Probes one of these nodes, or asks first where its name leads.
+    fn ask_dependency(&self, index: usize, cx: &mut Context<'_>) {
+        let Some(node) = self.settings.health.get(index) else { return };
+        let tag = (space::LIFE as u32) << 24 | index as u32;
+        match cx.resolve(address(*node), Item::default()) {
+            Resolved::At(at) => cx.datagram(at.process, Message { tag, ..Message::new(Body::Probe) }),
+            Resolved::Ask(name) => cx.datagram(name, Message { tag, ..Message::new(Body::Lookup) }),
         }
     }
 

@@ -329,7 +329,8 @@ fn an_instance_is_ready_only_with_the_nodes_of_its_health() {
     let mut is_ready = |answered: Option<bool>| {
         let effects = rig.message(CLIENT, Message::new(Body::Probe));
         if let Some(ready) = answered {
-            rig.message(stock, Message::new(Body::ProbeAnswer { ready }));
+            let asked = sent(&effects).find(|message| message.body == Body::Probe).expect("it is asked");
+            rig.message(stock, asked.answer(Body::ProbeAnswer { ready }));
         }
         bodies(&effects)
             .find_map(|body| if let Body::ProbeAnswer { ready } = body { Some(*ready) } else { None })

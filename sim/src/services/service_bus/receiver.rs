@@ -150,6 +150,8 @@ struct Place {
     /// The end of the wait for an answer to the attach.
     opening: Option<TimerId>,
     deadline: Time,
+    /// Whether it is to be opened as soon as it is known where.
+    sought: bool,
     renewal: Option<TimerId>,
     idle: Option<TimerId>,
 }
@@ -165,6 +167,7 @@ impl Place {
             buffer: VecDeque::new(),
             opening: None,
             deadline: Time::ZERO,
+            sought: false,
             renewal: None,
             idle: None,
         }
@@ -182,6 +185,9 @@ const ATTACH_TIMEOUT: Span = Span::secs(90);
 /// Receives from one entity for one host.
 #[derive(Clone, Debug)]
 pub struct Receiver {
+    /// As it is configured: where it receives from, or a name that leads there.
+    source: Address,
+    /// Where its links are. It asks where the name leads when it has none.
     from: Address,
     rules: ReceiverRules,
     retry: Rules,
@@ -206,6 +212,7 @@ impl Receiver {
     pub fn new(from: Address, rules: ReceiverRules, name: u64, space: u8) -> Receiver {
         let links = if rules.sessions { rules.concurrency.max(1) } else { 1 };
         Receiver {
+            source: from,
             from,
             retry: Rules::new(&rules.policy, Sdk::ServiceBus),
             caller: Caller::new(&rules.policy, Sdk::ServiceBus, name, space + 1),
@@ -224,6 +231,7 @@ impl Receiver {
     /// Forgets everything: the process died.
     pub fn crash(&mut self) {
         self.places.iter_mut().for_each(|place| *place = Place::new());
+        self.from = self.source;
         self.runs = Slab::default();
         self.caller.crash();
         self.count = 0;
@@ -361,6 +369,9 @@ impl Receiver {
     pub fn on_message(&mut self, cx: &mut Context<'_>, from: ProcessId, message: &Message) -> bool {
         if self.caller.on_message(cx, message) {
             self.settled(cx);
+            if matches!(message.body, Body::Record(_)) {
+                self.open_sought(cx);
+            }
             return true;
         }
         let Body::BrokerEvent(event) = &message.body else { return false };

@@ -2,6 +2,8 @@
 
 use super::{ATTACH_TIMEOUT, OPEN, Phase, RENEW, RENEW_SESSION, Received, Receiver};
 use crate::client::Verdict;
+use crate::client::names::Resolved;
+use crate::ids::Item;
 use crate::message::broker::{Command, Error, Event, Source};
 use crate::message::{Body, Message};
 use crate::node::Context;
@@ -30,7 +32,39 @@ impl Receiver {
         u32::from(self.space) << 24 | (kind as u32) << 20 | slot & 0xf_ffff
     }
 
+    /// Finds out where to receive from, unless it has links there. False: it is not known yet.
+    fn locate(&mut self, place: u32, cx: &mut Context<'_>) -> bool {
+        if self.places.iter().any(|place| place.phase != Phase::Closed) {
+            return true;
+        }
+        match cx.resolve(self.source, Item::default()) {
+            Resolved::At(at) => {
+                self.from = at;
+                true
+            }
+            Resolved::Ask(name) => {
+                self.caller.find(cx, name);
+                self.places[place as usize].sought = true;
+                self.open_later(place, Span::ZERO, cx);
+                false
+            }
+        }
+    }
+
+    /// It is known now where to receive from.
+    pub(super) fn open_sought(&mut self, cx: &mut Context<'_>) {
+        for place in 0..self.places.len() as u32 {
+            let entry = &mut self.places[place as usize];
+            if std::mem::take(&mut entry.sought) && entry.phase == Phase::Closed && !self.stopped {
+                self.open(place, cx);
+            }
+        }
+    }
+
     pub(super) fn open(&mut self, place: u32, cx: &mut Context<'_>) {
+        if !self.locate(place, cx) {
+            return;
+        }
         let timer = cx.timeout(ATTACH_TIMEOUT, self.token(OPEN, place), false);
         let entry = &mut self.places[place as usize];
         entry.generation += 1;
