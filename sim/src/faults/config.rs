@@ -109,6 +109,7 @@ catalogue! {
         "dns.servfail" => DnsServfail(names::ServerFailure): "Name servers fail.",
         "dns.timeout" => DnsTimeout(names::Silence): "Name servers do not answer.",
         "dns.stale-ttl" => DnsStaleTtl(names::StaleTtl): "Records are used beyond their time to live.",
+        "edge.down" => EdgeDown(names::EdgeDown): "An edge location is lost.",
         "route.probe-flap" => RouteProbeFlap(names::ProbeFlap): "The probes of a router say what is not so.",
     }
     "process" {

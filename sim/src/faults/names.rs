@@ -4,10 +4,11 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::faults::Hook;
-use crate::faults::aim::kinds::{CALLER, NAME};
+use crate::faults::aim::kinds::{CALLER, EDGE, NAME};
 use crate::faults::local::Value;
-use crate::faults::placement::hook_fault;
+use crate::faults::placement::{fault, hook_fault};
+use crate::faults::{Action, Aim, Hook, Strikes};
+use crate::plan::PlanError;
 
 hook_fault! {
     /// The name does not exist (`NXDOMAIN`). Whoever still remembers where it led is not struck.
@@ -24,6 +25,16 @@ hook_fault! {
 hook_fault! {
     /// The target goes on using records whose time to live is over.
     StaleTtl {} on CALLER, at Hook::NameStale
+}
+
+fault! {
+    /// An edge location is lost (`front/1`), or all of them: those whose nearest one it is get no answer.
+    EdgeDown {}
+}
+impl Strikes for EdgeDown {
+    fn actions(&self, aim: &Aim<'_>) -> Result<Vec<Action>, PlanError> {
+        aim.each_of(EDGE, Action::PowerOff)
+    }
 }
 
 /// What a prober that errs says.

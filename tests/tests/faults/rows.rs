@@ -41,6 +41,10 @@ pub(crate) const ROWS: &[Row] = &[
         "nodes.shop.to=front",
         "faults.helper={ proc.crash: gate, at: 16s, for: 12s }",
     ]),
+    row("edge.down", "front/1", "").with(&[
+        "nodes.front={ kind: front-door, origins: [gate], edge-locations: 1 }",
+        "nodes.shop.to=front",
+    ]),
     row("route.probe-flap", "front", "says: fail").with(NAMED),
     //
     row("proc.crash", "app/1", ""),

@@ -256,3 +256,56 @@ fn a_large_prefetch_outlives_a_short_lock_and_not_a_long_one() {
         assert_eq!(pair.symptoms(Symptom::Redelivery) > 0, fails);
     }
 }
+
+#[test]
+fn a_receiver_by_a_name_asks_where_it_leads_whenever_it_has_no_link() {
+    use crate::message::name::{ANY_PART, Answer};
+    let name = ProcessId(5);
+    let mut plan = plan(vec![
+        ("bus", NodeKind::ServiceBus(ServiceBus::default())),
+        ("q", NodeKind::ServiceBusQueue(ServiceBusQueue { of: "bus".into(), ..Default::default() })),
+    ])
+    .expect("a plan");
+    plan.names.add(name);
+    let receiver = Receiver::new(Address { process: name, part: 3 }, ReceiverRules::default(), 77, SPACE);
+    let host = Host {
+        receiver,
+        work: Span::ZERO,
+        count: 0,
+        at_work: BTreeMap::new(),
+        done: 0,
+        lost: 0,
+        log: Vec::new(),
+    };
+    let (mut rig, first) = Rig::new(&plan, ProcessId(0), Box::new(host));
+    let lookup = |effects: &[Effect]| {
+        effects.iter().find_map(|effect| match effect {
+            Effect::Datagram { to, message } if *to == name => Some(message.clone()),
+            _ => None,
+        })
+    };
+    let attached = |effects: &[Effect]| {
+        effects.iter().find_map(|effect| match effect {
+            Effect::Call { to, message } => match &message.body {
+                Body::Broker(Command::Attach { part, .. }) => Some((to.0, *part)),
+                _ => None,
+            },
+            _ => None,
+        })
+    };
+    let record = |to, ttl| {
+        let address = Address { process: ProcessId(to), part: ANY_PART };
+        Body::Record(Answer::Record { address, ttl })
+    };
+    assert_eq!(attached(&first), None);
+    let asked = lookup(&first).expect("a lookup");
+    let effects = rig.message(name.0, asked.answer(record(4, Span::secs(1))));
+    assert_eq!(attached(&effects), Some((4, 3)), "where the name leads, the part as it is called");
+    rig.advance(Span::secs(5));
+    let mut effects = rig.closed(4, CloseReason::Reset);
+    effects.extend(rig.advance(Span::secs(10)));
+    assert_eq!(attached(&effects), None, "the record is over");
+    let asked = lookup(&effects).expect("another lookup");
+    let effects = rig.message(name.0, asked.answer(record(7, Span::mins(1))));
+    assert_eq!(attached(&effects), Some((7, 3)));
+}
