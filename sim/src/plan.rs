@@ -352,7 +352,10 @@ impl Plan {
         let found = |name: &String| {
             self.node(name).or_else(|| name.rsplit_once('/').and_then(|(node, _)| self.node(node)))
         };
-        self.copies.of(name).iter().filter_map(found).collect()
+        let mut nodes: Vec<NodeId> = self.copies.of(name).iter().filter_map(found).collect();
+        // The replicas of a node are all that node.
+        nodes.dedup();
+        nodes
     }
 
     /// The node of this name.

@@ -70,7 +70,11 @@ impl Reach {
         if self.is_down(endpoint.address.process) {
             return Some(Barrier::Down);
         }
-        let readers = plan.consumers_of(&info.name);
+        let mut readers = plan.consumers_of(&info.name);
+        if readers.is_empty() {
+            // Of what has a replica in each of several sites, people name the whole.
+            readers = plan.consumers_of(&plan.anywhere(&info.name));
+        }
         if readers.is_empty() {
             let unread = !forwards(plan, &info.name) && !copies.taken(place);
             return unread.then_some(Barrier::Unread);

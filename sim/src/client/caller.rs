@@ -562,9 +562,8 @@ impl<T: Copy + Debug> Caller<T> {
         self.find(cx, name);
     }
 
-    /// Asks where a name leads, unless it is asking already. When the answer has come, and
-    /// [`on_message`](Self::on_message) has taken it, [`Context::resolve`] knows.
-    pub fn find(&mut self, cx: &mut Context<'_>, name: ProcessId) {
+    /// Asks where a name leads, unless it is asking already.
+    fn find(&mut self, cx: &mut Context<'_>, name: ProcessId) {
         let known = self.lookups.iter().position(|lookup| lookup.name == name);
         let index = known.unwrap_or_else(|| {
             self.lookups.push(Lookup { name, asked: 0, serial: 0, timer: None });

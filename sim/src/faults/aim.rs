@@ -194,6 +194,12 @@ impl Aim<'_> {
             return Ok(vec![ProcessId(index as u32)]);
         }
         if self.plan.node(name).is_none()
+            && name.contains('/')
+            && let Some(replica) = self.plan.endpoint(name)
+        {
+            return Ok(vec![replica.address.process]);
+        }
+        if self.plan.node(name).is_none()
             && let Some((node, index)) = name.rsplit_once('/')
             && let Some(id) = self.plan.node(node)
         {
@@ -291,6 +297,7 @@ impl Aim<'_> {
 
     fn hooked_at(&self, target: &str, allowed: &[&str]) -> Result<Vec<(ProcessId, Option<u16>)>, PlanError> {
         if self.plan.node(target).is_none()
+            && self.plan.endpoint(target).is_none()
             && let Some((node, _)) = target.rsplit_once('/')
             && let Some(node) = self.plan.node(node)
         {
@@ -306,7 +313,8 @@ impl Aim<'_> {
         }
         let Some(endpoint) = self.plan.endpoint(target) else { return Err(self.unknown(target)) };
         self.check_kind(endpoint.node, allowed)?;
-        Ok(vec![(endpoint.address.process, Some(endpoint.address.part))])
+        let part = Some(endpoint.address.part).filter(|part| *part != u16::MAX);
+        Ok(vec![(endpoint.address.process, part)])
     }
 
     /// Strikes at a hook of every process of the target.

@@ -41,6 +41,13 @@ pub enum Command {
         /// Those that are not well, a bit for each.
         degraded: u16,
     },
+    /// The replica in this site is to lead.
+    Promote {
+        /// The site, by file order.
+        to: u8,
+        /// How.
+        mode: Transition,
+    },
     /// Is it up, and in sync?
     Verify {
         /// The part.
@@ -92,6 +99,17 @@ impl Listing {
     }
 }
 
+/// How the lead passes from one replica to another.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize, schemars::JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum Transition {
+    /// The new leader catches up first; impossible while the old one is away.
+    #[default]
+    Planned,
+    /// At once; what has not been replicated is lost.
+    Forced,
+}
+
 /// What is answered.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Answer {
@@ -108,6 +126,8 @@ pub enum Answer {
     State {
         /// Whether it serves.
         up: bool,
+        /// Whether its replicas are in sync; true where nothing is replicated.
+        in_sync: bool,
     },
     /// Throttled, down or not permitted in this state.
     Refused,

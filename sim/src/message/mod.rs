@@ -5,6 +5,7 @@ pub mod broker;
 pub mod control;
 pub mod http;
 pub mod name;
+pub mod replication;
 pub mod store;
 
 use std::sync::Arc;
@@ -132,6 +133,8 @@ pub enum Body {
     Control(control::Command),
     /// Its answer.
     ControlAnswer(control::Answer),
+    /// Between the replicas of a geo-replicated service.
+    Replica(replication::Record),
 }
 
 const _: () = assert!(size_of::<Message>() <= 96, "a message must stay small: the event queue moves it");

@@ -20,7 +20,7 @@ impl Speech {
     #[must_use]
     pub const fn of(body: &Body) -> Speech {
         match body {
-            Body::Broker(_) | Body::BrokerEvent(_) => Speech::Amqp,
+            Body::Broker(_) | Body::BrokerEvent(_) | Body::Replica(_) => Speech::Amqp,
             Body::Store(_) | Body::StoreAnswer(_) => Speech::Database,
             _ => Speech::Http,
         }

@@ -848,6 +848,7 @@ pub(crate) fn kind_of(body: &Body) -> (u8, u64) {
         Body::ControlAnswer(_) => (10, 0),
         Body::Lookup => (11, 0),
         Body::Record(_) => (12, 0),
+        Body::Replica(_) => (13, 0),
     }
 }
 

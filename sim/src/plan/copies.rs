@@ -11,9 +11,10 @@ use crate::plan::PlanError;
 use crate::services::{NodeKind, Service};
 use crate::units::OneOrMany;
 
-/// The nodes that have copies: for each its sites, in the order of the file.
+/// The nodes that have copies: for each its sites, in the order of the file. And those that are one node
+/// with a replica in each of several sites.
 #[derive(Clone, Debug, Default, PartialEq)]
-pub struct Copies(IndexMap<String, Vec<String>>);
+pub struct Copies(IndexMap<String, Vec<String>>, IndexMap<String, Vec<String>>);
 
 /// Fields whose text is never the name of a node.
 const NO_NAMES: [&str; 14] = [
@@ -74,18 +75,19 @@ impl Copies {
             {
                 let message = format!("it is in `{}` twice", twice.1);
                 errors.push(PlanError::at(&["nodes", name, "in"], message).help("name each site once"));
-            } else if sites.len() > 1 && !whole.replicates() {
-                copies.0.insert(name.clone(), sites.to_vec());
+            } else if sites.len() > 1 {
+                let known = if whole.replicates() { &mut copies.1 } else { &mut copies.0 };
+                known.insert(name.clone(), sites.to_vec());
             }
         }
         if errors.is_empty() { Ok(copies) } else { Err(errors) }
     }
 
-    /// The copies that a name means: of a node (`ingest`) or of a part of one (`store.reading`); itself, if
-    /// it has none.
+    /// The copies, or the replicas, that a name means: of a node (`ingest`) or of a part of one
+    /// (`store.reading`); itself, if it has none.
     pub fn of(&self, name: &str) -> Vec<String> {
         let (node, part) = split(name);
-        match self.0.get(node) {
+        match self.0.get(node).or_else(|| self.1.get(node)) {
             Some(sites) => sites.iter().map(|site| format!("{}{part}", copy(node, site))).collect(),
             None => vec![name.to_owned()],
         }

@@ -100,7 +100,7 @@ pub(super) fn request(
 pub(super) fn confirmed(op: &Op, outcome: Outcome, answer: Option<&Message>) -> Outcome {
     let Verb::Control { up: Some(wanted), .. } = op.verb else { return outcome };
     let state = match answer.map(|message| &message.body) {
-        Some(Body::ControlAnswer(control::Answer::State { up })) => *up,
+        Some(Body::ControlAnswer(control::Answer::State { up, .. })) => *up,
         _ => false, // whoever does not answer is not up
     };
     if state == wanted { Outcome::Ok } else { Outcome::Refused }

@@ -30,6 +30,8 @@ const TURNS_AWAY: Span = Span::secs(30);
 const STARTED: u64 = space::LIFE << 56 | 1;
 const NOTICED: u64 = space::LIFE << 56 | 2;
 const IDLE: u64 = space::LIFE << 56 | 3;
+/// The top byte of the marks of its questions about the nodes that it depends on; no caller has it.
+const HEALTH: u32 = 254;
 
 /// What the host says about its instances.
 #[derive(Clone, Debug)]
@@ -168,16 +170,16 @@ impl Worker {
                     cx.datagram(from, message.answer(Body::ProbeAnswer { ready }));
                 }
             }
-            Body::ProbeAnswer { ready } if message.tag >> 24 == space::LIFE as u32 => {
-                if let Some(known) = self.dependencies.get_mut((message.tag & 0x00ff_ffff) as usize) {
+            Body::ProbeAnswer { ready } => {
+                if message.tag >> 24 == HEALTH
+                    && let Some(known) = self.dependencies.get_mut((message.tag & 0xffff) as usize)
+                {
                     *known = Dependency { asked: false, down: !*ready };
                 }
             }
-            Body::Record(answer) if message.tag >> 24 == space::LIFE as u32 => {
-                if let name::Answer::Record { address, ttl } = *answer {
-                    cx.learn(from, address, ttl);
-                    self.ask_dependency((message.tag & 0x00ff_ffff) as usize, cx);
-                }
+            Body::Record(name::Answer::Record { address, ttl }) if message.tag >> 24 == HEALTH => {
+                cx.learn(from, *address, *ttl);
+                self.ask_dependency((message.tag & 0xffff) as usize, cx);
             }
             Body::Control(control::Command::Drain) => {
                 self.life = Life::Draining(from);
@@ -226,14 +228,13 @@ impl Worker {
         }
     }
 
-    /// Probes one of these nodes, or asks first where its name leads.
     fn ask_dependency(&self, index: usize, cx: &mut Context<'_>) {
         let Some(node) = self.settings.health.get(index) else { return };
-        let tag = (space::LIFE as u32) << 24 | index as u32;
-        match cx.resolve(address(*node), Item::default()) {
-            Resolved::At(at) => cx.datagram(at.process, Message { tag, ..Message::new(Body::Probe) }),
-            Resolved::Ask(name) => cx.datagram(name, Message { tag, ..Message::new(Body::Lookup) }),
-        }
+        let (to, body) = match cx.resolve(Address { process: *node, part: 0 }, Item::NONE) {
+            Resolved::At(at) => (at.process, Body::Probe),
+            Resolved::Ask(name) => (name, Body::Lookup),
+        };
+        cx.datagram(to, Message { tag: HEALTH << 24 | index as u32, ..Message::new(body) });
     }
 
     /// Where there is no front, an instance says itself how it is; it cannot switch itself off.
@@ -247,7 +248,7 @@ impl Worker {
         let answer = match command {
             control::Command::Verify { .. } => {
                 handled(connection, Item::default(), message.call, Handling::Stored, cx);
-                control::Answer::State { up: self.life == Life::Serving }
+                control::Answer::State { up: self.life == Life::Serving, in_sync: true }
             }
             _ => control::Answer::Refused,
         };

@@ -408,7 +408,7 @@ impl CosmosDbProcess {
                 let waiting = asked.map(|part| self.durable.feed.unread(part).count() as u64).sum();
                 control::Answer::Depth { part, waiting }
             }
-            control::Command::Verify { .. } => control::Answer::State { up },
+            control::Command::Verify { .. } => control::Answer::State { up, in_sync: true },
             _ => control::Answer::Refused,
         };
         cx.answer(connection, message.answer(Body::ControlAnswer(answer)));

@@ -212,7 +212,9 @@ impl EndpointProcess {
         cx: &mut Context<'_>,
     ) {
         let answer = match command {
-            control::Command::Verify { .. } => control::Answer::State { up: self.front.is_ready(cx) },
+            control::Command::Verify { .. } => {
+                control::Answer::State { up: self.front.is_ready(cx), in_sync: true }
+            }
             _ => control::Answer::Refused,
         };
         cx.answer(connection, message.answer(Body::ControlAnswer(answer)));

@@ -122,6 +122,7 @@ pub mod event_grid;
 pub mod front;
 pub mod front_door;
 pub mod load;
+pub mod replicas;
 pub mod service_bus;
 pub mod sql_database;
 pub mod storage_container;

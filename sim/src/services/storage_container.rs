@@ -245,7 +245,7 @@ impl StorageContainerProcess {
                 let waiting = self.tables.get(usize::from(part)).map(Table::len);
                 waiting.map_or(control::Answer::Refused, |waiting| control::Answer::Depth { part, waiting })
             }
-            control::Command::Verify { .. } => control::Answer::State { up },
+            control::Command::Verify { .. } => control::Answer::State { up, in_sync: true },
             _ => control::Answer::Refused,
         };
         cx.answer(connection, message.answer(Body::ControlAnswer(answer)));

@@ -197,7 +197,7 @@ impl Port {
                     control::Command::Verify { .. } => {
                         let what = What::Handled { call: message.call, how: Handling::Stored };
                         cx.observe_on(connection, Item::default(), what);
-                        control::Answer::State { up: self.serves }
+                        control::Answer::State { up: self.serves, in_sync: true }
                     }
                     _ => control::Answer::Refused,
                 };

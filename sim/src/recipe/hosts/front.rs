@@ -462,7 +462,7 @@ impl Front {
             }
             control::Command::Verify { .. } => {
                 let up = self.enabled && self.slots.iter().any(|slot| slot.state == State::Ready);
-                control::Answer::State { up }
+                control::Answer::State { up, in_sync: true }
             }
             _ => control::Answer::Refused,
         };

@@ -328,8 +328,11 @@ fn an_instance_is_ready_only_with_the_nodes_of_its_health() {
     let mut rig = bench(&plan, "api#0");
     let mut is_ready = |answered: Option<bool>| {
         let effects = rig.message(CLIENT, Message::new(Body::Probe));
-        if let Some(ready) = answered {
-            let asked = sent(&effects).find(|message| message.body == Body::Probe).expect("it is asked");
+        let asked = effects.iter().find_map(|effect| match effect {
+            Effect::Datagram { to, message } if to.0 == stock => Some(message),
+            _ => None,
+        });
+        if let (Some(ready), Some(asked)) = (answered, asked) {
             rig.message(stock, asked.answer(Body::ProbeAnswer { ready }));
         }
         bodies(&effects)

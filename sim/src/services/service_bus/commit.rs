@@ -123,6 +123,9 @@ impl Namespace {
         if self.entity(quota).used + total > max_size {
             return Err(Error::QuotaExceeded);
         }
+        if self.lags() {
+            return Err(Error::ServiceBusy);
+        }
         let cost = items.len() as u64 * (1 + self.filters(to.part));
         self.take_credits(to.part, cost, total, first, cx)
     }
@@ -189,7 +192,7 @@ impl Namespace {
         let first = message.cargo.first().unwrap_or_default();
         let lost = cx.strike(Hook::SendAnswerLost, envelope.part, first, u64::from(message.attempt));
         if lost.is_none() {
-            cx.answer(connection, message.answer(Body::BrokerEvent(Event::Accepted { sequence })));
+            self.acknowledge(connection, message.answer(Body::BrokerEvent(Event::Accepted { sequence })), cx);
         }
     }
 

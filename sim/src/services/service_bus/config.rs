@@ -10,9 +10,10 @@ use crate::node::Process;
 use crate::plan::{Endpoint, Location, PlaceRole, Plan, PlanError, Protocol};
 use crate::services::service_bus::layout::Layout;
 use crate::services::service_bus::namespace::Namespace;
+use crate::services::service_bus::pairs;
 use crate::services::{NodeKind, Service};
 use crate::time::Span;
-use crate::units::{Bandwidth, Bytes, OneOrMany};
+use crate::units::{Bandwidth, Bytes, Distribution, OneOrMany};
 
 /// The part under which the namespace itself is addressed, as opposed to one of its entities.
 pub(super) const NAMESPACE: u16 = u16::MAX;
@@ -30,13 +31,41 @@ pub enum Tier {
     Premium,
 }
 
+/// What one namespace of a pair gives to the other (facts 1.9).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum Replication {
+    /// Geo-Replication: a send or a settlement is acknowledged once the secondary has it too.
+    Sync,
+    /// Geo-Replication: acknowledged once the primary has it; the secondary follows.
+    Async,
+    /// Geo-DR: the entities and no messages; a failover leaves the messages where they are.
+    MetadataOnly,
+}
+
 /// A namespace: the unit of throttling, connections and failure.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case", default)]
 pub struct ServiceBus {
-    /// The site; several: a copy in each of them. Default: the only one.
+    /// The site; several: a copy in each of them, or with `replication` one namespace in two. Default: the
+    /// only one.
     #[serde(rename = "in", skip_serializing_if = "OneOrMany::is_empty")]
     pub site: OneOrMany,
+    /// What its primary replicates to its secondary: `sync`, `async` (Geo-Replication) or `metadata-only`
+    /// (Geo-DR). Premium only. Default: nothing, each site has a namespace of its own (facts 1.9).
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub replication: Option<Replication>,
+    /// The site of the primary at first. Default: the first one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub primary: Option<String>,
+    /// With `replication: async`: when the secondary lags more than this, sends are throttled. Default: 5m
+    /// (facts 1.9: set by the user; the default is unconfirmed).
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub max_lag: Option<Span>,
+    /// With `replication: sync` or `async`: how long a promotion takes; meanwhile nobody can send or
+    /// receive. Default: 5m..10m (facts 1.9).
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub promotion: Option<Distribution>,
     /// `basic`, `standard` or `premium`. Default: standard.
     pub tier: Tier,
     /// Messaging units of a premium namespace: 1, 2, 4, 8 or 16. Default: 1 (facts 1.1).
@@ -67,6 +96,10 @@ impl Default for ServiceBus {
     fn default() -> Self {
         Self {
             site: OneOrMany::default(),
+            replication: None,
+            primary: None,
+            max_lag: None,
+            promotion: None,
             tier: Tier::Standard,
             units: 1,
             blip: Span::secs(5),
@@ -209,11 +242,11 @@ fn wrong(node: &str, field: &str, word: &'static str, message: String) -> PlanEr
     PlanError::at(&["nodes", node, field], message).word(word)
 }
 
-/// The namespace that this name means, with its configuration.
-fn namespace<'a>(node: &str, of: &str, plan: &'a Plan) -> Result<(ProcessId, &'a ServiceBus), PlanError> {
+/// The configuration of the namespace that this name means.
+fn namespace<'a>(node: &str, of: &str, plan: &'a Plan) -> Result<&'a ServiceBus, PlanError> {
     match plan.blueprint.nodes.get(of) {
         Some(NodeKind::ServiceBus(config)) => match plan.endpoint(of) {
-            Some(endpoint) => Ok((endpoint.address.process, config)),
+            Some(_) => Ok(config),
             None => Err(wrong(node, "of", "dangling", format!("the namespace `{of}` is itself wrong"))),
         },
         Some(other) => Err(wrong(node, "of", "of", format!("`{of}` is a {}", other.word()))
@@ -223,16 +256,32 @@ fn namespace<'a>(node: &str, of: &str, plan: &'a Plan) -> Result<(ProcessId, &'a
     }
 }
 
-/// Adds an entity's place and name as the next part of the namespace.
-fn add_part(plan: &mut Plan, process: ProcessId, node: &str, name: &str, role: PlaceRole) {
-    let part = plan
-        .endpoints()
-        .filter(|(_, endpoint)| endpoint.address.process == process && endpoint.address.part != NAMESPACE)
-        .count() as u16;
-    let place = plan.add_place(node, name, role);
-    let node = plan.node(node).unwrap_or_default();
-    let address = Address { process, part };
-    plan.add_endpoint(name, Endpoint { address, protocol: Protocol::Broker, node, place: Some(place) });
+/// Adds an entity's name as the next part of the namespace `of`, and a place for it in each of its sites.
+fn add_part(plan: &mut Plan, of: &str, node: &str, name: &str, role: PlaceRole) {
+    let Some(NodeKind::ServiceBus(bus)) = plan.blueprint.nodes.get(of).cloned() else { return };
+    let id = plan.node(node).unwrap_or_default();
+    let found = plan.endpoint(of).map(|endpoint| endpoint.address.process).unwrap_or_default();
+    let endpoint = |process, part, place| {
+        let address = Address { process, part };
+        Endpoint { address, protocol: Protocol::Broker, node: id, place: Some(place) }
+    };
+    let mut first = None;
+    for (process, site) in pairs::namespaces(&bus, of, plan) {
+        let parts = plan.endpoints().map(|(_, endpoint)| endpoint.address);
+        let parts = parts.filter(|address| address.process == process && address.part != NAMESPACE);
+        let part = parts.map(|address| address.part + 1).max().unwrap_or(0);
+        let located = site.as_ref().map_or_else(|| name.to_owned(), |site| pairs::at(name, site));
+        let place = plan.add_place(node, &located, role);
+        if site.is_some() {
+            plan.add_endpoint(&located, endpoint(process, part, place));
+        }
+        if site.as_deref() == pairs::primary(&bus) || first.is_none() {
+            first = Some((part, place));
+        }
+    }
+    if let Some((part, place)) = first {
+        plan.add_endpoint(name, endpoint(found, part, place));
+    }
 }
 
 fn check_window(node: &str, window: Option<Span>) -> Result<(), PlanError> {
@@ -309,6 +358,10 @@ impl Service for ServiceBus {
         Some(&mut self.site)
     }
 
+    fn replicates(&self) -> bool {
+        self.replication.is_some()
+    }
+
     fn refuses(&self, fault: &FaultKind) -> Option<String> {
         let FaultKind::BrokerThrottle(throttle) = fault else { return None };
         let premium = self.tier == Tier::Premium && throttle.credits.is_some();
@@ -316,7 +369,6 @@ impl Service for ServiceBus {
     }
 
     fn declare(&self, name: &str, plan: &mut Plan) -> Result<(), PlanError> {
-        let site = plan.site(name, &self.site)?;
         if self.tier == Tier::Premium && ![1, 2, 4, 8, 16].contains(&self.units) {
             return Err(wrong(
                 name,
@@ -345,18 +397,36 @@ impl Service for ServiceBus {
             return Err(wrong(name, "credits", "tier", message)
                 .help("leave `credits` out; `unit-throughput` throttles a premium namespace"));
         }
-        let process = plan.add_process(name, "", Location::Redundant { site, blip: self.blip });
+        pairs::check(self, name)?;
         let node = plan.node(name).unwrap_or_default();
-        let address = Address { process, part: NAMESPACE };
-        plan.add_endpoint(name, Endpoint { address, protocol: Protocol::None, node, place: None });
+        let whole = |process| {
+            let address = Address { process, part: NAMESPACE };
+            Endpoint { address, protocol: Protocol::None, node, place: None }
+        };
+        let process = if self.replication.is_some() {
+            for site in self.site.names() {
+                let index = plan.site(name, &OneOrMany::One(site.clone()))?;
+                let location = Location::Redundant { site: index, blip: self.blip };
+                let process = plan.add_process(name, &format!("/{site}"), location);
+                plan.add_endpoint(&pairs::at(name, site), whole(process));
+            }
+            pairs::stand_before(name, plan)
+        } else {
+            let site = plan.site(name, &self.site)?;
+            plan.add_process(name, "", Location::Redundant { site, blip: self.blip })
+        };
+        plan.add_endpoint(name, whole(process));
         Ok(())
     }
 
     fn build(&self, name: &str, plan: &Plan) -> Result<Vec<(ProcessId, Box<dyn Process>)>, PlanError> {
-        let Some(endpoint) = plan.endpoint(name) else { return Ok(Vec::new()) };
-        let process = endpoint.address.process;
-        let layout = Layout::of(self, name, process, plan)?;
-        Ok(vec![(process, Box::new(Namespace::new(layout)))])
+        let before = pairs::before(self, name, plan);
+        let built = pairs::namespaces(self, name, plan).into_iter().map(|(process, site)| {
+            let layout = Layout::of(self, name, process, site, plan)?;
+            let namespace: Box<dyn Process> = Box::new(Namespace::new(layout));
+            Ok((process, namespace))
+        });
+        built.chain(before.into_iter().map(Ok)).collect()
     }
 }
 
@@ -370,7 +440,7 @@ impl Service for ServiceBusQueue {
     }
 
     fn declare(&self, name: &str, plan: &mut Plan) -> Result<(), PlanError> {
-        let (process, bus) = namespace(name, &self.of, plan)?;
+        let bus = namespace(name, &self.of, plan)?.clone();
         check_lock(name, self.lock, self.max_delivery)?;
         check_ttl(name, self.ttl)?;
         check_window(name, self.dedup_window)?;
@@ -378,8 +448,8 @@ impl Service for ServiceBusQueue {
         not_on_basic(name, "dedup-window", bus.tier, self.dedup_window.is_some())?;
         not_on_basic(name, "sessions", bus.tier, self.sessions)?;
         not_on_basic(name, "forward-to", bus.tier, self.forward_to.is_some())?;
-        add_part(plan, process, name, name, PlaceRole::Queue);
-        add_part(plan, process, name, &format!("{name}.dead-letter"), PlaceRole::DeadLetter);
+        add_part(plan, &self.of, name, name, PlaceRole::Queue);
+        add_part(plan, &self.of, name, &format!("{name}.dead-letter"), PlaceRole::DeadLetter);
         Ok(())
     }
 
@@ -398,7 +468,7 @@ impl Service for ServiceBusTopic {
     }
 
     fn declare(&self, name: &str, plan: &mut Plan) -> Result<(), PlanError> {
-        let (process, bus) = namespace(name, &self.of, plan)?;
+        let bus = namespace(name, &self.of, plan)?.clone();
         if bus.tier == Tier::Basic {
             return Err(wrong(name, "of", "tier", "there are no topics in the basic tier".to_owned())
                 .help("set the namespace's `tier` to standard or premium"));
@@ -406,7 +476,7 @@ impl Service for ServiceBusTopic {
         check_ttl(name, self.ttl)?;
         check_window(name, self.dedup_window)?;
         check_sizes(name, bus.tier, self.max_size, self.max_message)?;
-        add_part(plan, process, name, name, PlaceRole::Queue);
+        add_part(plan, &self.of, name, name, PlaceRole::Queue);
         Ok(())
     }
 
@@ -436,14 +506,14 @@ impl Service for ServiceBusSubscription {
                     .help("`of` must name a service-bus-topic"));
             }
         };
-        let (process, _) = namespace(&self.of, &topic, plan)?;
+        namespace(&self.of, &topic, plan)?;
         check_lock(name, self.lock, self.max_delivery)?;
         check_ttl(name, self.ttl)?;
         for word in self.types.iter().flatten() {
             plan.add_type(word);
         }
-        add_part(plan, process, name, name, PlaceRole::Queue);
-        add_part(plan, process, name, &format!("{name}.dead-letter"), PlaceRole::DeadLetter);
+        add_part(plan, &topic, name, name, PlaceRole::Queue);
+        add_part(plan, &topic, name, &format!("{name}.dead-letter"), PlaceRole::DeadLetter);
         Ok(())
     }
 

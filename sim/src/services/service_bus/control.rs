@@ -4,6 +4,7 @@ use crate::faults::Hook;
 use crate::ids::{ConnectionId, Item};
 use crate::message::broker::{Error, Event};
 use crate::message::control::{Answer, Command};
+use crate::message::replication::Change;
 use crate::message::{Body, Cargo, Message};
 use crate::node::Context;
 use crate::services::service_bus::incoming::{Incoming, Origin};
@@ -22,6 +23,9 @@ impl Namespace {
         command: Command,
         cx: &mut Context<'_>,
     ) {
+        if let Command::Promote { to, mode } = command {
+            return self.promote(from, message, to, mode, cx);
+        }
         let answer = self.manage(command, cx).unwrap_or(Answer::Refused);
         cx.answer(from, message.answer(Body::ControlAnswer(answer)));
     }
@@ -36,12 +40,18 @@ impl Namespace {
             | Command::Drain
             | Command::Scale { .. }
             | Command::Set { .. }
+            | Command::Promote { .. }
             | Command::Publish { .. } => return None,
         };
         let whole = usize::from(part) >= self.layout.entities.len();
         if whole {
-            let up = cx.impaired(Hook::StoreDown, part).is_none();
-            return matches!(command, Command::Verify { .. }).then_some(Answer::State { up });
+            let up = cx.impaired(Hook::StoreDown, part).is_none() && self.serves();
+            let in_sync = self.in_sync();
+            return matches!(command, Command::Verify { .. }).then_some(Answer::State { up, in_sync });
+        }
+        if !self.serves() {
+            let state = Answer::State { up: false, in_sync: self.in_sync() };
+            return matches!(command, Command::Verify { .. }).then_some(state);
         }
         self.take_credits(part, MANAGEMENT, 0, Item::default(), cx).ok()?;
         match command {
@@ -51,6 +61,7 @@ impl Namespace {
             }
             Command::Enable { on, .. } => {
                 self.entity(part).enabled = on;
+                self.log(Change::Enabled { part, on });
                 if on {
                     self.pump_all(part, cx);
                 } else {
@@ -61,7 +72,8 @@ impl Namespace {
             Command::Verify { .. } => {
                 let faults = [Hook::EntityDisabledForSend, Hook::EntityDisabledForReceive, Hook::StoreDown];
                 let up = faults.iter().all(|hook| cx.impaired(*hook, part).is_none());
-                Some(Answer::State { up: up && self.entity(part).enabled })
+                let up = up && self.entity(part).enabled;
+                Some(Answer::State { up, in_sync: self.in_sync() })
             }
             Command::Resubmit { to, .. } => self.resubmit(part, to, cx),
             _ => None,

@@ -65,6 +65,8 @@ pub(super) struct Stored {
     pub(super) delayed: bool,
     /// A fault has made or moved it already; it does not strike again.
     pub(super) spared: bool,
+    /// Where in the log of its pair it stands: deliverable under `sync` once the follower has it. 0: nowhere.
+    pub(super) position: u64,
     pub(super) state: State,
 }
 
@@ -251,6 +253,7 @@ impl Entity {
         }
         stored.state = State::Deferred;
         self.deferred.insert(stored.sequence, slot);
+        self.expiring.remove(&(stored.expires, stored.sequence));
     }
 
     /// The lock of a message, if it is locked.

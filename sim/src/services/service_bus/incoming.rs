@@ -4,6 +4,7 @@
 use crate::faults::Hook;
 use crate::faults::local::Value;
 use crate::ids::{Item, PlaceId};
+use crate::message::replication::Change;
 use crate::node::Context;
 use crate::observe::{Birth, DeadLetterReason, Discard, End, Symptom, What};
 use crate::random::Purpose;
@@ -82,13 +83,15 @@ impl Namespace {
             recognise: incoming.recognise,
             delayed: incoming.delay.is_zero(),
             spared: false,
+            position: 0,
             state: if wait.is_zero() { State::Ready } else { State::Scheduled(enqueued) },
         };
         self.count(part, u64::from(incoming.bytes), true);
         if wait.is_zero() {
             self.enter(part, stored, cx);
         } else {
-            self.entity(part).insert(stored);
+            let slot = self.entity(part).insert(stored);
+            self.log_put(part, slot);
             cx.timer(wait, token::of(token::SCHEDULED, part, 0), true);
         }
         Some(sequence)
@@ -104,6 +107,7 @@ impl Namespace {
             cx.observe(incoming.item, What::Symptom(Symptom::Redelivery));
         }
         self.entity(part).history.remember(incoming.identity, now);
+        self.log(Change::Seen { part, at: now, identity: incoming.identity });
         false
     }
 
@@ -118,6 +122,7 @@ impl Namespace {
     pub(super) fn remove(&mut self, part: u16, slot: u32) -> Option<Stored> {
         let stored = self.entity(part).take(slot)?;
         self.count(part, u64::from(stored.bytes), false);
+        self.log(Change::Gone { part, sequence: stored.sequence });
         Some(stored)
     }
 
@@ -135,6 +140,7 @@ impl Namespace {
             return;
         }
         let slot = self.entity(part).insert(stored);
+        self.log_put(part, slot);
         if sessions && stored.session == 0 {
             self.dead_letter(part, slot, DeadLetterReason::SessionIdIsNull, cx);
             return;
@@ -281,7 +287,8 @@ impl Namespace {
         cx.observe(stored.item, What::Symptom(Symptom::Delayed));
         if let Some(taken) = self.entity(part).take(slot) {
             let state = State::Scheduled(cx.wall() + span);
-            self.entity(part).insert(Stored { state, spared: true, ..taken });
+            let slot = self.entity(part).insert(Stored { state, spared: true, ..taken });
+            self.log_put(part, slot);
         }
         cx.timer(span, token::of(token::SCHEDULED, part, 0), true);
         true
@@ -289,7 +296,8 @@ impl Namespace {
 
     fn release_scheduled(&mut self, part: u16, slot: u32, cx: &mut Context<'_>) {
         let Some(mut stored) = self.entity(part).take(slot) else { return };
-        stored.state = State::Ready;
+        self.log(Change::Gone { part, sequence: stored.sequence });
+        (stored.state, stored.position) = (State::Ready, 0);
         if !stored.delayed {
             stored.sequence = self.entity(part).next_sequence();
         }

@@ -72,6 +72,11 @@ impl History {
         }
     }
 
+    /// All that is remembered, oldest first.
+    pub(super) fn seen(&self) -> Vec<(Time, u64)> {
+        self.order.iter().copied().collect()
+    }
+
     /// Whether the id was seen within the window.
     pub(super) fn knows(&mut self, id: u64, now: Time, window: Span) -> bool {
         self.forget(now, window);

@@ -5,6 +5,8 @@ use crate::ids::{PlaceId, ProcessId, TypeId};
 use crate::plan::{Plan, PlanError, Protocol, StreamSlots};
 use crate::services::NodeKind;
 use crate::services::service_bus::config::{ServiceBus, Tier};
+use crate::services::service_bus::geo::Pair;
+use crate::services::service_bus::pairs;
 use crate::services::service_bus::throttle::Limit;
 use crate::time::Span;
 use crate::units::Bytes;
@@ -56,12 +58,16 @@ pub(super) struct Layout {
     pub(super) max_hops: u8,
     pub(super) session_wait: Span,
     pub(super) idle_detach: Span,
+    /// The other namespace, if there is one.
+    pub(super) pair: Option<Pair>,
 }
 
 /// Everything about a name in the namespace that the plan knows.
 struct Names<'a> {
     plan: &'a Plan,
     process: ProcessId,
+    /// Of a namespace in several sites: which one this is.
+    site: Option<&'a str>,
     bus: &'a ServiceBus,
 }
 
@@ -75,15 +81,22 @@ impl Layout {
         bus: &ServiceBus,
         name: &str,
         process: ProcessId,
+        site: Option<String>,
         plan: &Plan,
     ) -> Result<Layout, PlanError> {
-        let names = Names { plan, process, bus };
-        let mut parts: Vec<(u16, &str)> = plan
+        let site = site.as_deref();
+        let names = Names { plan, process, site, bus };
+        let found: Vec<(u16, String)> = plan
             .endpoints()
             .filter(|(_, e)| e.address.process == process && e.protocol == Protocol::Broker)
-            .map(|(name, e)| (e.address.part, name))
+            .map(|(name, e)| {
+                (e.address.part, if site.is_some() { plan.anywhere(name) } else { name.to_owned() })
+            })
             .collect();
+        let mut parts: Vec<(u16, &str)> = found.iter().map(|(part, name)| (*part, name.as_str())).collect();
         parts.sort_unstable();
+        // The name of what is in several sites leads to one of them as well.
+        parts.dedup_by_key(|(part, _)| *part);
         let entities = parts
             .iter()
             .map(|(part, entity)| names.settings(*part, entity))
@@ -106,6 +119,7 @@ impl Layout {
             max_hops: bus.max_hops,
             session_wait: bus.session_wait,
             idle_detach: bus.idle_detach,
+            pair: pairs::pair(bus, name, site, plan),
         };
         layout.check_limits(name, bus)?;
         layout.check_cycles(&parts)?;
@@ -152,8 +166,12 @@ impl Layout {
 }
 
 impl Names<'_> {
+    fn located(&self, name: &str) -> String {
+        self.site.map_or_else(|| name.to_owned(), |site| pairs::at(name, site))
+    }
+
     fn part(&self, name: &str) -> Option<u16> {
-        let endpoint = self.plan.endpoint(name)?;
+        let endpoint = self.plan.endpoint(&self.located(name))?;
         let ours = endpoint.address.process == self.process && endpoint.protocol == Protocol::Broker;
         ours.then_some(endpoint.address.part)
     }
@@ -292,7 +310,7 @@ impl Names<'_> {
     }
 
     fn place(&self, name: &str) -> PlaceId {
-        self.plan.endpoint(name).and_then(|endpoint| endpoint.place).unwrap_or_default()
+        self.plan.endpoint(&self.located(name)).and_then(|endpoint| endpoint.place).unwrap_or_default()
     }
 }
 

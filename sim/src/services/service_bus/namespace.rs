@@ -12,6 +12,7 @@ use crate::message::{Body, Message};
 use crate::node::{Context, Input, Process, TimerId};
 use crate::observe::{Handling, Held, What};
 use crate::services::service_bus::entity::{Entity, State};
+use crate::services::service_bus::geo::{self, Geo};
 use crate::services::service_bus::layout::{Layout, Role};
 use crate::services::service_bus::links::Connections;
 use crate::services::service_bus::throttle::Meter;
@@ -25,6 +26,7 @@ pub(super) mod token {
     pub(in crate::services::service_bus) const EXPIRY: u64 = 4;
     pub(in crate::services::service_bus) const RETRY: u64 = 5;
     pub(in crate::services::service_bus) const SESSION_WAIT: u64 = 6;
+    pub(in crate::services::service_bus) const GEO: u64 = 7;
 
     /// A token: what for, at which part, about which slot.
     pub(in crate::services::service_bus) const fn of(kind: u64, part: u16, slot: u32) -> u64 {
@@ -93,6 +95,8 @@ pub(super) struct Store {
     pub(super) entities: Vec<Entity>,
     /// Counts the locks given out, so that no token of an earlier life is valid again.
     pub(super) last_lock: u32,
+    /// Of one of a pair.
+    pub(super) geo: Option<Box<Geo>>,
 }
 
 /// What a crash takes away.
@@ -110,6 +114,7 @@ pub(super) struct Live {
     pub(super) ingress: Meter,
     pub(super) fault: Meter,
     pub(super) connections: Connections,
+    pub(super) link: geo::Link,
 }
 
 /// A namespace with its entities.
@@ -124,7 +129,8 @@ impl Namespace {
     /// A new namespace with empty entities.
     pub(super) fn new(layout: Layout) -> Namespace {
         let entities = layout.entities.iter().map(|_| Entity::default()).collect();
-        Namespace::rebuilt(Arc::new(layout), Store { entities, last_lock: 0 })
+        let geo = layout.pair.as_ref().map(|pair| Box::new(Geo::new(pair, layout.entities.len())));
+        Namespace::rebuilt(Arc::new(layout), Store { entities, last_lock: 0, geo })
     }
 
     /// A namespace that starts from its durable state.
@@ -191,6 +197,12 @@ impl Namespace {
 
     fn command(&mut self, from: ConnectionId, message: Message, cx: &mut Context<'_>) {
         let Body::Broker(command) = &message.body else { return };
+        if !self.serves() {
+            if !matches!(command, Command::Credit { .. } | Command::Detach { .. }) {
+                self.refuse(from, &message, Namespace::away(), cx);
+            }
+            return;
+        }
         match command {
             Command::Send { .. } => self.send(from, message, cx),
             Command::Attach { part, link, from: source, mode, credit } => {
@@ -212,7 +224,11 @@ impl Namespace {
 
     fn timer(&mut self, token: u64, cx: &mut Context<'_>) {
         let (part, slot) = ((token >> 32) as u16, token as u32);
+        if token >> 56 != token::GEO && !self.serves() {
+            return;
+        }
         match token >> 56 {
+            token::GEO => self.geo_timer(slot, cx),
             token::LOCK => self.lock_expired(part, slot, cx),
             token::SESSION => self.session_expired(part, slot, cx),
             token::SCHEDULED => self.scheduled_due(part, cx),
@@ -228,6 +244,14 @@ impl Namespace {
 
     /// After a crash: the locks are lost, as if expired; scheduled messages still wait for their time.
     fn start(&mut self, cx: &mut Context<'_>) {
+        self.geo_start(cx);
+        if self.serves() {
+            self.recover_entities(cx);
+        }
+    }
+
+    /// The same for its entities, as soon as it serves.
+    pub(super) fn recover_entities(&mut self, cx: &mut Context<'_>) {
         for part in 0..self.layout.entities.len() as u16 {
             let entity = self.entity(part);
             let mut locked: Vec<(u64, u32)> = entity
@@ -251,24 +275,32 @@ impl Namespace {
 
 impl Process for Namespace {
     fn handle(&mut self, input: Input, cx: &mut Context<'_>) {
+        self.live.link.now = cx.now();
         match input {
             Input::Start => self.start(cx),
             Input::Message { from, connection, message } => match &message.body {
                 Body::Broker(_) => self.command(connection, message, cx),
                 Body::Control(command) => self.control(connection, &message, *command, cx),
-                Body::Probe => probe(from, connection, &message, cx),
+                Body::Probe => probe(self.serves(), from, connection, &message, cx),
+                Body::Replica(record) => self.replica(from, connection, record, cx),
                 _ => {}
             },
             Input::Timer(token) => self.timer(token, cx),
+            Input::Disk(token, result) if token & geo::SYNC != 0 => self.written(result, cx),
             Input::Disk(_, result) => self.synced(result, cx),
-            Input::Closed { connection, .. } => self.closed(connection, cx),
+            Input::Closed { connection, peer, .. } => {
+                self.closed(connection, cx);
+                self.peer_lost(peer, cx);
+            }
             Input::Poke => {}
         }
+        self.ship(cx);
     }
 
     fn crash(&mut self) {
         let entities = std::mem::take(&mut self.store.entities);
-        let store = Store { entities, last_lock: self.store.last_lock };
+        let geo = self.store.geo.take();
+        let store = Store { entities, last_lock: self.store.last_lock, geo };
         *self = Namespace::rebuilt(Arc::clone(&self.layout), store);
     }
 
@@ -287,8 +319,8 @@ impl Process for Namespace {
     }
 }
 
-fn probe(from: ProcessId, connection: ConnectionId, message: &Message, cx: &mut Context<'_>) {
-    let answer = message.answer(Body::ProbeAnswer { ready: true });
+fn probe(ready: bool, from: ProcessId, connection: ConnectionId, message: &Message, cx: &mut Context<'_>) {
+    let answer = message.answer(Body::ProbeAnswer { ready });
     if connection == ConnectionId::NONE {
         cx.datagram(from, answer);
     } else {

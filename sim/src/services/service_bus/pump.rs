@@ -66,6 +66,9 @@ impl Namespace {
         loop {
             let Some(slot) = self.entity(part).head(session) else { return false };
             let Some(stored) = self.entity(part).messages.get(slot).copied() else { return false };
+            if !self.may_show(stored.position) {
+                return false;
+            }
             if stored.expires > cx.wall() {
                 return self.may_deliver(part, stored.item, cx);
             }
@@ -158,7 +161,8 @@ impl Namespace {
         if let Some(original) = self.entity(part).messages.get_mut(slot) {
             original.spared = true;
         }
-        let twin = self.entity(part).insert(Stored { sequence, spared: true, ..stored });
+        let twin = self.entity(part).insert(Stored { sequence, spared: true, position: 0, ..stored });
+        self.log_put(part, twin);
         let sessions = self.layout.entities[usize::from(part)].sessions;
         self.entity(part).line_up(twin, sessions);
     }

@@ -131,6 +131,8 @@ struct Run {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Phase {
     Closed,
+    /// It is not known yet where the name of the broker leads.
+    Resolving,
     Opening,
     Open,
 }
@@ -150,8 +152,6 @@ struct Place {
     /// The end of the wait for an answer to the attach.
     opening: Option<TimerId>,
     deadline: Time,
-    /// Whether it is to be opened as soon as it is known where.
-    sought: bool,
     renewal: Option<TimerId>,
     idle: Option<TimerId>,
 }
@@ -167,7 +167,6 @@ impl Place {
             buffer: VecDeque::new(),
             opening: None,
             deadline: Time::ZERO,
-            sought: false,
             renewal: None,
             idle: None,
         }
@@ -178,6 +177,7 @@ const OPEN: u64 = 1;
 const RENEW: u64 = 2;
 const RENEW_SESSION: u64 = 3;
 const IDLE: u64 = 4;
+const LOOKUP: u64 = 5;
 
 /// How long the answer to an attach may take: longer than the broker lets one wait for a session.
 const ATTACH_TIMEOUT: Span = Span::secs(90);
@@ -185,10 +185,9 @@ const ATTACH_TIMEOUT: Span = Span::secs(90);
 /// Receives from one entity for one host.
 #[derive(Clone, Debug)]
 pub struct Receiver {
-    /// As it is configured: where it receives from, or a name that leads there.
-    source: Address,
-    /// Where its links are. It asks where the name leads when it has none.
     from: Address,
+    /// Where that is, as far as is known: where its name leads, or `from` itself.
+    at: ProcessId,
     rules: ReceiverRules,
     retry: Rules,
     space: u8,
@@ -212,8 +211,8 @@ impl Receiver {
     pub fn new(from: Address, rules: ReceiverRules, name: u64, space: u8) -> Receiver {
         let links = if rules.sessions { rules.concurrency.max(1) } else { 1 };
         Receiver {
-            source: from,
             from,
+            at: from.process,
             retry: Rules::new(&rules.policy, Sdk::ServiceBus),
             caller: Caller::new(&rules.policy, Sdk::ServiceBus, name, space + 1),
             places: vec![Place::new(); links as usize],
@@ -231,10 +230,10 @@ impl Receiver {
     /// Forgets everything: the process died.
     pub fn crash(&mut self) {
         self.places.iter_mut().for_each(|place| *place = Place::new());
-        self.from = self.source;
         self.runs = Slab::default();
         self.caller.crash();
         self.count = 0;
+        self.at = self.from.process;
         self.stopped = true;
         (self.wanted, self.granted) = (0, 0);
         self.out.clear();
@@ -278,7 +277,7 @@ impl Receiver {
         if self.is_on_demand() && self.granted < self.wanted && self.places[0].phase == Phase::Open {
             let command = Command::Credit { link: self.number(0), more: self.wanted - self.granted };
             self.granted = self.wanted;
-            cx.tell(self.from.process, Message::new(Body::Broker(command)));
+            cx.tell(self.at, Message::new(Body::Broker(command)));
         }
     }
 
@@ -360,7 +359,7 @@ impl Receiver {
         // What came on a link that is gone has taken credit from the one that followed.
         let credited = run.credited && run.link == link || self.rules.on_demand && !self.rules.sessions;
         if !credited && place.phase != Phase::Closed {
-            cx.tell(self.from.process, Message::new(Body::Broker(Command::Credit { link, more: 1 })));
+            cx.tell(self.at, Message::new(Body::Broker(Command::Credit { link, more: 1 })));
         }
         self.hand_out(run.place, cx);
     }
@@ -369,13 +368,13 @@ impl Receiver {
     pub fn on_message(&mut self, cx: &mut Context<'_>, from: ProcessId, message: &Message) -> bool {
         if self.caller.on_message(cx, message) {
             self.settled(cx);
-            if matches!(message.body, Body::Record(_)) {
-                self.open_sought(cx);
-            }
             return true;
         }
+        if let Body::Record(answer) = message.body {
+            return self.looked_up(from, answer, message, cx);
+        }
         let Body::BrokerEvent(event) = &message.body else { return false };
-        if from != self.from.process {
+        if from != self.at {
             return false;
         }
         match event {
@@ -410,8 +409,8 @@ impl Receiver {
 
     /// A connection is gone: to the broker, all links went with it.
     pub fn on_closed(&mut self, cx: &mut Context<'_>, peer: ProcessId) {
-        if peer != self.from.process {
-            return;
+        if peer != self.at {
+            return self.caller_closed(peer, cx);
         }
         for place in 0..self.places.len() as u32 {
             if self.places[place as usize].phase != Phase::Closed {
@@ -419,6 +418,10 @@ impl Receiver {
                 self.open_later(place, Span::ZERO, cx);
             }
         }
+        self.caller_closed(peer, cx);
+    }
+
+    fn caller_closed(&mut self, peer: ProcessId, cx: &mut Context<'_>) {
         self.caller.on_closed(cx, peer);
         self.settled(cx);
     }

@@ -118,10 +118,16 @@ impl Namespace {
         };
         self.handled(from, message, Handling::Stored, cx);
         let attempt = u64::from(stored.deliveries);
-        if cx.strike(Hook::SettleAnswerLost, part, stored.item, attempt).is_none() {
-            cx.answer(from, message.answer(Body::BrokerEvent(Event::Settled)));
+        let answered = cx.strike(Hook::SettleAnswerLost, part, stored.item, attempt).is_none();
+        let settled = || message.answer(Body::BrokerEvent(Event::Settled));
+        let waits = self.store.geo.is_some();
+        if answered && !waits {
+            cx.answer(from, settled());
         }
         self.apply_settlement(part, slot, how, cx);
+        if answered && waits {
+            self.acknowledge(from, settled(), cx);
+        }
         self.credit(from, link, credit_of(message), cx);
     }
 
@@ -156,6 +162,7 @@ impl Namespace {
             Settlement::Defer => {
                 self.free_lock(part, slot, cx);
                 self.entity(part).defer(slot);
+                self.log_put(part, slot);
             }
         }
     }
@@ -192,7 +199,11 @@ impl Namespace {
         if used_up && self.dead_letter(part, slot, DeadLetterReason::MaxDeliveryCountExceeded, cx) {
             return;
         }
-        if !self.entity(part).unlock(slot) {
+        let ready = self.entity(part).unlock(slot);
+        if counted {
+            self.log_put(part, slot);
+        }
+        if !ready {
             return;
         }
         if late {
@@ -368,7 +379,7 @@ impl Namespace {
         let place = self.layout.entities[usize::from(part)].place;
         cx.observe(stored.item, What::Ended { place, cause: End::Completed });
         self.handled(from, message, Handling::Stored, cx);
-        cx.answer(from, message.answer(Body::BrokerEvent(Event::Settled)));
+        self.acknowledge(from, message.answer(Body::BrokerEvent(Event::Settled)), cx);
     }
 
     /// The sync of a settlement failed: its lock runs on from now.

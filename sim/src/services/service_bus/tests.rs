@@ -14,6 +14,7 @@ use crate::time::Span;
 
 mod basics;
 mod clients;
+mod geo;
 mod hooks;
 mod plans;
 

@@ -112,7 +112,7 @@ impl Namespace {
         let lost =
             part.and_then(|part| cx.strike(Hook::SendAnswerLost, part, item, u64::from(message.attempt)));
         if lost.is_none() {
-            cx.answer(from, message.answer(Body::BrokerEvent(Event::Accepted { sequence })));
+            self.acknowledge(from, message.answer(Body::BrokerEvent(Event::Accepted { sequence })), cx);
         }
     }
 }

@@ -222,7 +222,9 @@ impl Monitor {
                 self.set(cx, listed);
                 Answer::Done
             }
-            Command::Verify { .. } => Answer::State { up: self.states.contains(&State::Online) },
+            Command::Verify { .. } => {
+                Answer::State { up: self.states.contains(&State::Online), in_sync: true }
+            }
             _ => Answer::Refused,
         };
         if answer != Answer::Refused {

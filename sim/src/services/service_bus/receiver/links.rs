@@ -1,11 +1,11 @@
 //! The links of a receiver: opened, lost, opened again after the pause of the client library.
 
-use super::{ATTACH_TIMEOUT, OPEN, Phase, RENEW, RENEW_SESSION, Received, Receiver};
+use super::{ATTACH_TIMEOUT, LOOKUP, OPEN, Phase, RENEW, RENEW_SESSION, Received, Receiver};
 use crate::client::Verdict;
-use crate::client::names::Resolved;
-use crate::ids::Item;
+use crate::client::names::{ASK_AGAIN, Resolved};
+use crate::ids::{Item, ProcessId};
 use crate::message::broker::{Command, Error, Event, Source};
-use crate::message::{Body, Message};
+use crate::message::{Body, Message, name};
 use crate::node::Context;
 use crate::observe::{Symptom, What};
 use crate::random::Purpose;
@@ -32,38 +32,10 @@ impl Receiver {
         u32::from(self.space) << 24 | (kind as u32) << 20 | slot & 0xf_ffff
     }
 
-    /// Finds out where to receive from, unless it has links there. False: it is not known yet.
-    fn locate(&mut self, place: u32, cx: &mut Context<'_>) -> bool {
-        if self.places.iter().any(|place| place.phase != Phase::Closed) {
-            return true;
-        }
-        match cx.resolve(self.source, Item::default()) {
-            Resolved::At(at) => {
-                self.from = at;
-                true
-            }
-            Resolved::Ask(name) => {
-                self.caller.find(cx, name);
-                self.places[place as usize].sought = true;
-                self.open_later(place, Span::ZERO, cx);
-                false
-            }
-        }
-    }
-
-    /// It is known now where to receive from.
-    pub(super) fn open_sought(&mut self, cx: &mut Context<'_>) {
-        for place in 0..self.places.len() as u32 {
-            let entry = &mut self.places[place as usize];
-            if std::mem::take(&mut entry.sought) && entry.phase == Phase::Closed && !self.stopped {
-                self.open(place, cx);
-            }
-        }
-    }
-
     pub(super) fn open(&mut self, place: u32, cx: &mut Context<'_>) {
-        if !self.locate(place, cx) {
-            return;
+        match cx.resolve(self.from, Item::NONE) {
+            Resolved::At(at) => self.moved(at.process, place, cx),
+            Resolved::Ask(name) => return self.look_up(name, place, cx),
         }
         let timer = cx.timeout(ATTACH_TIMEOUT, self.token(OPEN, place), false);
         let entry = &mut self.places[place as usize];
@@ -88,14 +60,77 @@ impl Receiver {
         let mut message = Message::new(Body::Broker(command));
         message.tag = self.tag(OPEN, place);
         message.attempt = self.places[place as usize].generation as u16;
-        cx.tell(self.from.process, message);
+        cx.tell(self.at, message);
+    }
+
+    /// Asks where the name of the broker leads.
+    fn look_up(&mut self, name: ProcessId, place: u32, cx: &mut Context<'_>) {
+        let timer = cx.timeout(ASK_AGAIN, self.token(OPEN, place), false);
+        let entry = &mut self.places[place as usize];
+        entry.generation += 1;
+        entry.phase = Phase::Resolving;
+        entry.opening = Some(timer);
+        entry.deadline = cx.now() + ASK_AGAIN;
+        let attempt = entry.generation as u16;
+        cx.datagram(name, Message { tag: self.tag(LOOKUP, place), attempt, ..Message::new(Body::Lookup) });
+    }
+
+    /// The answer of a name service. False if somebody else asked for it.
+    pub(super) fn looked_up(
+        &mut self,
+        name: ProcessId,
+        answer: name::Answer,
+        message: &Message,
+        cx: &mut Context<'_>,
+    ) -> bool {
+        let tag = message.tag;
+        if tag >> 24 != u32::from(self.space) || u64::from(tag >> 20 & 0xf) != LOOKUP {
+            return false;
+        }
+        let place = tag & 0xf_ffff;
+        let Some(entry) = self.places.get_mut(place as usize) else { return true };
+        if entry.phase != Phase::Resolving || entry.generation as u16 != message.attempt {
+            return true;
+        }
+        if let Some(timer) = entry.opening.take() {
+            cx.cancel(timer);
+        }
+        entry.phase = Phase::Closed;
+        if let name::Answer::Record { address, ttl } = answer {
+            cx.learn(name, address, ttl);
+            self.open(place, cx);
+        } else {
+            cx.trouble(name, Symptom::Error);
+            self.open_later(place, Span::ZERO, cx);
+        }
+        true
+    }
+
+    /// The broker is there now. If it was elsewhere, the links to the old one are given up.
+    fn moved(&mut self, at: ProcessId, opening: u32, cx: &mut Context<'_>) {
+        if at == self.at {
+            return;
+        }
+        for place in 0..self.places.len() as u32 {
+            if place != opening && matches!(self.places[place as usize].phase, Phase::Opening | Phase::Open) {
+                self.close_lost(place, cx);
+                self.open_later(place, Span::ZERO, cx);
+            }
+        }
+        self.at = at;
+    }
+
+    fn close_lost(&mut self, place: u32, cx: &mut Context<'_>) {
+        let command = Command::Detach { link: self.number(place) };
+        cx.tell(self.at, Message::new(Body::Broker(command)));
+        self.lose(place, cx);
     }
 
     /// Closes a link in good order.
     pub(super) fn close(&mut self, place: u32, cx: &mut Context<'_>) {
-        if self.places[place as usize].phase != Phase::Closed {
+        if matches!(self.places[place as usize].phase, Phase::Opening | Phase::Open) {
             let command = Command::Detach { link: self.number(place) };
-            cx.tell(self.from.process, Message::new(Body::Broker(command)));
+            cx.tell(self.at, Message::new(Body::Broker(command)));
         }
         self.forget(place, cx);
     }
@@ -157,13 +192,13 @@ impl Receiver {
         match entry.phase {
             Phase::Open => {}
             // No answer to the last attempt.
-            Phase::Opening if entry.deadline <= cx.now() => {
+            Phase::Opening | Phase::Resolving if entry.deadline <= cx.now() => {
                 entry.opening = None;
-                cx.trouble(self.from.process, Symptom::Timeout);
+                cx.trouble(self.at, Symptom::Timeout);
                 self.close(place, cx);
                 self.open_later(place, Span::ZERO, cx);
             }
-            Phase::Opening => {}
+            Phase::Opening | Phase::Resolving => {}
             Phase::Closed if !self.stopped => self.open(place, cx),
             Phase::Closed => {}
         }
@@ -209,7 +244,7 @@ impl Receiver {
                 }
             }
             Event::Refused(why) => {
-                cx.trouble(self.from.process, Symptom::Error);
+                cx.trouble(self.at, Symptom::Error);
                 self.forget(place, cx);
                 self.refused(*why, cx);
                 self.open_later(place, Span::ZERO, cx);
@@ -229,7 +264,7 @@ impl Receiver {
             return false;
         }
         if let Some(place) = self.place_of(link) {
-            cx.trouble(self.from.process, Symptom::Error);
+            cx.trouble(self.at, Symptom::Error);
             self.lose(place, cx);
             self.refused(why, cx);
             self.open_later(place, Span::ZERO, cx);

@@ -42,7 +42,7 @@ impl Receiver {
         }
         let mut message = Message::new(Body::Broker(Command::Renew { link: run.link, lock: run.lock }));
         (message.tag, message.attempt) = (tag, run.lock as u16);
-        cx.tell(self.from.process, message);
+        cx.tell(self.at, message);
     }
 
     /// Extends the lock of a delivery (of its session) now; [`Received::Renewed`] follows, or
@@ -64,7 +64,7 @@ impl Receiver {
         } else {
             (tag, lock as u16)
         };
-        cx.tell(self.from.process, message);
+        cx.tell(self.at, message);
     }
 
     fn told(&mut self, handle: u64, outcome: Outcome, locked_until: Time) {
@@ -146,7 +146,7 @@ impl Receiver {
         let command = Command::Renew { link: self.number(place), lock: 0 };
         let mut message = Message::new(Body::Broker(command));
         (message.tag, message.attempt) = (self.tag(RENEW_SESSION, place), generation as u16);
-        cx.tell(self.from.process, message);
+        cx.tell(self.at, message);
     }
 
     /// A session is renewed while its message has been worked on for no longer than allowed.

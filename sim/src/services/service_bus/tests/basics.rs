@@ -74,7 +74,7 @@ fn an_entity_that_is_full_takes_no_more_and_dead_letters_count() {
         let plan = one_queue(ServiceBusQueue { max_size: crate::units::Bytes(2), ..Default::default() });
         let NodeKind::ServiceBus(bus) = plan.blueprint.nodes["bus"].clone() else { unreachable!() };
         let process = plan.endpoint("bus").expect("it").address.process;
-        super::super::layout::Layout::of(&bus, "bus", process, &plan).expect("a layout")
+        super::super::layout::Layout::of(&bus, "bus", process, None, &plan).expect("a layout")
     };
     layout.bytes = vec![1];
     let plan = one_queue(ServiceBusQueue::default());
@@ -163,7 +163,7 @@ proptest::proptest! {
         let plan = one_queue(ServiceBusQueue { sessions, dedup_window: window, ..Default::default() });
         let NodeKind::ServiceBus(bus) = plan.blueprint.nodes["bus"].clone() else { unreachable!() };
         let process = plan.endpoint("bus").expect("it").address.process;
-        let layout = super::super::layout::Layout::of(&bus, "bus", process, &plan).expect("a layout");
+        let layout = super::super::layout::Layout::of(&bus, "bus", process, None, &plan).expect("a layout");
         let glass = Glass(std::sync::Arc::new(std::sync::Mutex::new(Namespace::new(layout))));
         let mut rig = Rig::new(&plan, process, Box::new(glass.clone())).0;
         let mut locks: Vec<(u32, u64)> = Vec::new();
@@ -194,7 +194,7 @@ proptest::proptest! {
         }
         let (layout, store) = {
             let before = glass.0.lock().expect("a lock");
-            let store = Store { entities: before.store.entities.clone(), last_lock: before.store.last_lock };
+            let store = Store { entities: before.store.entities.clone(), last_lock: before.store.last_lock, geo: None };
             (before.layout.clone(), store)
         };
         let rebuilt = format!("{:?}", Namespace::rebuilt(layout, store));

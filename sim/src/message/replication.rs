@@ -1,0 +1,153 @@
+//! Between the replicas of a geo-replicated service: its log, who leads, and the change of the lead.
+
+use std::sync::Arc;
+
+use serde::{Deserialize, Serialize};
+
+use crate::ids::Item;
+use crate::message::control::Transition;
+use crate::time::Time;
+
+/// What one replica says to the other. An epoch is the term of one leader; each promotion begins the next.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub enum Record {
+    /// The leader's log from this position on. The copies that it brings are the cargo.
+    Ship {
+        /// The leader's term.
+        epoch: u32,
+        /// The position of the first change.
+        from: u64,
+        /// The changes, in order.
+        changes: Arc<Vec<Change>>,
+    },
+    /// The follower has the log up to this position, durably.
+    Ack {
+        /// The leader's term.
+        epoch: u32,
+        /// The position of the next change.
+        upto: u64,
+    },
+    /// I lead in this term: asked of a follower to hear how far it is, told to an old leader to depose it.
+    Lead {
+        /// The leader's term.
+        epoch: u32,
+        /// The old leader had yielded everything, so that its copies are as good as the new one's.
+        planned: bool,
+    },
+    /// I follow in this term.
+    Follow {
+        /// The leader's term.
+        epoch: u32,
+        /// The position of the next change that the follower needs.
+        applied: u64,
+        /// It has nothing, and needs everything from the start.
+        fresh: bool,
+        /// It is about to lead itself.
+        rising: bool,
+    },
+    /// Take the lead: passed on by the replica that was asked.
+    Promote {
+        /// How.
+        mode: Transition,
+    },
+    /// The follower will not take the lead.
+    Declined,
+    /// To the leader: take no more work; if `planned`, bring me up to date and say so.
+    Yield {
+        /// The leader's term.
+        epoch: u32,
+        /// Whether the new leader waits for the rest of the log.
+        planned: bool,
+    },
+    /// The leader has stopped, and the follower has all of its log.
+    Yielded {
+        /// The leader's term.
+        epoch: u32,
+    },
+    /// The pairing is over (facts 1.9, Geo-DR: fail-forward).
+    Unpaired,
+}
+
+/// One change of a replicated broker.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub enum Change {
+    /// The follower forgets everything that it has.
+    Clear,
+    /// A message is there, or is changed.
+    Put {
+        /// The entity.
+        part: u16,
+        /// The message.
+        letter: Letter,
+    },
+    /// A message is no longer there.
+    Gone {
+        /// The entity.
+        part: u16,
+        /// Its sequence number.
+        sequence: u64,
+    },
+    /// Duplicate detection has seen a message id.
+    Seen {
+        /// The entity.
+        part: u16,
+        /// When, on the leader's wall clock.
+        at: Time,
+        /// The message id.
+        identity: u64,
+    },
+    /// All message ids that duplicate detection remembers, oldest first.
+    History {
+        /// The entity.
+        part: u16,
+        /// When each was seen, and the id.
+        ids: Arc<Vec<(Time, u64)>>,
+    },
+    /// An entity was switched on or off.
+    Enabled {
+        /// The entity.
+        part: u16,
+        /// On or off.
+        on: bool,
+    },
+}
+
+/// A message as it is replicated: without its lock, which belongs to a link of the leader.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Letter {
+    /// What it is about.
+    pub item: Item,
+    /// The message id.
+    pub identity: u64,
+    /// The session id; 0: none.
+    pub session: u64,
+    /// The sequence number, which names it within its entity.
+    pub sequence: u64,
+    /// When it can no longer be retrieved.
+    pub expires: Time,
+    /// How many deliveries have failed.
+    pub deliveries: u32,
+    /// Its size.
+    pub bytes: u32,
+    /// How often it was forwarded.
+    pub hops: u8,
+    /// Its sender gave it its id.
+    pub recognise: bool,
+    /// If scheduled: only its visibility is delayed.
+    pub delayed: bool,
+    /// A fault has made or moved it already.
+    pub spared: bool,
+    /// Where in its life it is.
+    pub rest: Rest,
+}
+
+/// Where in its life a replicated message is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Rest {
+    /// It can be retrieved, or is locked by a link of the leader.
+    Ready,
+    /// Invisible until then.
+    Scheduled(Time),
+    /// Retrieved by its sequence number only.
+    Deferred,
+}

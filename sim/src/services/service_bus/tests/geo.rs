@@ -1,0 +1,425 @@
+//! A namespace in two regions: two processes on the bench, and the way between them in the hand of the test.
+
+use std::collections::BTreeMap;
+
+use super::*;
+use crate::ids::{PlaceId, ProcessId};
+use crate::message::broker::Error;
+use crate::message::control;
+use crate::message::control::{Answer, Transition};
+use crate::node::CloseReason;
+use crate::observe::What;
+use crate::plan::PlanError;
+use crate::services::service_bus::{Replication, ServiceBus, ServiceBusQueue, Tier};
+use crate::units::{Distribution, OneOrMany};
+
+const PROMOTION: Span = Span::mins(6);
+const WEST: u8 = 0;
+const NORTH: u8 = 1;
+
+fn bus(replication: Replication) -> ServiceBus {
+    ServiceBus {
+        site: OneOrMany::Many(vec!["west".to_owned(), "north".to_owned()]),
+        tier: Tier::Premium,
+        replication: Some(replication),
+        promotion: (replication != Replication::MetadataOnly).then_some(Distribution::Constant(PROMOTION)),
+        ..ServiceBus::default()
+    }
+}
+
+fn plan_of(bus: ServiceBus) -> Result<Plan, Vec<PlanError>> {
+    let mut blueprint = Blueprint::default();
+    for site in ["west", "north"] {
+        blueprint.sites.insert(site.to_owned(), Site::default());
+    }
+    blueprint.flows.insert("orders".to_owned(), Flow::default());
+    blueprint.nodes.insert("bus".to_owned(), NodeKind::ServiceBus(bus));
+    let queue = ServiceBusQueue {
+        of: "bus".to_owned(),
+        dedup_window: Some(Span::mins(30)),
+        ..ServiceBusQueue::default()
+    };
+    blueprint.nodes.insert("raw".to_owned(), NodeKind::ServiceBusQueue(queue));
+    let mut plan = Plan::new(blueprint)?;
+    plan.add_stream("shoppers", crate::ids::FlowId(0));
+    Ok(plan)
+}
+
+/// The two namespaces, and what is on the way between them.
+struct Pair<'a> {
+    rigs: [Rig<'a>; 2],
+    ids: [ProcessId; 2],
+    /// Cut: what is sent between them gets lost with its connection.
+    cut: bool,
+    /// Crashed, and not back.
+    down: [bool; 2],
+    balance: BTreeMap<(PlaceId, u64), i64>,
+    /// What clients of each were told: every answer and delivery.
+    told: [Vec<Effect>; 2],
+    destroyed: Vec<u32>,
+    reborn: Vec<u32>,
+}
+
+impl<'a> Pair<'a> {
+    fn new(plan: &'a Plan) -> Pair<'a> {
+        let built = plan.blueprint.nodes["bus"].build("bus", plan).expect("two namespaces");
+        let ids: Vec<ProcessId> = built.iter().map(|(id, _)| *id).collect();
+        let mut rigs = built.into_iter().map(|(id, process)| Rig::new(plan, id, process).0);
+        let rigs = [rigs.next().expect("west"), rigs.next().expect("north")];
+        Pair {
+            rigs,
+            ids: [ids[0], ids[1]],
+            cut: false,
+            down: [false; 2],
+            balance: BTreeMap::new(),
+            told: [Vec::new(), Vec::new()],
+            destroyed: Vec::new(),
+            reborn: Vec::new(),
+        }
+    }
+
+    /// Books what one did, and carries what it says to the other.
+    fn carry(&mut self, of: usize, effects: Vec<Effect>) {
+        let mut lost = false;
+        for effect in effects {
+            match effect {
+                Effect::Observe { item, what, .. } => self.book(item, what),
+                Effect::Call { message, .. } => lost |= !self.pass(of, message),
+                Effect::Answer { connection, message } if connection.slot == self.ids[1 - of].0 => {
+                    lost |= !self.pass(of, message);
+                }
+                other => self.told[of].push(other),
+            }
+        }
+        if lost {
+            self.close(of);
+            if !self.down[1 - of] {
+                self.close(1 - of);
+            }
+        }
+    }
+
+    fn close(&mut self, of: usize) {
+        let peer = self.ids[1 - of].0;
+        let effects = self.rigs[of].closed(peer, CloseReason::TimedOut);
+        self.carry(of, effects);
+    }
+
+    fn pass(&mut self, of: usize, message: Message) -> bool {
+        if self.cut || self.down[1 - of] {
+            return false;
+        }
+        let effects = self.rigs[1 - of].message(self.ids[of].0, message);
+        self.carry(1 - of, effects);
+        true
+    }
+
+    fn book(&mut self, item: Item, what: What) {
+        let (place, by) = match what {
+            What::Born { place, cause } => {
+                if cause == crate::observe::Birth::Reborn {
+                    self.reborn.push(item.number);
+                }
+                (place, 1)
+            }
+            What::Ended { place, cause } => {
+                if cause == crate::observe::End::Destroyed {
+                    self.destroyed.push(item.number);
+                }
+                (place, -1)
+            }
+            _ => return,
+        };
+        *self.balance.entry((place, item.identity())).or_insert(0) += by;
+    }
+
+    fn client(&mut self, of: usize, message: Message) {
+        let effects = self.rigs[of].message(900, message);
+        self.carry(of, effects);
+    }
+
+    fn advance(&mut self, span: Span) {
+        for _ in 0..span.0.div_ceil(MS.0).min(400) {
+            let step = Span((span.0 / span.0.div_ceil(MS.0).min(400)).max(1));
+            for of in 0..2 {
+                if self.down[of] {
+                    self.rigs[of].now += step;
+                    continue;
+                }
+                let effects = self.rigs[of].advance(step);
+                self.carry(of, effects);
+            }
+        }
+    }
+
+    fn crash(&mut self, of: usize) {
+        self.rigs[of].process.crash();
+        self.down[of] = true;
+        self.close(1 - of);
+    }
+
+    fn back(&mut self, of: usize) {
+        self.down[of] = false;
+        let effects = self.rigs[of].crash();
+        self.carry(of, effects);
+    }
+
+    fn send(&mut self, of: usize, numbers: &[u32]) {
+        for number in numbers {
+            self.client(of, send(0, &[*number]).message(u64::from(*number) + 1));
+        }
+    }
+
+    /// Takes all messages that can be got.
+    fn receive(&mut self, of: usize) -> Vec<(u32, u64, u32)> {
+        self.told[of].clear();
+        self.client(of, attach(0, 9, 100));
+        delivered(&std::mem::take(&mut self.told[of]))
+    }
+
+    fn complete(&mut self, of: usize, lock: u64) {
+        self.client(of, settle(9, lock, Settlement::Complete));
+    }
+
+    fn events(&mut self, of: usize) -> Vec<Event> {
+        events(&std::mem::take(&mut self.told[of]))
+    }
+
+    fn promote(&mut self, of: usize, to: u8, mode: Transition) {
+        let mut message = Message::new(Body::Control(control::Command::Promote { to, mode }));
+        message.call = crate::ids::CallId(5000);
+        self.client(of, message);
+    }
+
+    fn answers(&mut self, of: usize) -> Vec<Answer> {
+        let told = std::mem::take(&mut self.told[of]);
+        let bodies = bodies(&told);
+        bodies
+            .filter_map(|body| if let Body::ControlAnswer(answer) = body { Some(*answer) } else { None })
+            .collect()
+    }
+
+    fn verify(&mut self, of: usize) -> Option<Answer> {
+        self.told[of].clear();
+        let part = u16::MAX;
+        self.client(of, Message::new(Body::Control(control::Command::Verify { part })));
+        self.answers(of).pop()
+    }
+
+    fn held(&self, of: usize) -> Vec<u32> {
+        let mut held: Vec<u32> = self.rigs[of].held().iter().map(|held| held.item.number).collect();
+        held.sort_unstable();
+        held
+    }
+
+    /// Both books close: what was born and has not ended is held, place by place, item by item.
+    fn check(&self) {
+        let mut held = BTreeMap::new();
+        for rig in &self.rigs {
+            for one in rig.held() {
+                *held.entry((one.place, one.item.identity())).or_insert(0) += i64::from(one.copies);
+            }
+        }
+        let open: BTreeMap<_, _> = self
+            .balance
+            .iter()
+            .filter(|(_, count)| **count != 0)
+            .map(|(key, count)| (*key, *count))
+            .collect();
+        assert_eq!(open, held);
+    }
+}
+
+const MS: Span = Span::millis(2);
+
+fn accepted(events: &[Event]) -> usize {
+    events.iter().filter(|event| matches!(event, Event::Accepted { .. })).count()
+}
+
+#[test]
+fn what_is_acknowledged_under_sync_is_on_the_secondary_and_no_book_knows() {
+    let plan = plan_of(bus(Replication::Sync)).expect("a plan");
+    let mut pair = Pair::new(&plan);
+    pair.send(0, &[1, 2]);
+    pair.advance(Span::millis(20));
+    assert_eq!(accepted(&pair.events(0)), 2);
+    assert_eq!((pair.held(0), pair.held(1)), (vec![1, 2], vec![]));
+    assert_eq!(pair.verify(0), Some(Answer::State { up: true, in_sync: true }));
+    pair.cut = true;
+    pair.send(0, &[3]);
+    pair.advance(Span::secs(2));
+    assert!(pair.events(0).is_empty(), "nobody has it but the primary");
+    assert_eq!(pair.receive(0).len(), 2, "what the secondary does not have is not delivered");
+    pair.advance(Span::secs(20));
+    pair.told[0].clear();
+    pair.send(0, &[4]);
+    assert_eq!(pair.events(0), [Event::Refused(Error::ServiceBusy)], "facts 1.9: throttled");
+    pair.cut = false;
+    pair.advance(Span::secs(10));
+    assert_eq!(accepted(&pair.events(0)), 1);
+    pair.check();
+}
+
+#[test]
+fn a_planned_promotion_waits_for_the_rest_and_loses_nothing() {
+    let plan = plan_of(bus(Replication::Async)).expect("a plan");
+    let mut pair = Pair::new(&plan);
+    pair.send(0, &[1, 2, 3]);
+    pair.advance(Span::millis(20));
+    let got = pair.receive(0);
+    pair.complete(0, got[0].1);
+    pair.advance(Span::millis(20));
+    pair.events(0);
+    pair.promote(0, NORTH, Transition::Planned);
+    pair.send(0, &[4]);
+    assert!(pair.events(0).contains(&Event::Refused(Error::ServiceBusy)), "nobody serves meanwhile");
+    pair.advance(Span::mins(5));
+    assert_eq!((pair.held(0), pair.held(1)), (vec![2, 3], vec![]));
+    pair.advance(Span::mins(2));
+    assert_eq!(pair.answers(0), [Answer::Done]);
+    assert_eq!((pair.held(0), pair.held(1)), (vec![], vec![2, 3]));
+    assert_eq!(pair.receive(1).iter().map(|got| got.0).collect::<Vec<_>>(), [2, 3]);
+    pair.send(1, &[1, 5]);
+    pair.advance(Span::millis(20));
+    assert_eq!(pair.held(1), [2, 3, 5], "1 was seen before: duplicate detection came along");
+    assert_eq!(pair.verify(1), Some(Answer::State { up: true, in_sync: true }));
+    pair.check();
+    // And back again: the old primary is the secondary now.
+    pair.promote(1, WEST, Transition::Planned);
+    pair.advance(Span::mins(7));
+    assert_eq!((pair.held(0), pair.held(1)), (vec![2, 3, 5], vec![]));
+    pair.check();
+}
+
+#[test]
+fn a_forced_promotion_loses_the_tail_and_delivers_completions_again() {
+    let plan = plan_of(bus(Replication::Async)).expect("a plan");
+    let mut pair = Pair::new(&plan);
+    pair.send(0, &[1, 2, 3]);
+    pair.advance(Span::millis(20));
+    let got = pair.receive(0);
+    pair.cut = true;
+    pair.complete(0, got[0].1);
+    pair.send(0, &[4]);
+    pair.advance(Span::millis(20));
+    assert_eq!(accepted(&pair.events(0)), 4 - 3, "asynchronous: the primary alone is enough");
+    pair.promote(1, NORTH, Transition::Planned);
+    pair.advance(Span::millis(20));
+    assert_eq!(pair.answers(1), [Answer::Refused], "the primary is away");
+    pair.promote(1, NORTH, Transition::Forced);
+    pair.advance(Span::mins(7));
+    assert_eq!(pair.answers(1), [Answer::Done]);
+    assert_eq!(pair.reborn, [1, 2, 3], "the completion of 1 was not replicated");
+    assert_eq!(pair.held(1), [1, 2, 3]);
+    assert_eq!(pair.held(0), [2, 3, 4], "it does not know yet");
+    pair.cut = false;
+    pair.advance(Span::secs(20));
+    assert_eq!(pair.destroyed, [2, 3, 4]);
+    assert!(pair.held(0).is_empty());
+    assert_eq!(pair.verify(0), Some(Answer::State { up: false, in_sync: true }));
+    assert_eq!(pair.verify(1), Some(Answer::State { up: true, in_sync: true }), "resynchronised");
+    pair.send(0, &[9]);
+    assert_eq!(pair.events(0), [Event::Refused(Error::ServiceBusy)]);
+    pair.check();
+    // What the new primary had is on the old one again, and survives the way back.
+    pair.promote(1, WEST, Transition::Planned);
+    pair.advance(Span::mins(7));
+    assert_eq!(pair.held(0), [1, 2, 3]);
+    pair.check();
+}
+
+#[test]
+fn a_primary_that_was_away_hears_that_it_was_deposed_before_it_serves() {
+    let plan = plan_of(bus(Replication::Sync)).expect("a plan");
+    let mut pair = Pair::new(&plan);
+    pair.send(0, &[1, 2]);
+    pair.advance(Span::millis(20));
+    pair.crash(0);
+    pair.promote(1, NORTH, Transition::Forced);
+    pair.advance(Span::mins(7));
+    pair.send(1, &[3]);
+    pair.advance(Span::millis(20));
+    assert_eq!(pair.held(1), [1, 2, 3], "the new primary does not wait for one that is away");
+    assert_eq!(accepted(&pair.events(1)), 1);
+    pair.back(0);
+    pair.events(0);
+    pair.send(0, &[4]);
+    assert_eq!(pair.events(0), [Event::Refused(Error::ServiceBusy)]);
+    pair.advance(Span::secs(10));
+    assert_eq!(pair.destroyed, [1, 2]);
+    pair.check();
+    // A primary that comes back and finds nobody serves after all.
+    pair.crash(0);
+    pair.crash(1);
+    pair.back(1);
+    pair.advance(Span::secs(1));
+    assert_eq!(pair.receive(1).len(), 3);
+}
+
+#[test]
+fn geo_dr_takes_the_name_and_leaves_the_messages() {
+    let plan = plan_of(bus(Replication::MetadataOnly)).expect("a plan");
+    let mut pair = Pair::new(&plan);
+    pair.send(0, &[1, 2]);
+    pair.advance(Span::millis(20));
+    pair.promote(1, NORTH, Transition::Planned);
+    assert_eq!(pair.answers(1), [Answer::Refused]);
+    pair.crash(0);
+    pair.promote(1, NORTH, Transition::Forced);
+    assert_eq!(pair.answers(1), [Answer::Done]);
+    pair.send(1, &[3]);
+    pair.advance(Span::millis(20));
+    pair.back(0);
+    assert_eq!((pair.held(0), pair.held(1)), (vec![1, 2], vec![3]), "the messages stay where they were");
+    assert_eq!(pair.receive(0).len(), 2, "it is a namespace of its own again");
+    pair.advance(Span::secs(10));
+    pair.events(0);
+    pair.promote(0, WEST, Transition::Forced);
+    assert_eq!(pair.answers(0), [Answer::Refused], "the pairing is over");
+    pair.check();
+}
+
+#[test]
+fn an_asynchronous_lag_throttles_sends() {
+    let mut bus = bus(Replication::Async);
+    bus.max_lag = Some(Span::secs(30));
+    let plan = plan_of(bus).expect("a plan");
+    let mut pair = Pair::new(&plan);
+    pair.cut = true;
+    pair.send(0, &[1]);
+    pair.advance(Span::secs(29));
+    pair.send(0, &[2]);
+    pair.advance(Span::secs(2));
+    assert_eq!(accepted(&pair.events(0)), 2);
+    pair.send(0, &[3]);
+    assert_eq!(pair.events(0), [Event::Refused(Error::ServiceBusy)]);
+    assert_eq!(pair.verify(0), Some(Answer::State { up: true, in_sync: false }));
+}
+
+#[test]
+fn a_crash_leaves_what_is_durable_and_nothing_else() {
+    let plan = plan_of(bus(Replication::Sync)).expect("a plan");
+    let mut pair = Pair::new(&plan);
+    pair.send(0, &[1, 2]);
+    pair.advance(Span::millis(20));
+    for rig in &mut pair.rigs {
+        rig.process.crash();
+        let once = format!("{:?}", rig.process);
+        rig.process.crash();
+        assert_eq!(once, format!("{:?}", rig.process));
+    }
+}
+
+#[test]
+fn what_cannot_be_replicated_is_refused_with_a_reason() {
+    let path = |bus: ServiceBus| plan_of(bus).expect_err("a mistake")[0].path.join(".");
+    let good = bus(Replication::Sync);
+    let sites = |names: &[&str]| OneOrMany::Many(names.iter().map(|name| (*name).to_owned()).collect());
+    assert_eq!(path(ServiceBus { tier: Tier::Standard, ..good.clone() }), "nodes.bus.replication");
+    assert_eq!(path(ServiceBus { site: sites(&["west"]), ..good.clone() }), "nodes.bus.replication");
+    assert_eq!(path(ServiceBus { site: sites(&["west", "west"]), ..good.clone() }), "nodes.bus.in");
+    assert_eq!(path(ServiceBus { primary: Some("east".to_owned()), ..good.clone() }), "nodes.bus.primary");
+    assert_eq!(path(ServiceBus { max_lag: Some(Span::secs(5)), ..good.clone() }), "nodes.bus.max-lag");
+    let alone = ServiceBus { replication: None, promotion: None, primary: Some("west".to_owned()), ..good };
+    assert_eq!(path(alone), "nodes.bus.primary");
+}
