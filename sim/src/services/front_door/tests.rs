@@ -64,7 +64,7 @@ fn run(blueprint: Blueprint, seed: u64) -> (World, Vec<Observation>) {
     let mut seen = Vec::new();
     while world.next_at().is_some_and(|at| at <= deadline) && world.step(&mut seen) {}
     assert!(world.links().balances());
-    assert_eq!(world.pending_work(), 0);
+    assert_eq!((world.pending_work(), world.links().in_flight), (0, 0));
     (world, seen)
 }
 
