@@ -284,6 +284,27 @@ text_value!(Bandwidth, "Bandwidth", "Bits or bytes a second.", "1Gbps", "100KB/s
 #[derive(Clone, Copy, Debug, Default, PartialEq, PartialOrd)]
 pub struct Ratio(pub f64);
 
+/// A bound of a metric: a share (`10%`) or a number (`5000`).
+#[derive(Clone, Copy, Debug, PartialEq, PartialOrd)]
+pub struct Threshold(pub f64);
+
+impl FromStr for Threshold {
+    type Err = UnitError;
+    fn from_str(text: &str) -> Result<Self, UnitError> {
+        if text.trim().ends_with('%') {
+            return text.parse::<Ratio>().map(|share| Threshold(share.0));
+        }
+        let number = text.trim().parse::<f64>().ok().filter(|number| number.is_finite() && *number >= 0.0);
+        number.map(Threshold).ok_or_else(|| wrong(text, "a share or a number", "10%"))
+    }
+}
+impl fmt::Display for Threshold {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}", self.0)
+    }
+}
+text_value!(Threshold, "Threshold", "A share such as 10%, or a number.", "10%", "5000");
+
 impl FromStr for Ratio {
     type Err = UnitError;
     fn from_str(text: &str) -> Result<Self, UnitError> {

@@ -151,3 +151,10 @@ fn copies_in_two_regions_are_judged_together_or_one_by_one() {
         keeps_its_word(concat!(env!("CARGO_MANIFEST_DIR"), "/scenarios/two-sites.yaml"), seed);
     }
 }
+
+#[test]
+fn an_alert_and_a_runbook_move_the_work_to_the_other_region_unless_they_were_lost_with_the_first() {
+    for seed in 1..4 {
+        keeps_its_word(concat!(env!("CARGO_MANIFEST_DIR"), "/scenarios/failover-runbook.yaml"), seed);
+    }
+}

@@ -17,6 +17,11 @@ pub enum Command {
         /// The entity or table.
         part: u16,
     },
+    /// An alert: something has to be done.
+    Raise {
+        /// How often it was raised before; the same number is the same alarm.
+        number: u32,
+    },
     /// Switch an entity or app on or off.
     Enable {
         /// The part.

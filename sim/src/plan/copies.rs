@@ -17,7 +17,7 @@ use crate::units::OneOrMany;
 pub struct Copies(IndexMap<String, Vec<String>>, IndexMap<String, Vec<String>>);
 
 /// Fields whose text is never the name of a node.
-const NO_NAMES: [&str; 14] = [
+const NO_NAMES: [&str; 15] = [
     "policy",
     "undo-policy",
     "as",
@@ -29,6 +29,7 @@ const NO_NAMES: [&str; 14] = [
     "once",
     "only",
     "in",
+    "enabled-in",
     "mode",
     "reason",
     "program",

@@ -7,6 +7,7 @@ use crate::message::broker::{self, TransactionStep};
 use crate::message::{Body, Cargo, Message, control, http, store};
 use crate::observe::Outcome;
 use crate::recipe::program::{Op, Verb};
+use crate::recipe::step::State;
 
 /// The run that asks.
 pub(super) struct Asker<'a> {
@@ -99,9 +100,14 @@ pub(super) fn request(
 /// A `verify` is done only if the answer is the one that it needs.
 pub(super) fn confirmed(op: &Op, outcome: Outcome, answer: Option<&Message>) -> Outcome {
     let Verb::Control { up: Some(wanted), .. } = op.verb else { return outcome };
-    let state = match answer.map(|message| &message.body) {
-        Some(Body::ControlAnswer(control::Answer::State { up, .. })) => *up,
-        _ => false, // whoever does not answer is not up
+    let (up, in_sync) = match answer.map(|message| &message.body) {
+        Some(Body::ControlAnswer(control::Answer::State { up, in_sync })) => (*up, *in_sync),
+        _ => (false, false), // whoever does not answer is not up
     };
-    if state == wanted { Outcome::Ok } else { Outcome::Refused }
+    let so = match wanted {
+        State::Up => up,
+        State::Down => !up,
+        State::InSync => up && in_sync,
+    };
+    if so { Outcome::Ok } else { Outcome::Refused }
 }

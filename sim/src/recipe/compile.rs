@@ -10,10 +10,11 @@ use crate::message::control;
 use crate::message::store::{Operation, WriteVerb};
 use crate::plan::{Endpoint, Plan, PlanError, Protocol};
 use crate::random::{mix, name_hash};
+use crate::recipe::hosts::app::CONTROL;
 use crate::recipe::program::{Block, Op, Program, Route, TransactedSend, Verb};
-use crate::recipe::step::{Call, Send, Set, State, Step};
+use crate::recipe::step::{Call, Failover, Promote, Send, Set, State, Step};
 use crate::recipe::trigger::Source;
-use crate::services::NodeKind;
+use crate::services::{NodeKind, Service as _};
 use crate::time::Span;
 
 /// At most so many operations in one recipe: a run remembers what it did in one word.
@@ -263,13 +264,18 @@ impl Compiler<'_> {
                 Verb::Checkpoint
             }
             Step::Verify(verify) => {
-                let up = Some(verify.is == State::Up);
+                let up = Some(verify.is);
                 self.control(here, step, &verify.target, up, |part| control::Command::Verify { part })?
             }
             Step::Enable(it) => self
                 .control(here, step, &it.target, None, |part| control::Command::Enable { part, on: true })?,
             Step::Disable(it) => self
                 .control(here, step, &it.target, None, |part| control::Command::Enable { part, on: false })?,
+            Step::Promote(Promote { target, to, mode, .. })
+            | Step::Failover(Failover { target, to, mode, .. }) => {
+                let (to, mode) = (self.site_of(here, target, to)?, *mode);
+                self.control(here, step, target, None, |_| control::Command::Promote { to, mode })?
+            }
             Step::Scale(scale) => {
                 let to = scale.to;
                 self.control(here, step, &scale.target, None, |_| control::Command::Scale { to })?
@@ -549,15 +555,39 @@ impl Compiler<'_> {
         Ok(Verb::Settle(how))
     }
 
+    /// The site of a replica.
+    fn site_of(&self, here: &Place, target: &str, to: &str) -> Result<u8, PlanError> {
+        let sites: Vec<String> = match self.plan.blueprint.nodes.get(target) {
+            Some(kind) if kind.replicates() => {
+                kind.sites().map_or_else(Vec::new, |sites| sites.names().to_vec())
+            }
+            _ => Vec::new(),
+        };
+        let index =
+            self.plan.blueprint.sites.get_index_of(to).filter(|_| sites.iter().any(|site| site == to));
+        index.map(|index| index as u8).ok_or_else(|| {
+            if sites.is_empty() {
+                return error(here, format!("`{target}` has no replicas"))
+                    .help("name a service that replicates to another site")
+                    .word("replication");
+            }
+            error(here, format!("`{target}` has no replica in `{to}`"))
+                .help(format!("its sites are: {}", sites.join(", ")))
+                .word("dangling")
+        })
+    }
+
     fn control(
         &mut self,
         here: &Place,
         step: &Step,
         target: &str,
-        up: Option<bool>,
+        up: Option<State>,
         command: impl Fn(u16) -> control::Command,
     ) -> Result<Verb, PlanError> {
-        let endpoint = self.endpoint(here, target)?.clone();
+        // Whether it is up, only it can say; what is wanted of it, its control plane is told.
+        let plane = up.is_none().then(|| self.plan.endpoint(&format!("{target}{CONTROL}"))).flatten();
+        let endpoint = plane.map_or_else(|| self.endpoint(here, target), Ok)?.clone();
         let policy = self.policy(here, step.adverbs().policy().unwrap_or(self.recipe.policy))?;
         // The control plane is HTTP, whatever the data plane speaks.
         let address = self.plan.control_of(endpoint.node).unwrap_or(endpoint.address);
@@ -565,7 +595,12 @@ impl Compiler<'_> {
         let route = self.route_with(
             here,
             &plane,
-            Policy { timeout: step.adverbs().timeout().or(policy.timeout), ..policy },
+            Policy {
+                timeout: step.adverbs().timeout().or(policy.timeout),
+                // Who does not answer is not up; to ask until somebody does would answer another question.
+                retries: if up.is_some() { Some(0) } else { policy.retries },
+                ..policy
+            },
         )?;
         Ok(Verb::Control { route, command: command(plane.address.part), up })
     }
@@ -612,7 +647,7 @@ impl Compiler<'_> {
             }
             Source::Feed(_) => matches!(step, Step::Checkpoint(_)),
             Source::Table(_) => matches!(step, Step::Delete(delete) if delete.target == polled),
-            Source::Timer(_) => true,
+            Source::Timer(_) | Source::Alert => true,
         };
         if flat(self.recipe.steps).iter().any(acknowledges) {
             return Ok(());

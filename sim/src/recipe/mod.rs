@@ -1,5 +1,6 @@
 //! The step language in which the user's own apps are written, its interpreter, and its hosts.
 
+pub mod alarm;
 mod ask;
 pub mod compile;
 pub mod fed;

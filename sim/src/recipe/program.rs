@@ -8,6 +8,7 @@ use crate::ids::{Address, Once, TypeId};
 use crate::message::broker::Settlement;
 use crate::message::control;
 use crate::message::store::Operation;
+use crate::recipe::step::State;
 use crate::time::Span;
 use crate::units::Sampler;
 
@@ -153,7 +154,7 @@ pub enum Verb {
         /// What.
         command: control::Command,
         /// What must be so, for `verify`.
-        up: Option<bool>,
+        up: Option<State>,
     },
 }
 

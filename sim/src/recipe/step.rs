@@ -4,6 +4,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::ids::Once;
+use crate::message::control::Transition;
 use crate::time::Span;
 use crate::units::{Distribution, once_text};
 
@@ -305,6 +306,28 @@ verbs! {
         endpoints: Vec<String>,
     }
 
+    /// Lets the replica in a site lead: a namespace's secondary becomes its primary.
+    "promote" remote Promote {
+        /// The replicated service.
+        target: String,
+        /// The site of the replica.
+        to: String,
+        /// `planned` (it catches up first) or `forced` (at once; what was not replicated is lost).
+        /// Default: planned.
+        mode: Transition,
+    }
+
+    /// Fails a database over: the replica in a site takes the writes.
+    "failover" remote Failover {
+        /// The replicated service.
+        target: String,
+        /// The site of the replica.
+        to: String,
+        /// `planned` (it catches up first) or `forced` (at once; what was not replicated is lost).
+        /// Default: planned.
+        mode: Transition,
+    }
+
     /// Moves all dead letters of an entity to another.
     "resubmit" remote Resubmit {
         /// The dead-letter queue: `payments.dead-letter`.
@@ -334,4 +357,6 @@ pub enum State {
     Up,
     /// It does not.
     Down,
+    /// It serves, and its replicas are in sync.
+    InSync,
 }

@@ -23,6 +23,8 @@ pub enum Source {
     Feed(Address),
     /// A queue, subscription or dead-letter queue.
     Queue(Address),
+    /// An alert.
+    Alert,
 }
 
 impl Source {
@@ -66,11 +68,14 @@ impl Source {
             });
         }
         let endpoint = plan.resolve(node, "trigger", trigger)?;
+        if plan.blueprint.nodes.get(trigger).is_some_and(|kind| kind.word() == "alert") {
+            return Ok(Source::Alert);
+        }
         match endpoint.protocol {
             Protocol::Broker => Ok(Source::Queue(endpoint.address)),
             Protocol::Store => Ok(Source::Table(endpoint.address)),
             _ => Err(wrong(format!("`{trigger}` cannot start a recipe")).help(
-                "a trigger is http, a queue or subscription, a dead-letter queue, a table, a change feed, an event subscription or `every 15m`",
+                "a trigger is http, a queue or subscription, a dead-letter queue, a table, a change feed, an event subscription, an alert or `every 15m`",
             )),
         }
     }
@@ -94,7 +99,7 @@ impl Source {
             Source::Queue(_) => "it is acknowledged by `complete` (or abandon, dead-letter, defer)",
             Source::Feed(_) => "it is acknowledged by `checkpoint`",
             Source::Table(_) => "it is acknowledged by a step that deletes the rows: `delete: TABLE`",
-            Source::Timer(_) => "it needs no acknowledgement",
+            Source::Timer(_) | Source::Alert => "it needs no acknowledgement",
         }
     }
 }

@@ -13,6 +13,7 @@ use crate::message::{Body, Message, control, http, name};
 use crate::node::{Context, Input, Process};
 use crate::observe::{Handling, Held, Outcome, Symptom, What};
 use crate::random::{Purpose, mix};
+use crate::recipe::alarm::Alarm;
 use crate::recipe::fed::{Fed, execution, handled, space};
 use crate::recipe::feeder::Feeder;
 use crate::recipe::intake::Intake;
@@ -30,6 +31,9 @@ const TURNS_AWAY: Span = Span::secs(30);
 const STARTED: u64 = space::LIFE << 56 | 1;
 const NOTICED: u64 = space::LIFE << 56 | 2;
 const IDLE: u64 = space::LIFE << 56 | 3;
+const ASK: u64 = space::LIFE << 56 | 4;
+/// So long an instance waits for the leave to begin before it asks again.
+const PATIENCE: Span = Span::secs(5);
 /// The top byte of the marks of its questions about the nodes that it depends on; no caller has it.
 const HEALTH: u32 = 254;
 
@@ -50,6 +54,8 @@ pub struct Settings {
     pub joins: bool,
     /// The nodes without which it does not call itself ready.
     pub health: Vec<ProcessId>,
+    /// Whether it begins only when its front says so: its app can be switched off.
+    pub asks: bool,
 }
 
 /// How far an instance is in its life.
@@ -95,6 +101,8 @@ pub enum Trigger {
     Poller(Poller),
     /// A timer.
     Ticker(Ticker),
+    /// An alert.
+    Alarm(Alarm),
     /// A change feed.
     Feeder(Feeder),
     /// A queue, subscription or dead-letter queue.
@@ -143,15 +151,23 @@ impl Worker {
         cx.timer(after, STARTED, false);
     }
 
-    fn serve(&mut self, cx: &mut Context<'_>) {
-        self.life = Life::Serving;
+    fn started(&mut self, cx: &mut Context<'_>) {
         if let Some(front) = self.settings.front {
             let ready = control::Command::Ready { instance: self.settings.index };
             cx.tell(front, Message::new(Body::Control(ready)));
         }
+        if self.settings.asks {
+            cx.timer(PATIENCE, ASK, false);
+        } else {
+            self.serve(cx);
+        }
+    }
+
+    fn serve(&mut self, cx: &mut Context<'_>) {
+        self.life = Life::Serving;
         self.interpreter.resume(&mut self.trigger, cx);
         match &mut self.trigger {
-            Trigger::Requests(_) => {}
+            Trigger::Requests(_) | Trigger::Alarm(_) => {}
             Trigger::Poller(poller) => poller.begin(cx),
             Trigger::Ticker(ticker) => ticker.begin(cx),
             Trigger::Feeder(feeder) => feeder.begin(cx),
@@ -175,6 +191,11 @@ impl Worker {
                     && let Some(known) = self.dependencies.get_mut((message.tag & 0xffff) as usize)
                 {
                     *known = Dependency { asked: false, down: !*ready };
+                }
+            }
+            Body::Control(control::Command::Enable { on: true, .. }) if self.settings.front == Some(from) => {
+                if self.life == Life::Starting {
+                    self.serve(cx);
                 }
             }
             Body::Record(name::Answer::Record { address, ttl }) if message.tag >> 24 == HEALTH => {
@@ -211,7 +232,7 @@ impl Worker {
                             self.interpreter.back_off(broker, until);
                         }
                     }
-                    Trigger::Requests(_) | Trigger::Ticker(_) => {}
+                    Trigger::Requests(_) | Trigger::Ticker(_) | Trigger::Alarm(_) => {}
                 }
             }
         }
@@ -246,6 +267,7 @@ impl Worker {
         cx: &mut Context<'_>,
     ) {
         let answer = match command {
+            control::Command::Raise { number } => self.raised(connection, message, number, cx),
             control::Command::Verify { .. } => {
                 handled(connection, Item::default(), message.call, Handling::Stored, cx);
                 control::Answer::State { up: self.life == Life::Serving, in_sync: true }
@@ -253,6 +275,24 @@ impl Worker {
             _ => control::Answer::Refused,
         };
         cx.answer(connection, message.answer(Body::ControlAnswer(answer)));
+    }
+
+    fn raised(
+        &mut self,
+        connection: ConnectionId,
+        message: &Message,
+        number: u32,
+        cx: &mut Context<'_>,
+    ) -> control::Answer {
+        let Trigger::Alarm(alarm) = &mut self.trigger else { return control::Answer::Refused };
+        if self.life != Life::Serving {
+            return control::Answer::Refused;
+        }
+        let start = alarm.raised(number, self.interpreter.program().app);
+        let how = if start.is_some() { Handling::Stored } else { Handling::Suppressed };
+        handled(connection, Item::default(), message.call, how, cx);
+        self.waiting.extend(start);
+        control::Answer::Done
     }
 
     fn request(
@@ -299,7 +339,9 @@ impl Worker {
 
     fn timer(&mut self, token: u64, cx: &mut Context<'_>) {
         match token {
-            STARTED => self.serve(cx),
+            STARTED => self.started(cx),
+            ASK if self.life == Life::Starting => self.started(cx),
+            ASK => {}
             NOTICED => self.attention = Attention::Attending,
             IDLE if self.attention == Attention::Leaving => self.attention = Attention::Away,
             IDLE => {}
@@ -318,7 +360,7 @@ impl Worker {
                 Trigger::Intake(intake) => {
                     intake.on_timer(token, cx);
                 }
-                Trigger::Requests(_) => {}
+                Trigger::Requests(_) | Trigger::Alarm(_) => {}
             },
         }
     }
@@ -352,7 +394,7 @@ impl Worker {
             }
             Trigger::Intake(intake) => intake.on_closed(peer, cx),
             Trigger::Poller(poller) => poller.on_closed(peer),
-            Trigger::Requests(_) | Trigger::Ticker(_) => {}
+            Trigger::Requests(_) | Trigger::Ticker(_) | Trigger::Alarm(_) => {}
         }
     }
 
@@ -479,6 +521,7 @@ impl Process for Worker {
             Trigger::Requests(requests) => requests.crash(),
             Trigger::Poller(poller) => poller.crash(),
             Trigger::Ticker(ticker) => ticker.crash(),
+            Trigger::Alarm(alarm) => alarm.crash(),
             Trigger::Feeder(feeder) => feeder.crash(),
             Trigger::Intake(intake) => intake.crash(),
         }
@@ -545,7 +588,7 @@ impl Door for Trigger {
             Trigger::Poller(poller) => poller.ended(ending),
             Trigger::Feeder(feeder) => feeder.ended(ticket, ending, cx),
             Trigger::Intake(intake) => intake.ended(ticket, ending, cx),
-            Trigger::Ticker(_) => {}
+            Trigger::Ticker(_) | Trigger::Alarm(_) => {}
         }
     }
 }

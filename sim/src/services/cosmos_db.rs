@@ -24,7 +24,7 @@ use crate::message::{Body, Cargo, Message, control};
 use crate::node::{Context, Input, Process};
 use crate::observe::{End, Handling, Held, Symptom, What};
 use crate::random::mix;
-use crate::services::front::{self, Front, Pending};
+use crate::services::front::{self, Front, Pending, answer_control};
 use crate::services::store::{about, answer_probe, book, done, handled, read, refuse};
 use crate::services::tables::{self, Change, Table};
 use crate::time::{Span, Time};
@@ -411,7 +411,7 @@ impl CosmosDbProcess {
             control::Command::Verify { .. } => control::Answer::State { up, in_sync: true },
             _ => control::Answer::Refused,
         };
-        cx.answer(connection, message.answer(Body::ControlAnswer(answer)));
+        answer_control(connection, message, answer, cx);
     }
 }
 

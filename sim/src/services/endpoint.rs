@@ -21,7 +21,7 @@ use crate::message::{Body, Message, control};
 use crate::node::{Context, Input, ItemBag, Process};
 use crate::observe::{Birth, Handling, Held, Symptom, What};
 use crate::random::{Purpose, to_unit};
-use crate::services::front::{Front, Pending};
+use crate::services::front::{Front, Pending, answer_control};
 use crate::time::Span;
 use crate::units::{Rate, Sampler};
 
@@ -217,7 +217,7 @@ impl EndpointProcess {
             }
             _ => control::Answer::Refused,
         };
-        cx.answer(connection, message.answer(Body::ControlAnswer(answer)));
+        answer_control(connection, message, answer, cx);
     }
 }
 

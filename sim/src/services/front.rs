@@ -3,14 +3,24 @@
 
 use crate::faults::Hook;
 use crate::faults::local::{Strike, Value};
-use crate::ids::{ConnectionId, Item};
+use crate::ids::{CallId, ConnectionId, Item};
 use crate::kernel::slab::Slab;
-use crate::message::Message;
+use crate::message::control::Answer;
+use crate::message::{Body, Message};
 use crate::node::Context;
-use crate::observe::{Symptom, What};
+use crate::observe::{Handling, Symptom, What};
 use crate::random::{Purpose, mix};
 use crate::time::{Span, Time};
 use crate::units::{Distribution, Rate, Sampler};
+
+/// Answers somebody of the control plane, and books the call: what was not refused has been done.
+pub fn answer_control(connection: ConnectionId, message: &Message, answer: Answer, cx: &mut Context<'_>) {
+    if answer != Answer::Refused && message.call != CallId(0) {
+        let how = Handling::Stored;
+        cx.observe_on(connection, Item::default(), What::Handled { call: message.call, how });
+    }
+    cx.answer(connection, message.answer(Body::ControlAnswer(answer)));
+}
 
 /// A request that is being served.
 #[derive(Clone, Debug)]

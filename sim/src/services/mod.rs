@@ -113,6 +113,7 @@ macro_rules! kinds {
     };
 }
 
+pub mod alert;
 pub mod api_management;
 #[cfg(test)]
 pub(crate) mod bench;
@@ -134,6 +135,8 @@ mod window;
 kinds! {
     /// An API gateway.
     "api-management" => ApiManagement(api_management::ApiManagement),
+    /// A metric alert.
+    "alert" => Alert(alert::Alert),
     /// A topic of an event router.
     "event-grid-topic" => EventGridTopic(event_grid::EventGridTopic),
     /// A subscription of an event router's topic.

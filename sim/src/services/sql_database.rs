@@ -21,7 +21,7 @@ use crate::message::store::{Answer, Command, Error};
 use crate::message::{Body, Cargo, Message, control};
 use crate::node::{Context, DiskError, Input, Process};
 use crate::observe::{Handling, Held, Symptom, What};
-use crate::services::front::{Front, Pending};
+use crate::services::front::{Front, Pending, answer_control};
 use crate::services::store::{about, answer_probe, book, done, handled, keeps_rows, read, refuse};
 use crate::services::tables::{self, Change, Table};
 use crate::units::{Rate, Sampler};
@@ -195,7 +195,7 @@ impl SqlDatabaseProcess {
             control::Command::Verify { .. } => control::Answer::State { up, in_sync: true },
             _ => control::Answer::Refused,
         };
-        cx.answer(connection, message.answer(Body::ControlAnswer(answer)));
+        answer_control(connection, message, answer, cx);
     }
 }
 

@@ -17,7 +17,7 @@ use crate::node::{Context, DiskError, Input, Process};
 use crate::observe::{Handling, Held, Symptom, What};
 use crate::plan::{Location, PlaceRole, Plan, PlanError};
 use crate::services::Service;
-use crate::services::front::{Front, Line, Pending};
+use crate::services::front::{Front, Line, Pending, answer_control};
 use crate::services::store::{
     about, answer_probe, book, build_tables, declare_parts, done, handled, keeps_rows, read, refuse,
 };
@@ -248,7 +248,7 @@ impl StorageContainerProcess {
             control::Command::Verify { .. } => control::Answer::State { up, in_sync: true },
             _ => control::Answer::Refused,
         };
-        cx.answer(connection, message.answer(Body::ControlAnswer(answer)));
+        answer_control(connection, message, answer, cx);
     }
 }
 

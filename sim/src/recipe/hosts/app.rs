@@ -8,9 +8,11 @@ use crate::ids::{Address, NodeId, ProcessId};
 use crate::node::Process;
 use crate::plan::{Endpoint, Location, PlaceRole, Plan, PlanError, Protocol};
 use crate::random::name_hash;
+use crate::recipe::alarm::Alarm;
 use crate::recipe::compile::{self, Recipe};
 use crate::recipe::fed::space;
 use crate::recipe::feeder::Feeder;
+use crate::recipe::hosts::control_plane::ControlPlane;
 use crate::recipe::hosts::front::{Front, Fronting, Measure, Scaling};
 use crate::recipe::intake::Intake;
 use crate::recipe::journal::Journal;
@@ -28,6 +30,9 @@ use crate::units::{Count, Distribution, OneOrMany};
 /// How long a managed part of the platform is not there when a zone is lost; "a few seconds" (facts 1.9).
 pub const BLIP: Span = Span::secs(5);
 
+/// What is added to the name of an app for its control plane.
+pub const CONTROL: &str = ".control";
+
 /// The processes of an app.
 pub type Built = Vec<(ProcessId, Box<dyn Process>)>;
 
@@ -38,6 +43,8 @@ pub struct App<'a> {
     pub recipe: Recipe<'a>,
     /// In which site.
     pub site: &'a OneOrMany,
+    /// Whether it is on to begin with, where it can be switched on and off; else it is on.
+    pub switch: Option<bool>,
     /// Where its instances run.
     pub spread: Spread,
     /// How long it remembers where a name leads.
@@ -147,6 +154,13 @@ pub fn defaults(trigger: &str, plan: &Plan) -> Defaults {
     }
 }
 
+/// Whether a copy of an app is on to begin with; nothing where none of its copies can be switched.
+#[must_use]
+pub fn switch(site: &OneOrMany, enabled_in: &OneOrMany) -> Option<bool> {
+    let on = enabled_in.names();
+    (!on.is_empty()).then(|| site.names().iter().any(|site| on.contains(site)))
+}
+
 /// The name from which an app with this trigger takes copies.
 #[must_use]
 pub fn consumed(trigger: &str, only: Option<&str>) -> Vec<String> {
@@ -201,7 +215,7 @@ impl App<'_> {
         let redundant = Location::Redundant { site, blip: BLIP };
         let front = if called {
             Some(plan.add_process(node, "", redundant))
-        } else if count.min != count.max {
+        } else if count.min != count.max || self.switch.is_some() {
             Some(plan.add_process(node, ".scaler", redundant))
         } else {
             None
@@ -210,9 +224,19 @@ impl App<'_> {
             .map(|index| {
                 let zone = (index % u32::from(zones)) as u8 + 1;
                 let slot = plan.add_process(node, &format!("#{index}"), Location::Zone { site, zone });
-                runs_recipe(slot, index >= count.min, plan)
+                runs_recipe(slot, index >= count.min || self.switch.is_some(), plan)
             })
             .collect();
+        if self.switch.is_some() {
+            let plane = plan.add_process(node, CONTROL, Location::Internet);
+            let endpoint = Endpoint {
+                address: Address { process: plane, part: ONLY_PART },
+                protocol: Protocol::None,
+                node: plan.node(node).unwrap_or_default(),
+                place: None,
+            };
+            plan.add_endpoint(&format!("{node}{CONTROL}"), endpoint);
+        }
         front.or(slots.first().copied()).unwrap_or_default()
     }
 
@@ -242,6 +266,7 @@ impl App<'_> {
                 notices: self.notices.map(Distribution::sampler),
                 joins: self.joins,
                 health: health.clone(),
+                asks: self.switch.is_some(),
             };
             let interpreter = Interpreter::new(Arc::clone(&program), journal, self.run_timeout);
             let trigger = self.trigger(source, *slot, plan)?;
@@ -249,7 +274,11 @@ impl App<'_> {
         }
         if let Some(front) = front {
             let fronting = self.fronting(slots, source, self.feed_part(plan)?);
-            built.push((front, Box::new(Front::new(Arc::new(fronting)))));
+            let plane = plan.endpoint(&format!("{node}{CONTROL}")).map(|endpoint| endpoint.address.process);
+            if let (Some(plane), Some(on)) = (plane, self.switch) {
+                built.push((plane, Box::new(ControlPlane::new(front, on))));
+            }
+            built.push((front, Box::new(Front::new(Arc::new(Fronting { plane, ..fronting })))));
         }
         Ok(built)
     }
@@ -259,6 +288,7 @@ impl App<'_> {
             Source::Http => Trigger::Requests(Requests::new(false)),
             Source::Push => Trigger::Requests(Requests::new(true)),
             Source::Timer(every) => Trigger::Ticker(Ticker::new(every)),
+            Source::Alert => Trigger::Alarm(Alarm::default()),
             Source::Table(table) => Trigger::Poller(Poller::new(Polling {
                 table,
                 every: self.every,
@@ -344,6 +374,7 @@ fn fixed(slots: Vec<ProcessId>, rules: FrontRules, min: u16) -> Fronting {
         threshold: rules.threshold,
         timeout: rules.timeout,
         scaling: None,
+        plane: None,
     }
 }
 

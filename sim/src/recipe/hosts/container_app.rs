@@ -10,7 +10,7 @@ use crate::node::Process;
 use crate::plan::{Plan, PlanError};
 use crate::recipe::Step;
 use crate::recipe::compile::Recipe;
-use crate::recipe::hosts::app::{App, FrontRules, ScaleRule, Spread, consumed, defaults};
+use crate::recipe::hosts::app::{App, FrontRules, ScaleRule, Spread, consumed, defaults, switch};
 use crate::services::Service;
 use crate::time::Span;
 use crate::units::{Count, Distribution, OneOrMany};
@@ -23,6 +23,10 @@ pub struct ContainerApp {
     /// The site; several: a copy in each of them. Default: the only one.
     #[serde(rename = "in", skip_serializing_if = "OneOrMany::is_empty")]
     pub site: OneOrMany,
+    /// The sites whose copies are switched on to begin with; the others wait to be enabled. Default: all,
+    /// and none can be switched.
+    #[serde(skip_serializing_if = "OneOrMany::is_empty")]
+    pub enabled_in: OneOrMany,
     /// What starts a run: `http`, a queue or subscription, a dead-letter queue, a change feed, a table, an
     /// event subscription, `every 15m`.
     pub trigger: String,
@@ -94,6 +98,7 @@ impl Default for ContainerApp {
     fn default() -> Self {
         Self {
             site: OneOrMany::default(),
+            enabled_in: OneOrMany::default(),
             trigger: String::new(),
             steps: Vec::new(),
             on_refusal: None,
@@ -150,6 +155,7 @@ impl ContainerApp {
                 batch: self.batch.unwrap_or(defaults.batch),
             },
             site: &self.site,
+            switch: switch(&self.site, &self.enabled_in),
             spread: Spread::Instances(self.replicas),
             dns: self.dns,
             concurrency: self.concurrency.unwrap_or(usual),

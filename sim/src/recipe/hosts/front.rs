@@ -29,6 +29,8 @@ pub struct Fronting {
     pub timeout: Span,
     /// How instances are added and removed; none where their number is fixed.
     pub scaling: Option<Scaling>,
+    /// The control plane, where the app can be switched off: nothing runs before it says so.
+    pub plane: Option<ProcessId>,
 }
 
 /// The rule by which instances are added and removed.
@@ -112,12 +114,17 @@ pub struct Front {
     /// Since when fewer instances would do; `NEVER`: they would not.
     idle_since: Time,
     enabled: bool,
+    /// Whether its control plane has told it what is wanted.
+    told: bool,
 }
 
 const PROBE: u64 = 1 << 56;
 const SCALE: u64 = 2 << 56;
 const TIMEOUT: u64 = 3 << 56;
 const HELD_UP: u64 = 4 << 56;
+const ASK: u64 = 5 << 56;
+/// So long an answer of the control plane is waited for before it is asked again.
+const PATIENCE: Span = Span::secs(5);
 const PROBE_TAG: u32 = 1 << 24;
 const DEPTH_TAG: u32 = 2 << 24;
 /// At most so many requests wait for the first instance; further ones are answered 503 \[K\].
@@ -138,20 +145,51 @@ impl Front {
             wanted: fronting.min,
             added: Time::ZERO,
             idle_since: Time::NEVER,
-            enabled: true,
+            enabled: fronting.plane.is_none(),
+            told: false,
             fronting,
         }
     }
 
     fn start(&mut self, cx: &mut Context<'_>) {
-        for slot in self.slots.iter_mut().take(usize::from(self.fronting.min)) {
-            slot.state = State::Starting;
+        if self.enabled {
+            for slot in self.slots.iter_mut().take(usize::from(self.fronting.min)) {
+                slot.state = State::Starting;
+            }
         }
+        self.ask(cx);
         // After a crash of the front more may run than the minimum: the probe finds them.
         self.probe(cx);
         if let Some(scaling) = &self.fronting.scaling {
             cx.timer(scaling.every, SCALE, false);
         }
+    }
+
+    /// Asks the control plane what is wanted, until it says so.
+    fn ask(&mut self, cx: &mut Context<'_>) {
+        if let Some(plane) = self.fronting.plane.filter(|_| !self.told) {
+            let ready = control::Command::Ready { instance: u16::MAX };
+            cx.tell(plane, Message::new(Body::Control(ready)));
+            cx.timer(PATIENCE, ASK, false);
+        }
+    }
+
+    /// An instance is there: one of an app that can be switched off begins only when it is told to.
+    fn instance_ready(&mut self, index: usize, cx: &mut Context<'_>) {
+        if self.fronting.plane.is_some() {
+            if !self.told {
+                return; // it asks again
+            }
+            let slot = self.fronting.slots[index];
+            if !self.enabled {
+                self.slots[index].state = State::Stopped;
+                return cx.stop_slot(slot);
+            }
+            let begin = control::Command::Enable { part: 0, on: true };
+            cx.tell(slot, Message::new(Body::Control(begin)));
+        }
+        self.believe(index, State::Ready, cx);
+        self.send_waiting(cx);
     }
 
     // -- Readiness. --
@@ -440,12 +478,12 @@ impl Front {
                 if let Some(slot) = self.slots.get(usize::from(instance))
                     && slot.state != State::Draining
                 {
-                    self.believe(usize::from(instance), State::Ready, cx);
-                    self.send_waiting(cx);
+                    self.instance_ready(usize::from(instance), cx);
                 }
                 return;
             }
             control::Command::Enable { on, .. } => {
+                self.told = true;
                 self.switch(on, cx);
                 control::Answer::Done
             }
@@ -548,6 +586,7 @@ impl Process for Front {
             },
             Input::Timer(PROBE) => self.probe(cx),
             Input::Timer(SCALE) => self.scale(cx),
+            Input::Timer(ASK) => self.ask(cx),
             Input::Timer(token) if token & HELD_UP != 0 => self.let_go(token, cx),
             Input::Timer(token) => self.timed_out(token, cx),
             Input::Closed { peer, reason, .. } => self.closed(peer, reason, cx),

@@ -2,6 +2,7 @@
 
 pub mod app;
 pub mod container_app;
+pub mod control_plane;
 pub mod front;
 pub mod function_app;
 mod ingress;

@@ -85,6 +85,7 @@ impl Operator {
                 batch: 1,
             },
             site: &self.site,
+            switch: None,
             spread: Spread::Person,
             dns: self.dns,
             concurrency: 1,

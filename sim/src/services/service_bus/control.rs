@@ -7,6 +7,7 @@ use crate::message::control::{Answer, Command};
 use crate::message::replication::Change;
 use crate::message::{Body, Cargo, Message};
 use crate::node::Context;
+use crate::services::front::answer_control;
 use crate::services::service_bus::incoming::{Incoming, Origin};
 use crate::services::service_bus::namespace::Namespace;
 use crate::time::{Span, Time};
@@ -27,7 +28,7 @@ impl Namespace {
             return self.promote(from, message, to, mode, cx);
         }
         let answer = self.manage(command, cx).unwrap_or(Answer::Refused);
-        cx.answer(from, message.answer(Body::ControlAnswer(answer)));
+        answer_control(from, message, answer, cx);
     }
 
     fn manage(&mut self, command: Command, cx: &mut Context<'_>) -> Option<Answer> {
@@ -39,6 +40,7 @@ impl Namespace {
             Command::Ready { .. }
             | Command::Drain
             | Command::Scale { .. }
+            | Command::Raise { .. }
             | Command::Set { .. }
             | Command::Promote { .. }
             | Command::Publish { .. } => return None,

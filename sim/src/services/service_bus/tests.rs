@@ -17,6 +17,7 @@ mod clients;
 mod geo;
 mod hooks;
 mod plans;
+mod regions;
 
 /// A plan with these nodes, one site and one flow.
 pub(super) fn plan(nodes: Vec<(&str, NodeKind)>) -> Result<Plan, Vec<crate::plan::PlanError>> {

@@ -83,12 +83,16 @@ impl Namespace {
         if geo.leads || geo.epoch != epoch {
             return;
         }
-        if self.live.link.waiting && geo.rising.is_none() {
+        if geo.rising.is_some() {
+            return;
+        }
+        if self.live.link.waiting {
             self.live.link.waiting = false;
             return self.rise(Transition::Planned, cx);
         }
-        let (applied, fresh, rising) = (geo.applied, geo.fresh, geo.rising.is_some());
-        self.tell_peer(Record::Follow { epoch, applied, fresh, rising }, cx);
+        // It no longer wants to: the leader may go on.
+        let (applied, fresh) = (geo.applied, geo.fresh);
+        self.tell_peer(Record::Follow { epoch, applied, fresh, rising: false }, cx);
     }
 
     fn rise(&mut self, mode: Transition, cx: &mut Context<'_>) {

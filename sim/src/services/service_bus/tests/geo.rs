@@ -14,10 +14,10 @@ use crate::services::service_bus::{Replication, ServiceBus, ServiceBusQueue, Tie
 use crate::units::{Distribution, OneOrMany};
 
 const PROMOTION: Span = Span::mins(6);
-const WEST: u8 = 0;
-const NORTH: u8 = 1;
+pub(super) const WEST: u8 = 0;
+pub(super) const NORTH: u8 = 1;
 
-fn bus(replication: Replication) -> ServiceBus {
+pub(super) fn bus(replication: Replication) -> ServiceBus {
     ServiceBus {
         site: OneOrMany::Many(vec!["west".to_owned(), "north".to_owned()]),
         tier: Tier::Premium,
@@ -27,7 +27,7 @@ fn bus(replication: Replication) -> ServiceBus {
     }
 }
 
-fn plan_of(bus: ServiceBus) -> Result<Plan, Vec<PlanError>> {
+pub(super) fn plan_of(bus: ServiceBus) -> Result<Plan, Vec<PlanError>> {
     let mut blueprint = Blueprint::default();
     for site in ["west", "north"] {
         blueprint.sites.insert(site.to_owned(), Site::default());
@@ -46,22 +46,26 @@ fn plan_of(bus: ServiceBus) -> Result<Plan, Vec<PlanError>> {
 }
 
 /// The two namespaces, and what is on the way between them.
-struct Pair<'a> {
-    rigs: [Rig<'a>; 2],
+pub(super) struct Pair<'a> {
+    pub(super) rigs: [Rig<'a>; 2],
     ids: [ProcessId; 2],
     /// Cut: what is sent between them gets lost with its connection.
-    cut: bool,
+    pub(super) cut: bool,
     /// Crashed, and not back.
-    down: [bool; 2],
+    pub(super) down: [bool; 2],
     balance: BTreeMap<(PlaceId, u64), i64>,
     /// What clients of each were told: every answer and delivery.
     told: [Vec<Effect>; 2],
-    destroyed: Vec<u32>,
+    pub(super) destroyed: Vec<u32>,
     reborn: Vec<u32>,
+    /// What was accepted, by number.
+    pub(super) accepted: std::collections::BTreeSet<u32>,
+    /// What somebody has begun to complete.
+    pub(super) begun: std::collections::BTreeSet<u32>,
 }
 
 impl<'a> Pair<'a> {
-    fn new(plan: &'a Plan) -> Pair<'a> {
+    pub(super) fn new(plan: &'a Plan) -> Pair<'a> {
         let built = plan.blueprint.nodes["bus"].build("bus", plan).expect("two namespaces");
         let ids: Vec<ProcessId> = built.iter().map(|(id, _)| *id).collect();
         let mut rigs = built.into_iter().map(|(id, process)| Rig::new(plan, id, process).0);
@@ -75,11 +79,13 @@ impl<'a> Pair<'a> {
             told: [Vec::new(), Vec::new()],
             destroyed: Vec::new(),
             reborn: Vec::new(),
+            accepted: std::collections::BTreeSet::new(),
+            begun: std::collections::BTreeSet::new(),
         }
     }
 
     /// Books what one did, and carries what it says to the other.
-    fn carry(&mut self, of: usize, effects: Vec<Effect>) {
+    pub(super) fn carry(&mut self, of: usize, effects: Vec<Effect>) {
         let mut lost = false;
         for effect in effects {
             match effect {
@@ -88,7 +94,14 @@ impl<'a> Pair<'a> {
                 Effect::Answer { connection, message } if connection.slot == self.ids[1 - of].0 => {
                     lost |= !self.pass(of, message);
                 }
-                other => self.told[of].push(other),
+                other => {
+                    if let Effect::Answer { message, .. } = &other
+                        && matches!(message.body, Body::BrokerEvent(Event::Accepted { .. }))
+                    {
+                        self.accepted.insert(message.call.0 as u32 - 1);
+                    }
+                    self.told[of].push(other);
+                }
             }
         }
         if lost {
@@ -128,6 +141,10 @@ impl<'a> Pair<'a> {
                 }
                 (place, -1)
             }
+            What::Moved { from, to, .. } => {
+                *self.balance.entry((from, item.identity())).or_insert(0) -= 1;
+                (to, 1)
+            }
             _ => return,
         };
         *self.balance.entry((place, item.identity())).or_insert(0) += by;
@@ -138,7 +155,7 @@ impl<'a> Pair<'a> {
         self.carry(of, effects);
     }
 
-    fn advance(&mut self, span: Span) {
+    pub(super) fn advance(&mut self, span: Span) {
         for _ in 0..span.0.div_ceil(MS.0).min(400) {
             let step = Span((span.0 / span.0.div_ceil(MS.0).min(400)).max(1));
             for of in 0..2 {
@@ -152,26 +169,28 @@ impl<'a> Pair<'a> {
         }
     }
 
-    fn crash(&mut self, of: usize) {
+    pub(super) fn crash(&mut self, of: usize) {
         self.rigs[of].process.crash();
         self.down[of] = true;
-        self.close(1 - of);
+        if !self.down[1 - of] {
+            self.close(1 - of);
+        }
     }
 
-    fn back(&mut self, of: usize) {
+    pub(super) fn back(&mut self, of: usize) {
         self.down[of] = false;
         let effects = self.rigs[of].crash();
         self.carry(of, effects);
     }
 
-    fn send(&mut self, of: usize, numbers: &[u32]) {
+    pub(super) fn send(&mut self, of: usize, numbers: &[u32]) {
         for number in numbers {
             self.client(of, send(0, &[*number]).message(u64::from(*number) + 1));
         }
     }
 
     /// Takes all messages that can be got.
-    fn receive(&mut self, of: usize) -> Vec<(u32, u64, u32)> {
+    pub(super) fn receive(&mut self, of: usize) -> Vec<(u32, u64, u32)> {
         self.told[of].clear();
         self.client(of, attach(0, 9, 100));
         delivered(&std::mem::take(&mut self.told[of]))
@@ -181,11 +200,16 @@ impl<'a> Pair<'a> {
         self.client(of, settle(9, lock, Settlement::Complete));
     }
 
+    pub(super) fn complete_as(&mut self, of: usize, number: u32, lock: u64) {
+        self.begun.insert(number);
+        self.complete(of, lock);
+    }
+
     fn events(&mut self, of: usize) -> Vec<Event> {
         events(&std::mem::take(&mut self.told[of]))
     }
 
-    fn promote(&mut self, of: usize, to: u8, mode: Transition) {
+    pub(super) fn promote(&mut self, of: usize, to: u8, mode: Transition) {
         let mut message = Message::new(Body::Control(control::Command::Promote { to, mode }));
         message.call = crate::ids::CallId(5000);
         self.client(of, message);
@@ -199,6 +223,10 @@ impl<'a> Pair<'a> {
             .collect()
     }
 
+    pub(super) fn serves(&mut self, of: usize) -> bool {
+        matches!(self.verify(of), Some(Answer::State { up: true, .. }))
+    }
+
     fn verify(&mut self, of: usize) -> Option<Answer> {
         self.told[of].clear();
         let part = u16::MAX;
@@ -206,14 +234,14 @@ impl<'a> Pair<'a> {
         self.answers(of).pop()
     }
 
-    fn held(&self, of: usize) -> Vec<u32> {
+    pub(super) fn held(&self, of: usize) -> Vec<u32> {
         let mut held: Vec<u32> = self.rigs[of].held().iter().map(|held| held.item.number).collect();
         held.sort_unstable();
         held
     }
 
     /// Both books close: what was born and has not ended is held, place by place, item by item.
-    fn check(&self) {
+    pub(super) fn check(&self) {
         let mut held = BTreeMap::new();
         for rig in &self.rigs {
             for one in rig.held() {

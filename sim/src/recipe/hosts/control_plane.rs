@@ -1,0 +1,102 @@
+//! The control plane of an app that can be switched on and off: it keeps what is wanted, outside the region of
+//! the app, and tells the front of the app until that confirms it. What is wanted of an app whose region is
+//! away takes effect when the region is back; an app that nobody can reach goes on as it is.
+
+use crate::ids::{ConnectionId, Item, ProcessId};
+use crate::message::{Body, Message, control};
+use crate::node::{Context, Input, Process};
+use crate::observe::{Handling, Held};
+use crate::recipe::fed::handled;
+use crate::time::Span;
+
+/// So long an answer of the front is waited for before it is told again.
+const PATIENCE: Span = Span::secs(5);
+
+/// The control plane of one app.
+#[derive(Clone, Debug)]
+pub struct ControlPlane {
+    front: ProcessId,
+    /// Written down before it is confirmed to anybody: it survives a crash.
+    on: bool,
+    scale: Option<u16>,
+    /// Counts what was wanted; an answer to an older wish confirms nothing.
+    version: u32,
+    confirmed: bool,
+}
+
+impl ControlPlane {
+    /// For the app behind this front, which is switched on or off to begin with.
+    #[must_use]
+    pub const fn new(front: ProcessId, on: bool) -> ControlPlane {
+        ControlPlane { front, on, scale: None, version: 0, confirmed: false }
+    }
+
+    fn tell(&mut self, cx: &mut Context<'_>) {
+        let tell = |command| Message { tag: self.version, ..Message::new(Body::Control(command)) };
+        cx.tell(self.front, tell(control::Command::Enable { part: 0, on: self.on }));
+        if let Some(to) = self.scale.filter(|_| self.on) {
+            cx.tell(self.front, tell(control::Command::Scale { to }));
+        }
+        cx.timer(PATIENCE, u64::from(self.version), false);
+    }
+
+    fn wish(
+        &mut self,
+        connection: ConnectionId,
+        message: &Message,
+        command: control::Command,
+        cx: &mut Context<'_>,
+    ) {
+        let answer = match command {
+            control::Command::Enable { on, .. } => {
+                self.on = on;
+                control::Answer::Done
+            }
+            control::Command::Scale { to } => {
+                self.scale = Some(to);
+                control::Answer::Done
+            }
+            _ => control::Answer::Refused,
+        };
+        if answer == control::Answer::Done {
+            handled(connection, Item::default(), message.call, Handling::Stored, cx);
+            self.version += 1;
+            self.confirmed = false;
+            self.tell(cx);
+        }
+        cx.answer(connection, message.answer(Body::ControlAnswer(answer)));
+    }
+}
+
+impl Process for ControlPlane {
+    fn handle(&mut self, input: Input, cx: &mut Context<'_>) {
+        match input {
+            Input::Start => self.tell(cx),
+            Input::Message { from, connection, message } => match message.body {
+                // The front has started, and knows nothing.
+                Body::Control(control::Command::Ready { .. }) if from == self.front => {
+                    self.confirmed = false;
+                    self.tell(cx);
+                }
+                Body::Control(command) => self.wish(connection, &message, command, cx),
+                Body::ControlAnswer(control::Answer::Done) if message.tag == self.version => {
+                    self.confirmed = true;
+                }
+                Body::Probe => cx.datagram(from, message.answer(Body::ProbeAnswer { ready: true })),
+                _ => {}
+            },
+            Input::Timer(version) if version == u64::from(self.version) && !self.confirmed => self.tell(cx),
+            Input::Timer(_) | Input::Closed { .. } | Input::Disk(..) | Input::Poke => {}
+        }
+    }
+
+    fn crash(&mut self) {
+        self.confirmed = false;
+    }
+
+    fn inventory(&self, _: &mut dyn FnMut(Held)) {}
+
+    fn clone_box(&self) -> Box<dyn Process> {
+        Box::new(self.clone())
+    }
+}
