@@ -269,6 +269,7 @@ macro_rules! layers {
 
 layers! {
     network: "network",
+    names: "names",
     process: "process",
     zone: "zone",
     queue_broker: "queue broker",

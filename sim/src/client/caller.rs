@@ -559,6 +559,11 @@ impl<T: Copy + Debug> Caller<T> {
         let Some(pending) = self.pending_mut(slot) else { return };
         let timer = cx.timeout(timeout, token, !pending.message.cargo.is_empty());
         pending.state = State::Resolving { name, timer, ticket };
+        self.find(cx, name);
+    }
+
+    /// Asks where a name leads, unless it is asking already.
+    fn find(&mut self, cx: &mut Context<'_>, name: ProcessId) {
         let known = self.lookups.iter().position(|lookup| lookup.name == name);
         let index = known.unwrap_or_else(|| {
             self.lookups.push(Lookup { name, asked: 0, serial: 0, timer: None });

@@ -86,6 +86,10 @@ text_value!(
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Naming {
     names: Vec<ProcessId>,
+    /// Processes that have one address, that of the first.
+    anycast: Vec<Vec<ProcessId>>,
+    /// Every process of which an address may lead elsewhere.
+    aliases: Vec<ProcessId>,
     dns: Vec<(NodeId, Dns)>,
 }
 
@@ -93,13 +97,34 @@ impl Naming {
     /// Makes this process the one that answers for a name: its address is an alias from now on.
     pub fn add(&mut self, name: ProcessId) {
         self.names.push(name);
+        self.aliases.push(name);
     }
 
-    /// Whether an address of this process is an alias.
+    /// Gives these processes one address, that of the first: every client reaches the one that is nearest
+    /// to it.
+    pub fn add_anycast(&mut self, processes: Vec<ProcessId>) {
+        self.aliases.extend(processes.first());
+        self.anycast.push(processes);
+    }
+
+    /// Whether an address of this process may lead to another.
     #[inline]
     #[must_use]
+    pub fn is_alias(&self, process: ProcessId) -> bool {
+        !self.aliases.is_empty() && self.aliases.contains(&process)
+    }
+
+    /// Whether an address of this process has to be looked up.
+    #[must_use]
     pub fn is_name(&self, process: ProcessId) -> bool {
-        !self.names.is_empty() && self.names.contains(&process)
+        self.names.contains(&process)
+    }
+
+    /// The processes that share this one's address; none if it is its own.
+    #[must_use]
+    pub fn anycast(&self, process: ProcessId) -> &[ProcessId] {
+        let found = self.anycast.iter().find(|group| group.first() == Some(&process));
+        found.map_or(&[], Vec::as_slice)
     }
 
     /// Says how long the processes of a node remember records.

@@ -36,6 +36,21 @@ pub mod kinds {
     ];
     /// Hosts of the user's own code.
     pub const HOST: &[&str] = &["container-app", "function-app", "logic-app", "operator"];
+    /// What answers for a name that leads elsewhere.
+    pub const NAME: &[&str] = &["traffic-manager"];
+    /// Proxies at the edge of the network.
+    pub const EDGE: &[&str] = &["front-door"];
+    /// What looks names up.
+    pub const CALLER: &[&str] = &[
+        "load",
+        "api-management",
+        "front-door",
+        "container-app",
+        "function-app",
+        "logic-app",
+        "operator",
+        "guest",
+    ];
     /// Generators.
     pub const LOAD: &[&str] = &["load"];
     /// Everything.
@@ -329,6 +344,19 @@ impl Aim<'_> {
         };
         let hooked = self.hooked(allowed)?;
         Ok(hooked.into_iter().map(|(process, part)| Action::Local(process, active(part))).collect())
+    }
+
+    /// One action for each process of the target, which must be a node of one of these kinds, or one of its
+    /// instances.
+    ///
+    /// # Errors
+    /// If the target is unknown or of another kind.
+    pub fn each_of(
+        &self,
+        allowed: &[&str],
+        action: impl Fn(ProcessId) -> Action,
+    ) -> Result<Vec<Action>, PlanError> {
+        Ok(self.hooked(allowed)?.into_iter().map(|(process, _)| action(process)).collect())
     }
 
     /// One action for each process of the target.

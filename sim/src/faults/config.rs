@@ -4,8 +4,8 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::faults::{
-    Action, Aim, Common, Placement, Strikes, clock, data, event_router, gray, http, load, network, process,
-    queue_broker, service, zone,
+    Action, Aim, Common, Placement, Strikes, clock, data, event_router, gray, http, load, names, network,
+    process, queue_broker, service, zone,
 };
 use crate::plan::PlanError;
 
@@ -103,6 +103,14 @@ catalogue! {
         "net.reset-peer" => NetResetPeer(network::ResetPeer): "Connections are reset.",
         "net.limit-data" => NetLimitData(network::LimitData): "A connection breaks after so many bytes.",
         "net.conn-limit" => NetConnLimit(network::ConnectionLimit): "No more than so many connections.",
+    }
+    "names" {
+        "dns.nxdomain" => DnsNxdomain(names::NoSuchName): "A name does not exist.",
+        "dns.servfail" => DnsServfail(names::ServerFailure): "Name servers fail.",
+        "dns.timeout" => DnsTimeout(names::Silence): "Name servers do not answer.",
+        "dns.stale-ttl" => DnsStaleTtl(names::StaleTtl): "Records are used beyond their time to live.",
+        "edge.down" => EdgeDown(names::EdgeDown): "An edge location is lost.",
+        "route.probe-flap" => RouteProbeFlap(names::ProbeFlap): "The probes of a router say what is not so.",
     }
     "process" {
         "proc.crash" => ProcCrash(process::Crash): "The process dies without warning and starts again after `for`.",

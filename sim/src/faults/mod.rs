@@ -13,6 +13,7 @@ pub mod gray;
 pub mod http;
 pub mod load;
 pub mod local;
+pub mod names;
 pub mod network;
 pub mod placement;
 pub mod process;

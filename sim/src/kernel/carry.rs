@@ -290,13 +290,14 @@ impl World {
         let Some(connection) = self.network.get(id) else { return };
         let (me, peer) = (connection.at(side), connection.at(1 - side));
         let silence = connection.speech.manners().silence;
-        if !connection.open[side] {
-            return;
-        }
+        let open = connection.open[side];
         let stall = connection.stalls[side].as_ref();
         let by = stall.map_or(self.shells[peer.index()].held_by(), |stall| stall.by);
         for slot in self.network.let_go(id, side) {
             self.drop_flight(slot, by, sink);
+        }
+        if !open {
+            return; // what it had sent before it let go did not arrive either
         }
         self.trouble(me, peer, by, Symptom::Reset, sink);
         let input = Input::Closed { connection: id, peer, reason: CloseReason::TimedOut };

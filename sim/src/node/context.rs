@@ -362,7 +362,11 @@ impl<'a> Context<'a> {
     /// about.
     #[inline]
     pub fn resolve(&mut self, to: Address, item: Item) -> Resolved {
-        if self.parts.plan.names.is_name(to.process) { self.resolve_name(to, item) } else { Resolved::At(to) }
+        if self.parts.plan.names.is_alias(to.process) {
+            self.resolve_name(to, item)
+        } else {
+            Resolved::At(to)
+        }
     }
 
     fn resolve_name(&mut self, to: Address, item: Item) -> Resolved {
@@ -378,13 +382,33 @@ impl<'a> Context<'a> {
             }
             at = known.leads(at);
         }
-        Resolved::At(at)
+        let process = self.nearest(at.process, item).unwrap_or(at.process);
+        Resolved::At(Address { process, ..at })
+    }
+
+    /// Which of the processes that share an address is the nearest: always the same for a client, which is
+    /// this process, or somebody on the internet for whom it calls.
+    fn nearest(&self, address: ProcessId, item: Item) -> Option<ProcessId> {
+        let plan = self.parts.plan;
+        let me = plan.process(self.parts.me);
+        let somebody = if me.location.site().is_none() { u64::from(item.key) } else { 0 };
+        let weight = |process: &ProcessId| {
+            let hash = plan.process(*process).hash;
+            self.parts.random.draw(Purpose::Balance, hash, [me.hash, somebody])
+        };
+        plan.names.anycast(address).iter().copied().max_by_key(weight)
     }
 
     /// Remembers where a name leads, for as long as this process keeps records.
     pub fn learn(&mut self, name: ProcessId, address: Address, ttl: Span) {
         let keeps = self.parts.plan.names.dns(self.parts.plan.process(self.parts.me).node);
         self.parts.names.learn(name, address, keeps.until(self.parts.now, ttl));
+    }
+
+    /// Observes that a fault altered what this process makes of another.
+    pub fn touched_about(&mut self, subject: ProcessId, strike: Strike) {
+        let what = What::TouchedProcess { subject };
+        self.note(ConnectionId::NONE, Item::default(), FaultMask::of(strike.fault), what);
     }
 
     /// Passes a point of a recipe. Only the points that some fault watches cost anything.

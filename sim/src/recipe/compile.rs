@@ -12,7 +12,7 @@ use crate::plan::{Endpoint, Plan, PlanError, Protocol};
 use crate::random::{mix, name_hash};
 use crate::recipe::hosts::app::CONTROL;
 use crate::recipe::program::{Block, Op, Program, Route, TransactedSend, Verb};
-use crate::recipe::step::{Call, Failover, Promote, Send, State, Step};
+use crate::recipe::step::{Call, Failover, Promote, Send, Set, State, Step};
 use crate::recipe::trigger::Source;
 use crate::services::{NodeKind, Service as _};
 use crate::time::Span;
@@ -279,6 +279,10 @@ impl Compiler<'_> {
             Step::Scale(scale) => {
                 let to = scale.to;
                 self.control(here, step, &scale.target, None, |_| control::Command::Scale { to })?
+            }
+            Step::Set(set) => {
+                let listed = self.listed(here, set)?;
+                self.control(here, step, &set.target, None, |_| control::Command::Set { listed })?
             }
             Step::Resubmit(resubmit) => {
                 let to = self.named(here, &resubmit.to, Protocol::Broker)?.address;
@@ -599,6 +603,29 @@ impl Compiler<'_> {
             },
         )?;
         Ok(Verb::Control { route, command: command(plane.address.part), up })
+    }
+
+    /// The endpoints of a routing profile that a step puts into use.
+    fn listed(&self, here: &Place, set: &Set) -> Result<control::Listing, PlanError> {
+        let Some(NodeKind::TrafficManager(profile)) = self.plan.blueprint.nodes.get(&set.target) else {
+            let message = format!("`{}` has no list of endpoints", set.target);
+            return Err(error(here, message).help("name a `traffic-manager`").word("step"));
+        };
+        if set.endpoints.is_empty() {
+            return Err(error(here, "it is not said which endpoints are in use from then on")
+                .help("write for example `endpoints: [ingest/northeurope]`")
+                .word("step"));
+        }
+        let position = |name: &String| {
+            let found = profile.endpoints.iter().position(|known| known == name);
+            found.map(|position| position as u8).ok_or_else(|| {
+                error(here, format!("`{name}` is not one of the endpoints of `{}`", set.target))
+                    .help(format!("its endpoints are: {}", profile.endpoints.join(", ")))
+                    .word("dangling")
+            })
+        };
+        let positions: Vec<u8> = set.endpoints.iter().map(position).collect::<Result<_, _>>()?;
+        Ok(control::Listing::of(&positions))
     }
 
     /// An acknowledgement must fit the trigger.

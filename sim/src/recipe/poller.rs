@@ -1,7 +1,8 @@
 //! A table as a trigger: it is polled, the oldest rows first, one batch at a time.
 
-use crate::ids::{Address, ProcessId};
-use crate::message::{Body, Message, store};
+use crate::client::names::Resolved;
+use crate::ids::{Address, Item, ProcessId};
+use crate::message::{Body, Message, name, store};
 use crate::node::Context;
 use crate::observe::Outcome;
 use crate::recipe::fed::{execution, space};
@@ -32,6 +33,8 @@ pub struct Polling {
 #[derive(Clone, Debug)]
 pub struct Poller {
     polling: Polling,
+    /// Whom it asked last.
+    at: ProcessId,
     /// When the poll that is under way was sent; `NEVER`: none is.
     asked: Time,
     /// The number of that poll, so that a late answer to an earlier one is recognised.
@@ -48,7 +51,15 @@ impl Poller {
     /// A poller that has not begun.
     #[must_use]
     pub fn new(polling: Polling) -> Poller {
-        Poller { polling, asked: Time::NEVER, number: 0, busy: false, more: false, failures: 0 }
+        Poller {
+            polling,
+            at: polling.table.process,
+            asked: Time::NEVER,
+            number: 0,
+            busy: false,
+            more: false,
+            failures: 0,
+        }
     }
 
     /// Forgets what is under way: the process died.
@@ -66,14 +77,22 @@ impl Poller {
         self.number = (self.number + 1) & 0x00ff_ffff;
         self.asked = cx.now();
         self.more = false;
-        let command = store::Command::Poll { part: self.polling.table.part, max: self.polling.batch };
-        let message = Message { tag: TAG | self.number, ..Message::new(Body::Store(command)) };
-        cx.tell(self.polling.table.process, message);
+        match cx.resolve(self.polling.table, Item::default()) {
+            Resolved::At(at) => {
+                self.at = at.process;
+                let command = store::Command::Poll { part: at.part, max: self.polling.batch };
+                let message = Message { tag: TAG | self.number, ..Message::new(Body::Store(command)) };
+                cx.tell(at.process, message);
+            }
+            Resolved::Ask(name) => {
+                cx.datagram(name, Message { tag: TAG | self.number, ..Message::new(Body::Lookup) });
+            }
+        }
     }
 
     /// The connection to the database is gone: its answer will not come.
     pub fn on_closed(&mut self, peer: ProcessId) {
-        if peer == self.polling.table.process {
+        if peer == self.at {
             self.asked = Time::NEVER;
         }
     }
@@ -91,11 +110,19 @@ impl Poller {
     }
 
     /// Takes the answer to a poll; a run starts if there are rows.
-    pub fn on_message(&mut self, message: &Message, cx: &mut Context<'_>) -> Option<Start> {
-        let Body::StoreAnswer(answer) = message.body else { return None };
+    pub fn on_message(&mut self, from: ProcessId, message: &Message, cx: &mut Context<'_>) -> Option<Start> {
         if message.tag != TAG | self.number || self.asked == Time::NEVER {
             return None;
         }
+        let answer = match message.body {
+            Body::StoreAnswer(answer) => answer,
+            Body::Record(name::Answer::Record { address, ttl }) => {
+                cx.learn(from, address, ttl);
+                self.poll(cx);
+                return None;
+            }
+            _ => return None,
+        };
         self.asked = Time::NEVER;
         if !matches!(answer, store::Answer::Rows { .. }) {
             return None; // it looks again at the next tick

@@ -320,7 +320,7 @@ impl Interpreter {
     pub fn on_closed<D: Door>(&mut self, peer: ProcessId, door: &mut D, cx: &mut Context<'_>) {
         for route in 0..self.callers.len() {
             let to = self.program.routes[route].to.process;
-            if to == peer || cx.plan().names.is_name(to) {
+            if to == peer || cx.plan().names.is_alias(to) {
                 self.callers[route].on_closed(cx, peer);
                 self.take_progress(route, cx);
             }

@@ -298,6 +298,14 @@ verbs! {
         to: u16,
     }
 
+    /// Replaces the list of endpoints of a routing profile.
+    "set" remote Set {
+        /// The profile.
+        target: String,
+        /// Those of its endpoints that are in use from now on, in order of priority.
+        endpoints: Vec<String>,
+    }
+
     /// Lets the replica in a site lead: a namespace's secondary becomes its primary.
     "promote" remote Promote {
         /// The replicated service.

@@ -218,7 +218,7 @@ impl Worker {
                 }
                 match &mut self.trigger {
                     Trigger::Poller(poller) => {
-                        let start = poller.on_message(&message, cx);
+                        let start = poller.on_message(from, &message, cx);
                         self.waiting.extend(start);
                     }
                     Trigger::Feeder(feeder) => {

@@ -121,6 +121,7 @@ pub mod cosmos_db;
 pub mod endpoint;
 pub mod event_grid;
 pub mod front;
+pub mod front_door;
 pub mod load;
 pub mod replicas;
 pub mod service_bus;
@@ -168,6 +169,8 @@ kinds! {
     "service-bus-subscription" => ServiceBusSubscription(service_bus::ServiceBusSubscription),
     /// A database of Azure SQL.
     "sql-database" => SqlDatabase(sql_database::SqlDatabase),
+    /// A global reverse proxy.
+    "front-door" => FrontDoor(front_door::FrontDoor),
     /// A name that leads to healthy endpoints.
     "traffic-manager" => TrafficManager(traffic_manager::TrafficManager),
 }

@@ -6,6 +6,9 @@ use super::{Row, row};
 const RECONNECT: &[&str] = &["faults.helper={ net.reset-peer: app <-> db, at: 18s, for: 1s }"];
 const RESTART: &[&str] = &["faults.helper={ proc.crash: app, at: 17s, for: 2s }"];
 const REATTACH: &[&str] = &["faults.helper={ proc.crash: worker, at: 17s, for: 2s }"];
+/// Clients find the gateway by a name whose records live shorter than the fault.
+const NAMED: &[&str] =
+    &["nodes.front={ kind: traffic-manager, endpoints: [gate], probe: 10s, ttl: 5s }", "nodes.shop.to=front"];
 const NARROW: &[&str] = &["nodes.gate.rate-limit=10/1s"];
 
 /// Whoever gives up on an answer before the broker's client has sat out its 10 s begins a storm that may not
@@ -28,6 +31,21 @@ pub(crate) const ROWS: &[Row] = &[
     row("net.reset-peer", "app <-> db", ""),
     row("net.limit-data", "app <-> db", "bytes: 4KB"),
     row("net.conn-limit", "app <-> db", "max: 0").with(RECONNECT),
+    //
+    row("dns.nxdomain", "front", "").with(NAMED),
+    row("dns.servfail", "front", "chance: 70%").with(NAMED),
+    row("dns.timeout", "front", "").with(NAMED),
+    row("dns.stale-ttl", "shop", "").with(&[
+        "nodes.spare={ kind: api-management, in: west, backend: app, timeout: 10s }",
+        "nodes.front={ kind: traffic-manager, endpoints: [gate, spare], probe: 10s, ttl: 5s }",
+        "nodes.shop.to=front",
+        "faults.helper={ proc.crash: gate, at: 16s, for: 12s }",
+    ]),
+    row("edge.down", "front/1", "").with(&[
+        "nodes.front={ kind: front-door, origins: [gate], edge-locations: 1 }",
+        "nodes.shop.to=front",
+    ]),
+    row("route.probe-flap", "front", "says: fail").with(NAMED),
     //
     row("proc.crash", "app/1", ""),
     row("proc.restart", "app", ""),

@@ -135,7 +135,7 @@ impl Calls {
     pub(super) fn on_closed(&mut self, peer: ProcessId, cx: &mut Context<'_>) {
         for index in 0..self.routes.len() {
             let to = self.routes[index].to;
-            if to == peer || cx.plan().names.is_name(to) {
+            if to == peer || cx.plan().names.is_alias(to) {
                 self.routes[index].caller.on_closed(cx, peer);
                 self.take_progress(index);
             }

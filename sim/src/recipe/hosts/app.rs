@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use crate::client::Dns;
 use crate::client::feed::{ChangeFeedProcessor, FeedRules};
 use crate::ids::{Address, NodeId, ProcessId};
 use crate::node::Process;
@@ -46,6 +47,8 @@ pub struct App<'a> {
     pub switch: Option<bool>,
     /// Where its instances run.
     pub spread: Spread,
+    /// How long it remembers where a name leads.
+    pub dns: Dns,
     /// How many runs at once in one instance.
     pub concurrency: u32,
     /// How long an instance takes from its start until it serves.
@@ -195,6 +198,7 @@ impl App<'_> {
             Spread::Instances(count) => self.declare_instances(count, called, site, plan),
         };
         let id = plan.node(node).unwrap_or_default();
+        plan.names.keep(id, self.dns);
         let protocol = if called { Protocol::Http } else { Protocol::None };
         let address = Address { process: door, part: ONLY_PART };
         plan.add_endpoint(node, Endpoint { address, protocol, node: id, place: None });

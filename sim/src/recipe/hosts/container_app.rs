@@ -3,7 +3,7 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::client::Sdk;
+use crate::client::{Dns, Sdk};
 use crate::ids::ProcessId;
 use crate::message::broker::ReceiveMode;
 use crate::node::Process;
@@ -44,6 +44,10 @@ pub struct ContainerApp {
     /// for sessions 8, as the processor of the client library \[K\].
     #[serde(skip_serializing_if = "Option::is_none")]
     pub concurrency: Option<u32>,
+    /// How long it remembers where a name leads: `honour` (the record's time to live, the default),
+    /// `resolve-once`, or at least a span.
+    #[serde(skip_serializing_if = "Dns::is_default")]
+    pub dns: Dns,
     /// The policy of the steps that name none. Default: sdk.
     pub policy: String,
     /// The policy of what is undone. Default: that of the step.
@@ -101,6 +105,7 @@ impl Default for ContainerApp {
             on_failure: None,
             replicas: Count::exactly(1),
             concurrency: None,
+            dns: Dns::Honour,
             policy: "sdk".to_owned(),
             undo_policy: None,
             undo_unknown: true,
@@ -152,6 +157,7 @@ impl ContainerApp {
             site: &self.site,
             switch: switch(&self.site, &self.enabled_in),
             spread: Spread::Instances(self.replicas),
+            dns: self.dns,
             concurrency: self.concurrency.unwrap_or(usual),
             start_up: self.start_up,
             notices: None,

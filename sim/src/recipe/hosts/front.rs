@@ -3,9 +3,10 @@
 
 use std::sync::Arc;
 
-use crate::ids::{CallId, ConnectionId, Item, ProcessId};
+use crate::client::names::Resolved;
+use crate::ids::{Address, CallId, ConnectionId, Item, ProcessId};
 use crate::kernel::slab::Slab;
-use crate::message::{Body, Cargo, Message, control, http};
+use crate::message::{Body, Cargo, Message, control, http, name};
 use crate::node::{CloseReason, Context, Input, Process, TimerId};
 use crate::observe::{Belief, Handling, Held, Outcome, Symptom, What};
 use crate::random::{Purpose, mix};
@@ -411,8 +412,7 @@ impl Front {
                     + self.waiting.len() as u64
             }
             Measure::Depth(process, part) => {
-                let ask = Body::Control(control::Command::Depth { part });
-                cx.tell(process, Message { tag: DEPTH_TAG, ..Message::new(ask) });
+                ask_depth(Address { process, part }, cx);
                 self.depth
             }
         };
@@ -553,6 +553,17 @@ fn respond(connection: ConnectionId, message: &Message, status: u16, cx: &mut Co
     cx.answer(connection, message.answer(Body::Response(http::Response::status(status))));
 }
 
+/// Asks how many messages wait, or first where the name of the source leads.
+fn ask_depth(source: Address, cx: &mut Context<'_>) {
+    match cx.resolve(source, Item::default()) {
+        Resolved::At(at) => {
+            let ask = Body::Control(control::Command::Depth { part: at.part });
+            cx.tell(at.process, Message { tag: DEPTH_TAG, ..Message::new(ask) });
+        }
+        Resolved::Ask(name) => cx.datagram(name, Message { tag: DEPTH_TAG, ..Message::new(Body::Lookup) }),
+    }
+}
+
 impl Process for Front {
     fn handle(&mut self, input: Input, cx: &mut Context<'_>) {
         match input {
@@ -569,6 +580,7 @@ impl Process for Front {
                     self.probed((message.tag & 0x00ff_ffff) as usize, ready, cx);
                 }
                 Body::Control(command) => self.control(connection, &message, command, cx),
+                Body::Record(name::Answer::Record { address, ttl }) => cx.learn(from, address, ttl),
                 Body::ControlAnswer(answer) => self.control_answer(&message, answer, from, cx),
                 _ => {}
             },

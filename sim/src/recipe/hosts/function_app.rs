@@ -4,7 +4,7 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::client::Sdk;
+use crate::client::{Dns, Sdk};
 use crate::ids::ProcessId;
 use crate::message::broker::ReceiveMode;
 use crate::node::Process;
@@ -45,6 +45,10 @@ pub struct FunctionApp {
     /// 8 for sessions (facts 4.2), 100 for requests \[K\].
     #[serde(skip_serializing_if = "Option::is_none")]
     pub concurrency: Option<u32>,
+    /// How long it remembers where a name leads: `honour` (the record's time to live, the default),
+    /// `resolve-once`, or at least a span.
+    #[serde(skip_serializing_if = "Dns::is_default")]
+    pub dns: Dns,
     /// The policy of the steps that name none. Default: sdk.
     pub policy: String,
     /// The policy of what is undone. Default: that of the step.
@@ -94,6 +98,7 @@ impl Default for FunctionApp {
             on_failure: None,
             instances: Count::exactly(1),
             concurrency: None,
+            dns: Dns::Honour,
             policy: "sdk".to_owned(),
             undo_policy: None,
             undo_unknown: true,
@@ -137,6 +142,7 @@ impl FunctionApp {
             site: &self.site,
             switch: switch(&self.site, &self.enabled_in),
             spread: Spread::Instances(self.instances),
+            dns: self.dns,
             concurrency,
             start_up: self.cold_start,
             notices: None,

@@ -4,7 +4,7 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::client::Sdk;
+use crate::client::{Dns, Sdk};
 use crate::ids::{Once, ProcessId};
 use crate::message::broker::ReceiveMode;
 use crate::node::Process;
@@ -43,6 +43,10 @@ pub struct LogicApp {
     /// How many runs at once; more wait. Default: no limit (trigger concurrency is off, facts 5).
     #[serde(skip_serializing_if = "Option::is_none")]
     pub concurrency: Option<u32>,
+    /// How long it remembers where a name leads: `honour` (the record's time to live, the default),
+    /// `resolve-once`, or at least a span.
+    #[serde(skip_serializing_if = "Dns::is_default")]
+    pub dns: Dns,
     /// The policy of the steps that name none. Default: sdk; for calls that is 4 retries, 7.5s doubling
     /// to 45s (facts 5).
     pub policy: String,
@@ -71,6 +75,7 @@ impl Default for LogicApp {
             on_failure: None,
             once: None,
             concurrency: None,
+            dns: Dns::Honour,
             policy: "sdk".to_owned(),
             undo_policy: None,
             undo_unknown: true,
@@ -108,6 +113,7 @@ impl LogicApp {
             site: &self.site,
             switch: None,
             spread: Spread::Durable,
+            dns: self.dns,
             concurrency: self.concurrency.unwrap_or(match defaults.reads_messages {
                 true => defaults.concurrency,
                 false => u32::MAX,

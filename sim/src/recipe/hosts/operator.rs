@@ -3,7 +3,7 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::client::Sdk;
+use crate::client::{Dns, Sdk};
 use crate::ids::ProcessId;
 use crate::message::broker::ReceiveMode;
 use crate::node::Process;
@@ -35,6 +35,10 @@ pub struct Operator {
     /// What is done after trying and giving up. Default: `on-refusal`, where there is one.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub on_failure: Option<Vec<Step>>,
+    /// How long it remembers where a name leads: `honour` (the record's time to live, the default),
+    /// `resolve-once`, or at least a span.
+    #[serde(skip_serializing_if = "Dns::is_default")]
+    pub dns: Dns,
     /// The policy of the steps that name none. Default: sdk.
     pub policy: String,
     /// How often a table is looked at. Default: 1m.
@@ -50,6 +54,7 @@ impl Default for Operator {
             steps: Vec::new(),
             on_refusal: None,
             on_failure: None,
+            dns: Dns::Honour,
             policy: "sdk".to_owned(),
             every: Span::mins(1),
         }
@@ -82,6 +87,7 @@ impl Operator {
             site: &self.site,
             switch: None,
             spread: Spread::Person,
+            dns: self.dns,
             concurrency: 1,
             start_up: Distribution::Constant(Span::ZERO),
             notices: Some(self.notices),

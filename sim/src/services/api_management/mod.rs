@@ -14,6 +14,7 @@ use serde::{Deserialize, Serialize};
 
 pub use rules::{Retry, Trip};
 
+use crate::client::Dns;
 use crate::ids::ProcessId;
 use crate::node::Process;
 use crate::plan::{Endpoint, Location, Plan, PlanError, Protocol};
@@ -55,6 +56,10 @@ pub struct ApiManagement {
     /// Default: none; a probe asks the gateway alone.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub health: Vec<String>,
+    /// How long it remembers where the name of a backend leads: `honour` (the record's time to live, the
+    /// default), `resolve-once`, or at least a span.
+    #[serde(skip_serializing_if = "Dns::is_default")]
+    pub dns: Dns,
     /// Whether its units are spread over the zones (Premium, two units or more). Default: true.
     pub zone_redundant: bool,
     /// How long requests fail when a zone is lost under it, if zone-redundant. Default: 10s \[K\].
@@ -73,6 +78,7 @@ impl Default for ApiManagement {
             retry: None,
             breaker: None,
             health: Vec::new(),
+            dns: Dns::Honour,
             zone_redundant: true,
             blip: Span::secs(10),
         }
@@ -139,6 +145,7 @@ impl Service for ApiManagement {
         };
         let process = plan.add_process(name, "", location);
         let node = plan.node(name).unwrap_or_default();
+        plan.names.keep(node, self.dns);
         let address = crate::ids::Address { process, part: 0 };
         plan.add_endpoint(name, Endpoint { address, protocol: Protocol::Http, node, place: None });
         Ok(())

@@ -138,8 +138,12 @@ impl Monitor {
         };
         let round = self.regions.get(region).map_or(0, |region| u64::from(region.round));
         let occurrence = mix(u64::from(endpoint), mix(region as u64, round));
-        if says == ready || cx.strike(Hook::ProbeFlap, 0, Item::default(), occurrence).is_none() {
+        if says == ready {
             return ready;
+        }
+        let Some(strike) = cx.strike(Hook::ProbeFlap, 0, Item::default(), occurrence) else { return ready };
+        if let Some(target) = self.profile.targets.get(usize::from(endpoint)) {
+            cx.touched_about(target.address.process, strike);
         }
         says
     }
