@@ -181,7 +181,7 @@ nodes: { psp: { kind: endpoint, in: here } }
         ] {
             assert!(text.contains(line), "{line} is not in\n{text}");
         }
-        assert!(text.contains("westeurope <-> northeurope: 18.75"), "{text}");
+        assert!(text.contains("westeurope <-> northeurope: 0.01875s p99"), "{text}");
         let id = sources.add("again", text);
         assert_eq!(Scenario::read(&parse(&sources, id).unwrap()).unwrap(), scenario);
     }
