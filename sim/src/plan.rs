@@ -631,21 +631,27 @@ impl Plan {
     /// # Errors
     /// If it names none and there are several, or one that does not exist.
     pub fn site(&self, node: &str, site: &OneOrMany) -> Result<u8, PlanError> {
-        let sites = &self.blueprint.sites;
-        let index = match site.names() {
-            [name] => sites.get_index_of(name),
-            [] if sites.len() == 1 => Some(0),
-            _ => None,
-        };
-        index.map(|index| index as u8).ok_or_else(|| {
-            let known: Vec<&str> = sites.keys().map(String::as_str).collect();
-            let message = match site.names() {
-                [] => "it is not said in which site this is".to_owned(),
-                names => format!("there is no site `{}`", names.join(", ")),
-            };
-            PlanError::at(&["nodes", node, "in"], message)
-                .help(format!("the sites are: {}", known.join(", ")))
-                .word("dangling")
-        })
+        match site.names() {
+            [name] => self.site_named(node, "in", name),
+            [] if self.blueprint.sites.len() == 1 => Ok(0),
+            [] => Err(self.no_site(node, "in", "it is not said in which site this is".to_owned())),
+            names => Err(self.no_site(node, "in", format!("there is no site `{}`", names.join(", ")))),
+        }
+    }
+
+    /// A site that a field of a node names.
+    ///
+    /// # Errors
+    /// If there is no such site.
+    pub fn site_named(&self, node: &str, field: &str, site: &str) -> Result<u8, PlanError> {
+        let index = self.blueprint.sites.get_index_of(site).map(|index| index as u8);
+        index.ok_or_else(|| self.no_site(node, field, format!("there is no site `{site}`")))
+    }
+
+    fn no_site(&self, node: &str, field: &str, message: String) -> PlanError {
+        let known: Vec<&str> = self.blueprint.sites.keys().map(String::as_str).collect();
+        PlanError::at(&["nodes", node, field], message)
+            .help(format!("the sites are: {}", known.join(", ")))
+            .word("dangling")
     }
 }

@@ -43,8 +43,8 @@ pub struct App<'a> {
     pub recipe: Recipe<'a>,
     /// In which site.
     pub site: &'a OneOrMany,
-    /// Whether it is on to begin with, where it can be switched on and off; else it is on.
-    pub switch: Option<bool>,
+    /// The sites in which it is on to begin with, where it can be switched on and off; none: it is always on.
+    pub enabled_in: &'a [String],
     /// Where its instances run.
     pub spread: Spread,
     /// How long it remembers where a name leads.
@@ -154,13 +154,6 @@ pub fn defaults(trigger: &str, plan: &Plan) -> Defaults {
     }
 }
 
-/// Whether a copy of an app is on to begin with; nothing where none of its copies can be switched.
-#[must_use]
-pub fn switch(site: &OneOrMany, enabled_in: &OneOrMany) -> Option<bool> {
-    let on = enabled_in.names();
-    (!on.is_empty()).then(|| site.names().iter().any(|site| on.contains(site)))
-}
-
 /// The name from which an app with this trigger takes copies.
 #[must_use]
 pub fn consumed(trigger: &str, only: Option<&str>) -> Vec<String> {
@@ -178,6 +171,7 @@ impl App<'_> {
     pub fn declare(&self, plan: &mut Plan) -> Result<(), PlanError> {
         let node = self.recipe.node;
         let site = plan.site(node, self.site)?;
+        self.begins_on(plan)?;
         compile::declare(&self.recipe, plan)?;
         if self.recipe.batch == 0 {
             return Err(PlanError::at(&["nodes", node, "batch"], "a batch has at least one item"));
@@ -208,6 +202,21 @@ impl App<'_> {
         Ok(())
     }
 
+    fn can_be_switched(&self) -> bool {
+        !self.enabled_in.is_empty()
+    }
+
+    /// Whether it is on to begin with, where it can be switched.
+    fn begins_on(&self, plan: &Plan) -> Result<bool, PlanError> {
+        let node = self.recipe.node;
+        let own = plan.site(node, self.site)?;
+        let mut on = false;
+        for site in self.enabled_in {
+            on |= plan.site_named(node, "enabled-in", site)? == own;
+        }
+        Ok(on)
+    }
+
     fn declare_instances(&self, count: Count, called: bool, site: u8, plan: &mut Plan) -> ProcessId {
         let node = self.recipe.node;
         let zones =
@@ -215,7 +224,7 @@ impl App<'_> {
         let redundant = Location::Redundant { site, blip: BLIP };
         let front = if called {
             Some(plan.add_process(node, "", redundant))
-        } else if count.min != count.max || self.switch.is_some() {
+        } else if count.min != count.max || self.can_be_switched() {
             Some(plan.add_process(node, ".scaler", redundant))
         } else {
             None
@@ -224,10 +233,10 @@ impl App<'_> {
             .map(|index| {
                 let zone = (index % u32::from(zones)) as u8 + 1;
                 let slot = plan.add_process(node, &format!("#{index}"), Location::Zone { site, zone });
-                runs_recipe(slot, index >= count.min || self.switch.is_some(), plan)
+                runs_recipe(slot, index >= count.min || self.can_be_switched(), plan)
             })
             .collect();
-        if self.switch.is_some() {
+        if self.can_be_switched() {
             let plane = plan.add_process(node, CONTROL, Location::Internet);
             let endpoint = Endpoint {
                 address: Address { process: plane, part: ONLY_PART },
@@ -266,7 +275,7 @@ impl App<'_> {
                 notices: self.notices.map(Distribution::sampler),
                 joins: self.joins,
                 health: health.clone(),
-                asks: self.switch.is_some(),
+                asks: self.can_be_switched(),
             };
             let interpreter = Interpreter::new(Arc::clone(&program), journal, self.run_timeout);
             let trigger = self.trigger(source, *slot, plan)?;
@@ -275,8 +284,8 @@ impl App<'_> {
         if let Some(front) = front {
             let fronting = self.fronting(slots, source, self.feed_part(plan)?);
             let plane = plan.endpoint(&format!("{node}{CONTROL}")).map(|endpoint| endpoint.address.process);
-            if let (Some(plane), Some(on)) = (plane, self.switch) {
-                built.push((plane, Box::new(ControlPlane::new(front, on))));
+            if let Some(plane) = plane {
+                built.push((plane, Box::new(ControlPlane::new(front, self.begins_on(plan)?))));
             }
             built.push((front, Box::new(Front::new(Arc::new(Fronting { plane, ..fronting })))));
         }

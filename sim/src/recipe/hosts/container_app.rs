@@ -10,7 +10,7 @@ use crate::node::Process;
 use crate::plan::{Plan, PlanError};
 use crate::recipe::Step;
 use crate::recipe::compile::Recipe;
-use crate::recipe::hosts::app::{App, FrontRules, ScaleRule, Spread, consumed, defaults, switch};
+use crate::recipe::hosts::app::{App, FrontRules, ScaleRule, Spread, consumed, defaults};
 use crate::services::Service;
 use crate::time::Span;
 use crate::units::{Count, Distribution, OneOrMany};
@@ -155,7 +155,7 @@ impl ContainerApp {
                 batch: self.batch.unwrap_or(defaults.batch),
             },
             site: &self.site,
-            switch: switch(&self.site, &self.enabled_in),
+            enabled_in: self.enabled_in.names(),
             spread: Spread::Instances(self.replicas),
             dns: self.dns,
             concurrency: self.concurrency.unwrap_or(usual),

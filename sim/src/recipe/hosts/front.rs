@@ -406,6 +406,9 @@ impl Front {
     fn scale(&mut self, cx: &mut Context<'_>) {
         let Some(scaling) = self.fronting.scaling.clone() else { return };
         cx.timer(scaling.every, SCALE, false);
+        if !self.enabled {
+            return;
+        }
         let load = match scaling.by {
             Measure::Requests => {
                 u64::from(self.slots.iter().map(|slot| slot.in_flight).sum::<u32>())
@@ -427,7 +430,7 @@ impl Front {
                 self.wanted += more;
                 self.grow(more, cx);
             }
-        } else if desired < self.wanted && self.enabled {
+        } else if desired < self.wanted {
             if self.idle_since == Time::NEVER {
                 self.idle_since = cx.now();
             } else if cx.now().since(self.idle_since) >= scaling.cool_down {

@@ -111,7 +111,7 @@ impl LogicApp {
                 batch: self.batch.unwrap_or(1),
             },
             site: &self.site,
-            switch: None,
+            enabled_in: &[],
             spread: Spread::Durable,
             dns: self.dns,
             concurrency: self.concurrency.unwrap_or(match defaults.reads_messages {

@@ -85,7 +85,7 @@ impl Operator {
                 batch: 1,
             },
             site: &self.site,
-            switch: None,
+            enabled_in: &[],
             spread: Spread::Person,
             dns: self.dns,
             concurrency: 1,

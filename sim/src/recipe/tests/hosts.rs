@@ -10,7 +10,7 @@ use crate::observe::{Belief, Birth, End, Handling};
 use crate::recipe::hosts::{ContainerApp, FunctionApp, LogicApp, Operator};
 use crate::services::cosmos_db::CosmosDb;
 use crate::services::service_bus::{ServiceBus, ServiceBusQueue};
-use crate::units::Count;
+use crate::units::{Count, OneOrMany};
 
 fn everything() -> Plan {
     let http = "http".to_owned();
@@ -406,4 +406,45 @@ fn a_request_that_takes_too_long_is_given_up() {
     }
     assert_eq!(replies(&effects), [504]);
     assert!(replies(&answer(&mut rig, slot(&plan, 0), &sent_on, status(200))).is_empty(), "too late");
+}
+
+fn switched(enabled_in: &str) -> Result<Plan, Vec<crate::plan::PlanError>> {
+    let worker = FunctionApp {
+        trigger: "raw".to_owned(),
+        enabled_in: OneOrMany::One(enabled_in.to_owned()),
+        instances: Count { min: 1, max: 2 },
+        steps: vec![insert("stock", None), complete()],
+        ..FunctionApp::default()
+    };
+    plan(vec![
+        ("stock", database(&[])),
+        ("bus", NodeKind::ServiceBus(ServiceBus::default())),
+        (
+            "raw",
+            NodeKind::ServiceBusQueue(ServiceBusQueue { of: "bus".to_owned(), ..ServiceBusQueue::default() }),
+        ),
+        ("worker", NodeKind::FunctionApp(worker)),
+    ])
+}
+
+#[test]
+fn an_app_that_does_not_say_where_it_is_begins_enabled_in_the_only_site() {
+    let plan = switched("westeurope").expect("a plan");
+    let plane = build(&plan, "worker.control").1;
+    assert!(format!("{plane:?}").contains("on: true"), "{plane:?}");
+    let errors = switched("moon").err().map(|errors| format!("{errors:?}")).unwrap_or_default();
+    assert!(errors.contains("enabled-in") && errors.contains("there is no site `moon`"), "{errors}");
+}
+
+#[test]
+fn nothing_is_started_while_an_app_is_switched_off() {
+    let plan = switched("westeurope").expect("a plan");
+    let plane = process(&plan, "worker.control");
+    let mut rig = bench(&plan, "worker.scaler");
+    let enable = |on| Message::new(Body::Control(control::Command::Enable { part: 0, on }));
+    let starts = |effects: &[Effect]| effects.iter().any(|effect| matches!(effect, Effect::StartSlot(_)));
+    assert!(starts(&rig.message(plane, enable(true))));
+    rig.message(plane, enable(false));
+    assert!(!starts(&rig.advance(Span::mins(5))));
+    assert!(starts(&rig.message(plane, enable(true))));
 }
