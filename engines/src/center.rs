@@ -206,6 +206,7 @@ impl<R: Referee> Center<R> {
     }
 
     /// Rings when there are orders, or when the run is over.
+    #[cfg(madsim)]
     pub(crate) fn orders_bell(&self) -> Arc<Notify> {
         Arc::clone(&self.orders_bell)
     }

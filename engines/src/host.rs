@@ -168,6 +168,7 @@ pub fn host<R: Referee>(
     engine: Engine,
     world: World,
     referee: R,
+    #[cfg_attr(not(madsim), expect(unused_variables, reason = "only madsim has a seed of its own"))]
     seed: u64,
     conditions: Conditions<'_>,
 ) -> Result<Hosted<R>, HostError> {
@@ -264,6 +265,7 @@ fn play<R: Referee>(
     engine: Engine,
     world: World,
     referee: R,
+    #[cfg_attr(not(madsim), expect(unused_variables, reason = "only madsim has a seed of its own"))]
     seed: u64,
     (guests, tick): (&Guests, Duration),
     pulse: &Pulse,

@@ -5,7 +5,7 @@ use std::ops::Range;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use beaufort_reports::{Results, SCHEMA, SeedResult, Verdict};
+use beaufort_reports::{PROGRAM, Results, SCHEMA, SeedResult, Verdict};
 use beaufort_sim::plan::Plan;
 use rayon::prelude::*;
 
@@ -105,8 +105,10 @@ pub fn sweep(plan: &Arc<Plan>, rules: &Arc<Rules>, how: &Plural<'_>) -> Result<V
 }
 
 /// Of what the results are: names for the document.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug)]
 pub struct Subject {
+    /// The program that runs it again.
+    pub program: String,
     /// The name of the scenario.
     pub scenario: String,
     /// The variant, or `base`.
@@ -121,6 +123,20 @@ pub struct Subject {
     pub seeds: u64,
 }
 
+impl Default for Subject {
+    fn default() -> Subject {
+        Subject {
+            program: PROGRAM.to_owned(),
+            scenario: String::new(),
+            variant: String::new(),
+            hash: String::new(),
+            path: String::new(),
+            engine: Engine::default(),
+            seeds: 0,
+        }
+    }
+}
+
 /// Puts the results of the seeds together: the worst verdict wins, and a fault that the seed may leave out
 /// must have been felt somewhere.
 #[must_use]
@@ -131,6 +147,7 @@ pub fn document(subject: &Subject, seeds: Vec<SeedResult>) -> Results {
         tool: env!("CARGO_PKG_VERSION").to_owned(),
         scenario: subject.scenario.clone(),
         variant: subject.variant.clone(),
+        program: subject.program.clone(),
         scenario_hash: subject.hash.clone(),
         path: subject.path.clone(),
         engine: subject.engine.to_string(),

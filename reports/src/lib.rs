@@ -6,6 +6,7 @@ pub mod verdict;
 
 pub use results::{
     Achieved, BookError, ContractResult, Fates, FaultResult, FlowRow, Lateness, Ledger, NATIVE,
-    ObjectiveResult, PlaceRow, ReadError, Recovery, Results, SCHEMA, SeedResult, SendRow, Step, Violation,
+    ObjectiveResult, PROGRAM, PlaceRow, ReadError, Recovery, Results, SCHEMA, SeedResult, SendRow, Step,
+    Violation,
 };
 pub use verdict::Verdict;

@@ -19,6 +19,17 @@ fn native() -> String {
     NATIVE.to_owned()
 }
 
+/// The program of a document that names none.
+pub const PROGRAM: &str = "beaufort";
+
+fn program() -> String {
+    PROGRAM.to_owned()
+}
+
+fn is_program(name: &str) -> bool {
+    name == PROGRAM
+}
+
 /// The results of one variant of a scenario, over one or more seeds.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Results {
@@ -31,6 +42,9 @@ pub struct Results {
     pub scenario: String,
     /// The variant; `base` for the scenario as written.
     pub variant: String,
+    /// The program that runs it again, where that is another than `beaufort`: one with guests of its own.
+    #[serde(default = "program", skip_serializing_if = "is_program")]
+    pub program: String,
     /// A hash of the resolved scenario: results with different hashes are not comparable.
     #[serde(default)]
     pub scenario_hash: String,
@@ -60,6 +74,7 @@ impl Default for Results {
             tool: String::new(),
             scenario: String::new(),
             variant: String::new(),
+            program: program(),
             scenario_hash: String::new(),
             path: String::new(),
             engine: native(),

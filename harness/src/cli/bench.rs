@@ -89,46 +89,55 @@ impl Bench {
     }
 }
 
-/// Measures the cases of a section one after the other.
+/// Measures the cases of a section round by round, so that what else the machine does falls on all of them
+/// alike, and takes the median of each.
 fn measure_all(
     plan: &Plan,
     section: Section,
     cases: &[Case],
     terminal: &mut Terminal<'_>,
 ) -> Result<Vec<Row>, Exit> {
-    let mut rows: Vec<Row> = Vec::new();
+    let mut measured: Vec<(Case, Vec<Cell>)> = Vec::new();
     for case in cases {
-        if terminal.is_interrupted() {
-            return Err(Exit::Interrupted);
-        }
-        let smaller = rows.iter().rev().find(|row| match (row.case, *case) {
-            (Case::Relay { engine: a, .. }, Case::Relay { engine: b, .. }) => a == b,
-            _ => false,
-        });
-        if section == Section::Growth && smaller.is_some_and(|row| ends_growth(&row.cell)) {
+        let smaller = measured.iter().rev().find(|(known, _)| is_same_engine(known, case));
+        let hopeless = smaller.and_then(|(_, cells)| cells.last()).is_some_and(ends_growth);
+        if section == Section::Growth && hopeless {
             continue;
         }
         if terminal.watched {
             terminal.say(&format!("{}: {case:?}\n", section.name()));
         }
-        rows.push(Row { case: *case, cell: measure(plan, case) });
+        measured.push((*case, vec![spawn(case, plan.cap)]));
+        if terminal.is_interrupted() {
+            return Err(Exit::Interrupted);
+        }
     }
-    Ok(rows)
+    for round in 1..plan.runs {
+        if terminal.watched {
+            terminal.say(&format!("{}: round {} of {}\n", section.name(), round + 1, plan.runs));
+        }
+        for (case, cells) in measured.iter_mut().filter(|(_, cells)| cells.last().is_some_and(is_cheap)) {
+            cells.push(spawn(case, plan.cap));
+            if terminal.is_interrupted() {
+                return Err(Exit::Interrupted);
+            }
+        }
+    }
+    Ok(measured.into_iter().map(|(case, cells)| Row { case, cell: median(cells) }).collect())
 }
 
-/// Measures a case several times, where that is cheap, and takes the median.
-fn measure(plan: &Plan, case: &Case) -> Cell {
-    let mut cells = vec![spawn(case, plan.cap)];
-    while let Some(Cell::Done(measured)) = cells.last()
-        && measured.figure.wall < 5.0
-        && cells.len() < plan.runs
-    {
-        cells.push(spawn(case, plan.cap));
-    }
-    cells.sort_by(|a, b| {
-        let wall = |cell: &Cell| cell.measured().map_or(f64::MAX, |measured| measured.figure.wall);
-        wall(a).total_cmp(&wall(b))
-    });
+fn is_same_engine(a: &Case, b: &Case) -> bool {
+    matches!((a, b), (Case::Relay { engine: a, .. }, Case::Relay { engine: b, .. }) if a == b)
+}
+
+/// Whether a case may be measured again: it ran, and for a few seconds only.
+fn is_cheap(cell: &Cell) -> bool {
+    cell.measured().is_some_and(|measured| measured.figure.wall < 5.0)
+}
+
+fn median(mut cells: Vec<Cell>) -> Cell {
+    let wall = |cell: &Cell| cell.measured().map_or(f64::MAX, |measured| measured.figure.wall);
+    cells.sort_by(|a, b| wall(a).total_cmp(&wall(b)));
     let middle = cells.len() / 2;
     cells.swap_remove(middle)
 }

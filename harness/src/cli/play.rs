@@ -79,6 +79,7 @@ pub(super) fn play(
         Err(error) => return Err(terminal.defect(&error.to_string())),
     };
     let about = sweep::Subject {
+        program: subject.program.clone(),
         scenario: resolved.scenario.scenario.clone(),
         variant: resolved.variant_name().to_owned(),
         hash: resolved.hash(),

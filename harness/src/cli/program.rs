@@ -23,6 +23,13 @@ use super::{Exit, Terminal, main_with};
 pub fn program(guests: Guests) -> ExitCode {
     let mut terminal = Terminal::plain(io::stdout(), io::stderr());
     let colours = std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty());
+    // Its runs can be run again only by itself.
+    if !guests.is_empty()
+        && let Ok(own) = std::env::current_exe()
+        && let Some(name) = own.file_stem()
+    {
+        terminal.program = name.to_string_lossy().into_owned();
+    }
     terminal.guests = guests;
     terminal.watched = io::stderr().is_terminal();
     terminal.colour_err = colours && terminal.watched;

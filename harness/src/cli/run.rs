@@ -77,6 +77,7 @@ impl Run {
 
     fn play(&self, resolved: &Resolved, terminal: &mut Terminal<'_>) -> Exit {
         let subject = Subject {
+            program: terminal.program.clone(),
             scenario: self.scenario.clone(),
             variant: resolved.variant.as_ref().map(|chosen| chosen.name.clone()),
             sets: self.sets.clone(),

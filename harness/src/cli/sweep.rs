@@ -164,6 +164,7 @@ impl Sweep {
 
     fn one(&self, prepared: &Prepared, tally: &mut Tally, terminal: &mut Terminal<'_>) -> Result<(), Exit> {
         let subject = Subject {
+            program: terminal.program.clone(),
             scenario: self.scenario.clone(),
             variant: prepared.variant.clone(),
             sets: self.sets.clone(),

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use beaufort_engines::guest::Guests;
+use beaufort_reports::PROGRAM;
 
 use crate::scenario::diagnostics::{Look, render};
 use crate::scenario::load::BadInput;
@@ -27,6 +28,8 @@ pub struct Terminal<'a> {
     pub interrupted: Arc<AtomicBool>,
     /// The programs that may take a node's place, on an engine that runs them.
     pub guests: Guests,
+    /// How a user calls this program: `beaufort`, or one with guests of its own.
+    pub program: String,
 }
 
 /// A stream whose reader may have gone away: then nothing more is written, and that is no error.
@@ -61,6 +64,7 @@ impl<'a> Terminal<'a> {
             colour_err: false,
             interrupted: Arc::default(),
             guests: Guests::new(),
+            program: PROGRAM.to_owned(),
         }
     }
 

@@ -5,8 +5,11 @@ use beaufort_reports::{Results, SeedResult, Verdict};
 use beaufort_engines::Engine;
 
 /// How a command line names this again: scenario, variant and changes.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug)]
+#[cfg_attr(test, derive(Default))]
 pub(super) struct Subject {
+    /// The program that is called.
+    pub(super) program: String,
     /// The file or the name of a shipped scenario.
     pub(super) scenario: String,
     /// The variant; none for the base.
@@ -42,7 +45,7 @@ impl Subject {
             Engine::Native => String::new(),
             engine => format!(" --engine {engine}"),
         };
-        format!("beaufort run {}{variant} --seed {seed}{engine}", self.named())
+        format!("{} run {}{variant} --seed {seed}{engine}", self.program, self.named())
     }
 }
 
@@ -135,6 +138,7 @@ mod tests {
 
     fn subject() -> Subject {
         Subject {
+            program: "beaufort".into(),
             scenario: "my design.yaml".into(),
             variant: Some("ack-first".into()),
             sets: vec!["nodes.a.lock=5s".into(), "nodes.a.types=[x, y]".into()],

@@ -55,7 +55,7 @@ pub fn replay_command(results: &Results, seed: u64) -> String {
         variant => format!(" --variant {variant}"),
     };
     let engine = engine(results).map_or(String::new(), |engine| format!(" --engine {engine}"));
-    format!("beaufort run {path}{variant} --seed {seed}{engine}")
+    format!("{} run {path}{variant} --seed {seed}{engine}", results.program)
 }
 
 /// The engine, if it is another than the native one.

@@ -170,7 +170,7 @@ impl App<'_> {
     /// If it contradicts itself.
     pub fn declare(&self, plan: &mut Plan) -> Result<(), PlanError> {
         let node = self.recipe.node;
-        let site = plan.site(node, self.site)?;
+        let location = self.location(plan)?;
         self.begins_on(plan)?;
         compile::declare(&self.recipe, plan)?;
         if self.recipe.batch == 0 {
@@ -180,16 +180,13 @@ impl App<'_> {
             return Err(PlanError::at(&["nodes", node, "concurrency"], "it must be at least 1"));
         }
         let called = Source::calls(self.recipe.trigger, plan).is_some();
-        let redundant = Location::Redundant { site, blip: BLIP };
         let door = match self.spread {
             Spread::Durable => {
                 plan.add_place(node, node, PlaceRole::Queue);
-                runs_recipe(plan.add_process(node, "", redundant), false, plan)
+                runs_recipe(plan.add_process(node, "", location), false, plan)
             }
-            Spread::Person => {
-                runs_recipe(plan.add_process(node, "", Location::AnyZone { site }), false, plan)
-            }
-            Spread::Instances(count) => self.declare_instances(count, called, site, plan),
+            Spread::Person => runs_recipe(plan.add_process(node, "", location), false, plan),
+            Spread::Instances(count) => self.declare_instances(count, called, location, plan),
         };
         let id = plan.node(node).unwrap_or_default();
         plan.names.keep(id, self.dns);
@@ -217,11 +214,28 @@ impl App<'_> {
         Ok(on)
     }
 
-    fn declare_instances(&self, count: Count, called: bool, site: u8, plan: &mut Plan) -> ProcessId {
+    /// Where it is, or what manages it. A person who is not said to be anywhere, where there are several
+    /// sites, is in none of them: at home.
+    fn location(&self, plan: &Plan) -> Result<Location, PlanError> {
+        let person = matches!(self.spread, Spread::Person);
+        if person && self.site.names().is_empty() && plan.blueprint.sites.len() > 1 {
+            return Ok(Location::Internet);
+        }
+        let site = plan.site(self.recipe.node, self.site)?;
+        Ok(if person { Location::AnyZone { site } } else { Location::Redundant { site, blip: BLIP } })
+    }
+
+    fn declare_instances(
+        &self,
+        count: Count,
+        called: bool,
+        redundant: Location,
+        plan: &mut Plan,
+    ) -> ProcessId {
         let node = self.recipe.node;
+        let site = redundant.site().unwrap_or_default();
         let zones =
             plan.blueprint.sites.get_index(usize::from(site)).map_or(1, |(_, site)| site.zones.max(1));
-        let redundant = Location::Redundant { site, blip: BLIP };
         let front = if called {
             Some(plan.add_process(node, "", redundant))
         } else if count.min != count.max || self.can_be_switched() {

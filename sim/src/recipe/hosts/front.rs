@@ -196,19 +196,32 @@ impl Front {
 
     fn probe(&mut self, cx: &mut Context<'_>) {
         for index in 0..self.slots.len() {
-            let slot = &mut self.slots[index];
-            if slot.state == State::Ready {
-                slot.missed = slot.missed.saturating_add(1);
-                if slot.missed > self.fronting.threshold {
-                    self.believe(index, State::Unready, cx);
-                }
-            }
+            self.miss(index, cx);
             if self.slots[index].state != State::Draining {
                 let probe = Message { tag: PROBE_TAG | index as u32, ..Message::new(Body::Probe) };
                 cx.datagram(self.fronting.slots[index], probe);
             }
         }
         cx.timer(self.fronting.period, PROBE, false);
+    }
+
+    /// One probe more without an answer, as long as none comes.
+    fn miss(&mut self, index: usize, cx: &mut Context<'_>) {
+        let slot = &mut self.slots[index];
+        if !matches!(slot.state, State::Ready | State::Starting) {
+            return;
+        }
+        slot.missed = slot.missed.saturating_add(1);
+        if slot.missed <= self.fronting.threshold {
+            return;
+        }
+        if slot.state == State::Ready {
+            self.believe(index, State::Unready, cx);
+        } else {
+            // An answer that was under way when it was stopped may have been taken for a sign of life.
+            slot.missed = 0;
+            cx.start_slot(self.fronting.slots[index]);
+        }
     }
 
     fn believe(&mut self, index: usize, state: State, cx: &mut Context<'_>) {
@@ -226,15 +239,17 @@ impl Front {
     fn probed(&mut self, index: usize, ready: bool, cx: &mut Context<'_>) {
         let Some(slot) = self.slots.get_mut(index) else { return };
         match (slot.state, ready) {
-            (State::Ready, true) => slot.missed = 0,
+            (State::Ready, true) | (State::Starting, false) => slot.missed = 0,
             (State::Draining, _) | (State::Ready, false) => {}
+            // It is being stopped.
+            (State::Stopped, _) if !self.enabled => {}
             (_, true) => {
                 self.believe(index, State::Ready, cx);
                 self.send_waiting(cx);
             }
             // It runs, but does not serve yet.
-            (State::Stopped, false) => slot.state = State::Starting,
-            (_, false) => {}
+            (State::Stopped, false) => (slot.state, slot.missed) = (State::Starting, 0),
+            (State::Unready, false) => {}
         }
     }
 

@@ -448,3 +448,24 @@ fn nothing_is_started_while_an_app_is_switched_off() {
     assert!(!starts(&rig.advance(Span::mins(5))));
     assert!(starts(&rig.message(plane, enable(true))));
 }
+
+#[test]
+fn a_late_answer_of_a_stopped_instance_does_not_keep_it_from_being_started_again() {
+    let plan = switched("westeurope").expect("a plan");
+    let plane = process(&plan, "worker.control");
+    let slot = plan.processes.iter().position(|process| process.name == "worker#0").expect("one") as u32;
+    let mut rig = bench(&plan, "worker.scaler");
+    let enable = |on| Message::new(Body::Control(control::Command::Enable { part: 0, on }));
+    let ready = Message::new(Body::Control(control::Command::Ready { instance: 0 }));
+    let mut probe = Message::new(Body::ProbeAnswer { ready: false });
+    probe.tag = 1 << 24;
+    rig.message(plane, enable(false));
+    let stopped = rig.message(slot, ready);
+    assert!(stopped.iter().any(|effect| matches!(effect, Effect::StopSlot(_))), "{stopped:?}");
+    rig.message(slot, probe);
+    let enabled = rig.message(plane, enable(true));
+    assert!(enabled.iter().any(|effect| matches!(effect, Effect::StartSlot(_))), "{enabled:?}");
+    // Nothing is heard of it: it is started once more.
+    let later = rig.advance(Span::mins(2));
+    assert!(later.iter().any(|effect| matches!(effect, Effect::StartSlot(_))), "{later:?}");
+}

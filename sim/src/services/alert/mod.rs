@@ -19,7 +19,8 @@ use crate::units::{OneOrMany, Threshold};
 use watcher::{Metric, Rules, Watcher};
 
 /// A metric alert: evaluated again and again; raised when it was bad for a while, to every app and person that
-/// has it as `trigger`; resolved after three good evaluations (facts 9, "Metric alert").
+/// has it as `trigger`; resolved after three good evaluations (facts 9, "Metric alert"). The steps `disable`
+/// and `enable` switch it off and on, as one does around a planned failover.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case", default)]
 pub struct Alert {

@@ -97,6 +97,21 @@ fn one_that_waits_for_another_watches_only_when_that_was_raised_and_once_for_eac
 }
 
 #[test]
+fn one_that_is_switched_off_raises_nothing_and_begins_anew_when_it_is_switched_on() {
+    let plan = plan(alert()).expect("a plan");
+    let (mut rig, door) = (rig(&plan), door(&plan));
+    let switch = |on| Message::new(Body::Control(control::Command::Enable { part: 0, on }));
+    minutes(&mut rig, door, 3, true);
+    rig.message(7, switch(false));
+    assert_eq!(minutes(&mut rig, door, 10, false), 0);
+    rig.crash();
+    assert_eq!(minutes(&mut rig, door, 10, false), 0, "it is written down");
+    rig.message(7, switch(true));
+    assert_eq!(minutes(&mut rig, door, 2, false), 0, "what was before does not count");
+    assert_eq!(minutes(&mut rig, door, 2, false), 1);
+}
+
+#[test]
 fn after_a_crash_it_collects_a_whole_window_before_it_judges() {
     let plan = plan(alert()).expect("a plan");
     let (mut rig, door) = (rig(&plan), door(&plan));

@@ -8,6 +8,7 @@ use crate::ids::{Address, ConnectionId, Item, ProcessId};
 use crate::message::{Body, Message, control};
 use crate::node::{Context, Input, Process};
 use crate::observe::{Belief, Handling, Held, Outcome, What};
+use crate::services::front::answer_control;
 use crate::time::{Span, Time};
 
 /// The space of the caller that tells.
@@ -61,6 +62,8 @@ pub(super) struct Watcher {
     raised: bool,
     /// Whether it watches at all.
     armed: bool,
+    /// Whether somebody has switched it off, as one does for a planned failover; written down.
+    muted: bool,
     /// The last alarm by which it was armed.
     armed_by: Option<u32>,
     /// Counts its own alarms; written down, so that a restart does not raise an old number again.
@@ -80,6 +83,7 @@ impl Watcher {
             good: 0,
             raised: false,
             armed,
+            muted: false,
             armed_by: None,
             number: 0,
         }
@@ -122,7 +126,8 @@ impl Watcher {
 
     fn evaluate(&mut self, cx: &mut Context<'_>) {
         cx.timer(self.rules.evaluate, EVALUATE, false);
-        let Some(value) = self.value().filter(|_| self.armed || self.raised) else { return };
+        let watches = !self.muted && (self.armed || self.raised);
+        let Some(value) = self.value().filter(|_| watches) else { return };
         let bad = self.rules.below.is_some_and(|bound| value < bound)
             || self.rules.above.is_some_and(|bound| value > bound);
         if !bad {
@@ -177,6 +182,14 @@ impl Watcher {
         }
     }
 
+    /// It is switched on or off: what it has seen so far counts no more.
+    fn switch(&mut self, connection: ConnectionId, message: &Message, on: bool, cx: &mut Context<'_>) {
+        if self.muted == on {
+            (self.muted, self.raised, self.bad_since, self.good) = (!on, false, None, 0);
+        }
+        answer_control(connection, message, control::Answer::Done, cx);
+    }
+
     /// The alert after which this one watches was raised.
     fn arm(&mut self, connection: ConnectionId, message: &Message, number: u32, cx: &mut Context<'_>) {
         let new = self.armed_by != Some(number);
@@ -211,6 +224,14 @@ impl Process for Watcher {
                 Body::Control(control::Command::Raise { number }) => {
                     self.arm(connection, &message, number, cx);
                 }
+                Body::Control(control::Command::Enable { on, .. }) => {
+                    self.switch(connection, &message, on, cx);
+                }
+                Body::Control(control::Command::Verify { .. }) => {
+                    let state = control::Answer::State { up: true, in_sync: true };
+                    answer_control(connection, &message, state, cx);
+                }
+                Body::Control(_) => answer_control(connection, &message, control::Answer::Refused, cx),
                 Body::ControlAnswer(control::Answer::Depth { waiting, .. }) => self.depth = Some(waiting),
                 _ => {
                     self.caller.on_message(cx, &message);
