@@ -203,8 +203,11 @@ impl App<'_> {
         !self.enabled_in.is_empty()
     }
 
-    /// Whether it is on to begin with, where it can be switched.
+    /// Whether it is on to begin with.
     fn begins_on(&self, plan: &Plan) -> Result<bool, PlanError> {
+        if !self.can_be_switched() {
+            return Ok(true);
+        }
         let node = self.recipe.node;
         let own = plan.site(node, self.site)?;
         let mut on = false;

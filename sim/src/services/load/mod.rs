@@ -23,7 +23,7 @@ use crate::node::Process;
 use crate::plan::{Location, Plan, PlanError, Protocol};
 use crate::random::name_hash;
 use crate::services::{NodeKind, Service};
-use crate::units::{OneOrMany, Rate};
+use crate::units::Rate;
 use generator::{Arrivals, Generator, Source};
 
 /// A generator of items. It offers them from time zero (the warm-up included) to the end of the run.
@@ -95,7 +95,7 @@ impl Load {
             Some((site, zone)) => (site, Some(zone)),
             None => (self.place.as_str(), None),
         };
-        let index = plan.site(name, &OneOrMany::One(site.to_owned()))?;
+        let index = plan.site_named(name, "in", site)?;
         let Some(zone) = zone else { return Ok(Location::AnyZone { site: index }) };
         let zones = plan.blueprint.sites.get_index(usize::from(index)).map_or(1, |(_, site)| site.zones);
         let zone = zone.parse().ok().filter(|zone| (1..=zones).contains(zone)).ok_or_else(|| {

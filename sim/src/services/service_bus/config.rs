@@ -405,7 +405,7 @@ impl Service for ServiceBus {
         };
         let process = if self.replication.is_some() {
             for site in self.site.names() {
-                let index = plan.site(name, &OneOrMany::One(site.clone()))?;
+                let index = plan.site_named(name, "in", site)?;
                 let location = Location::Redundant { site: index, blip: self.blip };
                 let process = plan.add_process(name, &format!("/{site}"), location);
                 plan.add_endpoint(&pairs::at(name, site), whole(process));
