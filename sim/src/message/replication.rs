@@ -112,6 +112,17 @@ pub enum Change {
     },
 }
 
+impl Change {
+    /// The items that it is about and brings along.
+    #[must_use]
+    pub fn items(&self) -> &[Item] {
+        match self {
+            Change::Put { letter, .. } => std::slice::from_ref(&letter.item),
+            _ => &[],
+        }
+    }
+}
+
 /// A message as it is replicated: without its lock, which belongs to a link of the leader.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Letter {

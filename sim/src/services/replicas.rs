@@ -1,6 +1,19 @@
 //! What stands before the replicas of a geo-replicated service: the name by which callers find the one that
 //! leads, and the control plane of which people ask for promotions. Both are outside the replicas and
-//! spread over the world; a new leader tells them, again and again until they hear it.
+//! spread over the world; a new leader tells them, again and again until they hear it. In the rooms: the
+//! [pair](Pair) of replicas itself, whatever it is that they replicate.
+
+pub mod declare;
+mod follow;
+mod lead;
+mod pair;
+mod rise;
+
+use follow::Follows;
+pub use follow::Writes;
+pub use lead::Leads;
+pub use pair::{Channel, Mode, Pair, Paired, Replica, SYNC, Tenure};
+pub use rise::Rises;
 
 use crate::faults::Hook;
 use crate::ids::{Address, ConnectionId, Item, ProcessId};
