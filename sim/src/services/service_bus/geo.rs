@@ -162,6 +162,7 @@ impl Replica for Namespace {
                     entity.enabled = *on;
                 }
             }
+            Change::Seed { .. } | Change::Committed { .. } => {}
         }
     }
 
