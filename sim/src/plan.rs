@@ -324,7 +324,11 @@ impl Plan {
                 let node = self.node(store);
                 self.endpoints.values().filter(|e| Some(e.node) == node).filter_map(|e| e.place).collect()
             }
-            None => self.endpoints.get(name).and_then(|endpoint| endpoint.place).into_iter().collect(),
+            None => {
+                let named = self.copies.of(name);
+                let endpoints = named.iter().filter_map(|name| self.endpoints.get(name.as_str()));
+                endpoints.filter_map(|endpoint| endpoint.place).collect()
+            }
         };
         for place in places {
             let place = &mut self.places[place.index()];

@@ -4,8 +4,11 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
-use crate::ids::Item;
+use crate::ids::{Execution, Item};
+use crate::message::Cargo;
 use crate::message::control::Transition;
+use crate::message::store::Operation;
+use crate::services::tables::Table;
 use crate::time::Time;
 
 /// What one replica says to the other. An epoch is the term of one leader; each promotion begins the next.
@@ -68,7 +71,7 @@ pub enum Record {
     Unpaired,
 }
 
-/// One change of a replicated broker.
+/// One change of a replicated broker or database.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub enum Change {
     /// The follower forgets everything that it has.
@@ -110,6 +113,32 @@ pub enum Change {
         /// On or off.
         on: bool,
     },
+    /// All tables of a database, to begin with.
+    Seed {
+        /// The tables, in order of their parts.
+        tables: Arc<Vec<Table>>,
+    },
+    /// A database has committed a transaction. Done again in the same order it has the same effect.
+    Committed {
+        /// The operations.
+        operations: Arc<Vec<Operation>>,
+        /// The execution in which they were done.
+        execution: Execution,
+        /// The items.
+        items: Cargo,
+    },
+}
+
+impl Change {
+    /// The items that it is about and brings along.
+    #[must_use]
+    pub fn items(&self) -> &[Item] {
+        match self {
+            Change::Put { letter, .. } => std::slice::from_ref(&letter.item),
+            Change::Committed { items, .. } => items.items(),
+            _ => &[],
+        }
+    }
 }
 
 /// A message as it is replicated: without its lock, which belongs to a link of the leader.

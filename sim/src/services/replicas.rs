@@ -1,6 +1,23 @@
 //! What stands before the replicas of a geo-replicated service: the name by which callers find the one that
 //! leads, and the control plane of which people ask for promotions. Both are outside the replicas and
-//! spread over the world; a new leader tells them, again and again until they hear it.
+//! spread over the world; a new leader tells them, again and again until they hear it. In the rooms: the
+//! [pair](Pair) of replicas itself, whatever it is that they replicate.
+
+#[cfg(test)]
+pub(crate) mod bench;
+pub mod declare;
+mod follow;
+mod lead;
+mod pair;
+mod rise;
+mod watch;
+
+use follow::Follows;
+pub use follow::Writes;
+pub use lead::Leads;
+pub use pair::{Channel, Mode, Pair, Paired, Replica, SYNC, Tenure};
+pub use rise::Rises;
+pub use watch::Watch;
 
 use crate::faults::Hook;
 use crate::ids::{Address, ConnectionId, Item, ProcessId};
@@ -23,12 +40,15 @@ struct Leader {
 }
 
 impl Leader {
-    fn hear(&mut self, from: ProcessId, message: &Message) {
+    /// True: there is a new one.
+    fn hear(&mut self, from: ProcessId, message: &Message) -> bool {
+        let new = matches!(message.body, Body::Replica(Record::Lead { epoch, .. }) if epoch > self.epoch);
         if let Body::Replica(Record::Lead { epoch, .. }) = message.body
-            && epoch > self.epoch
+            && new
         {
             *self = Leader { process: from, epoch };
         }
+        new
     }
 }
 
@@ -81,7 +101,9 @@ impl Process for NameServer {
             Input::Message { from, message, .. } => match message.body {
                 Body::Lookup => self.ask(from, message, cx),
                 Body::Probe => cx.datagram(from, message.answer(Body::ProbeAnswer { ready: true })),
-                _ => self.leader.hear(from, &message),
+                _ => {
+                    self.leader.hear(from, &message);
+                }
             },
             Input::Timer(slot) => self.reply(slot as u32, cx),
             Input::Start | Input::Closed { .. } | Input::Disk(..) | Input::Poke => {}
@@ -116,13 +138,22 @@ pub struct ControlPlane {
     /// Each replica and its site.
     replicas: Vec<(u8, ProcessId)>,
     passed: Slab<Passed>,
+    /// Where the platform fails over by itself.
+    watch: Option<Watch>,
 }
 
 impl ControlPlane {
     /// The control plane of these replicas.
     #[must_use]
     pub fn new(leader: ProcessId, replicas: Vec<(u8, ProcessId)>) -> ControlPlane {
-        ControlPlane { leader: Leader { process: leader, epoch: 0 }, replicas, passed: Slab::default() }
+        let leader = Leader { process: leader, epoch: 0 };
+        ControlPlane { leader, replicas, passed: Slab::default(), watch: None }
+    }
+
+    /// The same, and when the leader is away for too long it lets the other replica lead.
+    #[must_use]
+    pub fn watching(self, watch: Watch) -> ControlPlane {
+        ControlPlane { watch: Some(watch), ..self }
     }
 
     fn ask(&mut self, connection: ConnectionId, message: Message, command: Command, cx: &mut Context<'_>) {
@@ -172,15 +203,25 @@ impl Process for ControlPlane {
                 Body::Control(command) => self.ask(connection, message, command, cx),
                 Body::ControlAnswer(answer) => self.answered(message.tag, answer, cx),
                 Body::Probe => cx.datagram(from, message.answer(Body::ProbeAnswer { ready: true })),
-                _ => self.leader.hear(from, &message),
+                Body::ProbeAnswer { ready } if from == self.leader.process => {
+                    self.watch.iter_mut().for_each(|watch| watch.answered(ready));
+                }
+                _ => {
+                    if self.leader.hear(from, &message) {
+                        self.watch.iter_mut().for_each(Watch::reset);
+                    }
+                }
             },
             Input::Closed { peer, .. } => self.lost(peer, cx),
-            Input::Start | Input::Timer(_) | Input::Disk(..) | Input::Poke => {}
+            Input::Start => self.begin_watch(cx),
+            Input::Timer(_) => self.look(cx),
+            Input::Disk(..) | Input::Poke => {}
         }
     }
 
     fn crash(&mut self) {
         self.passed = Slab::default();
+        self.watch.iter_mut().for_each(Watch::reset);
     }
 
     fn inventory(&self, _: &mut dyn FnMut(Held)) {}

@@ -18,6 +18,18 @@ pub(super) fn declare_parts(
     role: PlaceRole,
     plan: &mut Plan,
 ) -> Result<(), PlanError> {
+    declare_parts_at(name, name, holds, process, role, plan)
+}
+
+/// The same for one replica of a store, which is called `label`: `orders-db/westeurope`.
+pub(super) fn declare_parts_at(
+    name: &str,
+    label: &str,
+    holds: &[String],
+    process: ProcessId,
+    role: PlaceRole,
+    plan: &mut Plan,
+) -> Result<(), PlanError> {
     let node = plan.node(name).unwrap_or_default();
     for (part, table) in holds.iter().enumerate() {
         if holds[..part].contains(table) {
@@ -26,14 +38,14 @@ pub(super) fn declare_parts(
                 PlanError::at(&["nodes", name, "holds"], message).help("each part has a name of its own")
             );
         }
-        let full = format!("{name}.{table}");
+        let full = format!("{label}.{table}");
         let place = Some(plan.add_place(name, &full, role));
         let address = Address { process, part: part as u16 };
         plan.add_endpoint(&full, Endpoint { address, protocol: Protocol::Store, node, place });
     }
-    let place = holds.is_empty().then(|| plan.add_place(name, name, role));
+    let place = holds.is_empty().then(|| plan.add_place(name, label, role));
     let address = Address { process, part: 0 };
-    plan.add_endpoint(name, Endpoint { address, protocol: Protocol::Store, node, place });
+    plan.add_endpoint(label, Endpoint { address, protocol: Protocol::Store, node, place });
     Ok(())
 }
 
