@@ -4,8 +4,11 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
-use crate::ids::Item;
+use crate::ids::{Execution, Item};
+use crate::message::Cargo;
 use crate::message::control::Transition;
+use crate::message::store::Operation;
+use crate::services::cosmos_db::Account;
 use crate::time::Time;
 
 /// What one replica says to the other. An epoch is the term of one leader; each promotion begins the next.
@@ -64,8 +67,54 @@ pub enum Record {
         /// The leader's term.
         epoch: u32,
     },
-    /// The pairing is over (facts 1.9, Geo-DR: fail-forward).
+    /// The pairing is over (facts 1.9, Geo-DR: fail-forward); of a database: your region is offline (facts
+    /// data 1.8).
     Unpaired,
+    /// The log of a database's leader from this position on. The documents that it brings are the cargo.
+    Rows {
+        /// The leader's term.
+        epoch: u32,
+        /// The position of the first change.
+        from: u64,
+        /// The changes, in order.
+        changes: Arc<Vec<RowChange>>,
+    },
+    /// Everything that a database's leader has, for a region that follows it from now on.
+    Base {
+        /// The leader's term.
+        epoch: u32,
+        /// The position of the next change.
+        at: u64,
+        /// What there is.
+        state: Arc<Account>,
+    },
+}
+
+/// One change of a replicated database.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub enum RowChange {
+    /// A transaction was committed. Done again in the same order it has the same effect.
+    Commit {
+        /// The operations.
+        operations: Arc<Vec<Operation>>,
+        /// The execution in which they were done.
+        execution: Execution,
+        /// The items.
+        items: Cargo,
+    },
+    /// The oldest document of this key has expired.
+    Expired {
+        /// The container.
+        part: u16,
+        /// The item.
+        item: Item,
+        /// Whether the type is part of the key.
+        typed: bool,
+        /// Its feed range.
+        range: u16,
+        /// The position of its change in the feed.
+        position: u64,
+    },
 }
 
 /// One change of a replicated broker.

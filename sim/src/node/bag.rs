@@ -3,12 +3,13 @@
 use std::collections::BTreeMap;
 
 use roaring::RoaringBitmap;
+use serde::{Deserialize, Serialize};
 
 use crate::ids::{Item, StreamId};
 
 /// Items with their counts. One bit for an item that is there once; an entry for each further copy.
 /// Keys and types of the copies are not kept.
-#[derive(Clone, Debug, Default, PartialEq)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct ItemBag {
     once: Vec<(StreamId, RoaringBitmap)>,
     more: BTreeMap<u64, u32>,

@@ -5,14 +5,15 @@
 use crate::faults::Hook;
 use crate::ids::{Address, ConnectionId, Item, ProcessId};
 use crate::kernel::slab::Slab;
-use crate::message::control::{Answer, Command};
+use crate::message::control::{Answer, Command, Transition};
 use crate::message::name::{self, ANY_PART};
 use crate::message::replication::Record;
 use crate::message::{Body, Message};
 use crate::node::{Context, Input, Process};
 use crate::observe::{Handling, Held, What};
 use crate::random::Purpose;
-use crate::time::Span;
+use crate::services::front::answer_control;
+use crate::time::{Span, Time};
 use crate::units::Sampler;
 
 /// Who leads, as far as is known: a higher term wins.
@@ -105,6 +106,8 @@ struct Passed {
     connection: ConnectionId,
     message: Message,
     to: ProcessId,
+    /// Which request of several it is a part of.
+    of: Option<u32>,
 }
 
 /// The control plane of a replicated service: it passes requests on, a promotion to the replica that is to
@@ -113,16 +116,66 @@ struct Passed {
 pub struct ControlPlane {
     /// Durable.
     leader: Leader,
-    /// Each replica and its site.
+    /// Each replica and its site, in order of priority.
     replicas: Vec<(u8, ProcessId)>,
     passed: Slab<Passed>,
+    gathered: Slab<Gathered>,
+    managed: Option<Managed>,
 }
+
+/// A request that every replica has to answer.
+#[derive(Clone, Debug)]
+struct Gathered {
+    connection: ConnectionId,
+    message: Message,
+    open: usize,
+    refused: bool,
+}
+
+/// A service that fails over by itself: it probes the leader, and lets another replica lead some time after the
+/// leader has stopped answering (facts data 1.8: when it begins is the provider's decision).
+#[derive(Clone, Debug)]
+pub struct Managed {
+    after: Sampler,
+    /// When the leader was heard of last.
+    heard: Time,
+    /// When another one is to lead.
+    due: Option<Time>,
+    /// How many have been asked to, one after the other.
+    tried: usize,
+}
+
+impl Managed {
+    /// Fails over so long after the leader has stopped answering.
+    #[must_use]
+    pub fn new(after: Sampler) -> Managed {
+        Managed { after, heard: Time::ZERO, due: None, tried: 0 }
+    }
+}
+
+/// How often a managed leader is probed, and how many probes it may miss \[K\].
+const PROBE: Span = Span::secs(30);
+const MISSED: u64 = 3;
+/// When another replica is asked if the one that was asked did not take the lead \[K\].
+const ASK_NEXT: Span = Span::mins(10);
 
 impl ControlPlane {
     /// The control plane of these replicas.
     #[must_use]
     pub fn new(leader: ProcessId, replicas: Vec<(u8, ProcessId)>) -> ControlPlane {
-        ControlPlane { leader: Leader { process: leader, epoch: 0 }, replicas, passed: Slab::default() }
+        ControlPlane {
+            leader: Leader { process: leader, epoch: 0 },
+            replicas,
+            passed: Slab::default(),
+            gathered: Slab::default(),
+            managed: None,
+        }
+    }
+
+    /// The same with a service that fails over by itself.
+    #[must_use]
+    pub fn managed(self, managed: Option<Managed>) -> ControlPlane {
+        ControlPlane { managed, ..self }
     }
 
     fn ask(&mut self, connection: ConnectionId, message: Message, command: Command, cx: &mut Context<'_>) {
@@ -132,14 +185,86 @@ impl ControlPlane {
                 let Some((_, process)) = found else { return refuse(connection, &message, cx) };
                 *process
             }
+            Command::Replay { .. } => return self.ask_all(connection, &message, command, cx),
             _ => self.leader.process,
         };
-        let slot = self.passed.insert(Passed { connection, message: message.answer(Body::Probe), to });
+        self.pass(Passed { connection, message: message.answer(Body::Probe), to, of: None }, command, cx);
+    }
+
+    fn pass(&mut self, passed: Passed, command: Command, cx: &mut Context<'_>) {
+        let to = passed.to;
+        let slot = self.passed.insert(passed);
         cx.tell(to, Message { tag: slot, ..Message::new(Body::Control(command)) });
     }
 
+    /// Asks every replica; done when all have done it.
+    fn ask_all(
+        &mut self,
+        connection: ConnectionId,
+        message: &Message,
+        command: Command,
+        cx: &mut Context<'_>,
+    ) {
+        let (open, answer) = (self.replicas.len(), message.answer(Body::Probe));
+        let of = self.gathered.insert(Gathered { connection, message: answer.clone(), open, refused: false });
+        for (_, to) in self.replicas.clone() {
+            self.pass(Passed { connection, message: answer.clone(), to, of: Some(of) }, command, cx);
+        }
+    }
+
+    fn gather(&mut self, of: u32, answer: Answer, cx: &mut Context<'_>) {
+        let Some(gathered) = self.gathered.get_mut(of) else { return };
+        gathered.open -= 1;
+        gathered.refused |= answer == Answer::Refused;
+        if gathered.open == 0
+            && let Some(Gathered { connection, message, refused, .. }) = self.gathered.take(of)
+        {
+            let answer = if refused { Answer::Refused } else { Answer::Done };
+            answer_control(connection, &message, answer, cx);
+        }
+    }
+
+    /// Looks after a leader that is to be replaced if it stops answering.
+    fn manage(&mut self, cx: &mut Context<'_>) {
+        let Some(managed) = &mut self.managed else { return };
+        let (now, epoch) = (cx.now(), self.leader.epoch);
+        if now.since(managed.heard) <= PROBE.times(MISSED) {
+            (managed.due, managed.tried) = (None, 0);
+        } else if managed.due.is_none() {
+            let draw = cx.draw(Purpose::Work, [u64::from(epoch), 0x6d61_6e61]);
+            managed.due = Some(now + managed.after.at(draw));
+        } else if managed.due.is_some_and(|due| due <= now) {
+            let others: Vec<_> =
+                self.replicas.iter().filter(|(_, process)| *process != self.leader.process).collect();
+            let next = others.get(managed.tried % others.len().max(1)).map(|next| **next);
+            managed.tried += 1;
+            managed.due = Some(now + ASK_NEXT);
+            if let Some((site, to)) = next {
+                let promote = Command::Promote { to: site, mode: Transition::Forced };
+                let message = Message::new(Body::Probe);
+                self.pass(Passed { connection: ConnectionId::NONE, message, to, of: None }, promote, cx);
+            }
+        }
+        cx.datagram(self.leader.process, Message::new(Body::Probe));
+        cx.timer(PROBE, 0, false);
+    }
+
+    fn heard(&mut self, from: ProcessId, cx: &Context<'_>) {
+        if let Some(managed) = &mut self.managed
+            && from == self.leader.process
+        {
+            managed.heard = cx.now();
+        }
+    }
+
     fn answered(&mut self, slot: u32, answer: Answer, cx: &mut Context<'_>) {
-        let Some(Passed { connection, message, .. }) = self.passed.take(slot) else { return };
+        let Some(Passed { connection, message, of, .. }) = self.passed.take(slot) else { return };
+        if let Some(of) = of {
+            return self.gather(of, answer, cx);
+        }
+        if connection == ConnectionId::NONE {
+            return; // nobody asked
+        }
         if answer == Answer::Refused {
             return refuse(connection, &message, cx);
         }
@@ -172,15 +297,30 @@ impl Process for ControlPlane {
                 Body::Control(command) => self.ask(connection, message, command, cx),
                 Body::ControlAnswer(answer) => self.answered(message.tag, answer, cx),
                 Body::Probe => cx.datagram(from, message.answer(Body::ProbeAnswer { ready: true })),
-                _ => self.leader.hear(from, &message),
+                Body::ProbeAnswer { ready } if ready => self.heard(from, cx),
+                Body::ProbeAnswer { .. } => {}
+                _ => {
+                    self.leader.hear(from, &message);
+                    self.heard(from, cx);
+                }
             },
             Input::Closed { peer, .. } => self.lost(peer, cx),
-            Input::Start | Input::Timer(_) | Input::Disk(..) | Input::Poke => {}
+            Input::Start => {
+                if let Some(managed) = &mut self.managed {
+                    managed.heard = cx.now();
+                }
+                self.manage(cx);
+            }
+            Input::Timer(_) => self.manage(cx),
+            Input::Disk(..) | Input::Poke => {}
         }
     }
 
     fn crash(&mut self) {
-        self.passed = Slab::default();
+        (self.passed, self.gathered) = (Slab::default(), Slab::default());
+        if let Some(managed) = &mut self.managed {
+            (managed.heard, managed.due, managed.tried) = (Time::ZERO, None, 0);
+        }
     }
 
     fn inventory(&self, _: &mut dyn FnMut(Held)) {}

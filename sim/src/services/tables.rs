@@ -4,6 +4,7 @@
 use std::collections::VecDeque;
 
 use rustc_hash::FxHashSet;
+use serde::{Deserialize, Serialize};
 
 use crate::ids::{Execution, Item, Once, PlaceId, TypeId};
 use crate::message::store::{Error, Operation, WriteVerb};
@@ -12,7 +13,7 @@ use crate::observe::Held;
 use crate::time::Span;
 
 /// The inbox of a table: identities that were seen, written in the same transaction as the row.
-#[derive(Clone, Debug, Default, PartialEq)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 struct Inbox {
     items: ItemBag,
     /// Never iterated.
@@ -45,7 +46,7 @@ impl Inbox {
 }
 
 /// A table or container.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Table {
     /// Where its rows rest.
     pub place: PlaceId,
@@ -59,7 +60,7 @@ pub struct Table {
     counter: i64,
 }
 
-#[derive(Clone, Copy, Debug, PartialEq)]
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 struct Row {
     item: Item,
     typed: bool,
@@ -135,7 +136,9 @@ impl Table {
         &mut self.by_type[index].1
     }
 
-    fn has(&self, item: Item, typed: bool) -> bool {
+    /// Whether there is a row of this key.
+    #[must_use]
+    pub fn has(&self, item: Item, typed: bool) -> bool {
         if !typed {
             return self.by_item.contains(item);
         }

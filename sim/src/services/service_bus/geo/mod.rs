@@ -258,6 +258,8 @@ impl Namespace {
             Record::Declined => self.answer_asks(false, cx),
             Record::Yield { epoch, planned } => self.asked_to_yield(*epoch, *planned, cx),
             Record::Yielded { epoch } => self.yielded(*epoch, cx),
+            // Those of a database.
+            Record::Rows { .. } | Record::Base { .. } => {}
             Record::Unpaired => {
                 if let Some(geo) = &mut self.store.geo {
                     (geo.paired, geo.leads) = (false, false);
