@@ -108,6 +108,7 @@ impl CosmosDbProcess {
                 self.depose(epoch, planned, cx);
             } else {
                 (geo.epoch, geo.rising) = (epoch, None);
+                self.volatile.link.asked_leader = false;
                 self.answer_asks(false, cx);
             }
         }
@@ -152,12 +153,15 @@ impl CosmosDbProcess {
     }
 
     /// The leader says that this region is offline.
-    pub(super) fn taken_offline(&mut self, peer: usize) {
+    pub(super) fn taken_offline(&mut self, peer: usize, cx: &mut Context<'_>) {
         if let Some(geo) = &mut self.geo
             && !geo.leads
+            && geo.rising.is_none()
             && geo.leader == Some(peer)
         {
             geo.offline = true;
+            let record = self.follow();
+            self.tell_peer(peer, record, cx);
         }
     }
 }

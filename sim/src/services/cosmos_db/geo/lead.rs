@@ -97,7 +97,7 @@ impl CosmosDbProcess {
     pub(super) fn trim(&mut self) {
         let Some(geo) = self.geo.as_mut().filter(|geo| geo.leads) else { return };
         let needed = geo.followers.iter().filter_map(|follower| match follower {
-            Follower::Joined(applied) => Some(*applied),
+            Follower::Joined(applied) | Follower::Leaving(applied) => Some(*applied),
             // It may be asked to lead before it has heard of this one: then all of this is a tail.
             Follower::Lapsed => Some(0),
             Follower::Offline(_) => None,
@@ -138,7 +138,8 @@ impl CosmosDbProcess {
                 line.shipped = applied;
             }
             Follower::Joined(_) | Follower::Lapsed => self.rejoin(peer, cx),
-            Follower::Offline(_) => self.begin_return(peer, cx),
+            Follower::Leaving(_) if !fresh => self.tell_peer(peer, Record::Unpaired, cx),
+            Follower::Leaving(_) | Follower::Offline(_) => self.begin_return(peer, cx),
         }
         if std::mem::take(&mut self.volatile.link.checking) {
             self.expire(cx);
@@ -149,9 +150,8 @@ impl CosmosDbProcess {
 
     /// A region that was taken offline answers: the service begins to bring it back (facts 1.8).
     fn begin_return(&mut self, peer: usize, cx: &mut Context<'_>) {
-        self.tell_peer(peer, Record::Unpaired, cx);
         let (Some(group), Some(geo)) = (&self.setup.group, &mut self.geo) else { return };
-        if geo.followers[peer] == Follower::Offline(None) {
+        if matches!(geo.followers[peer], Follower::Offline(None) | Follower::Leaving(_)) {
             let identity = [u64::from(geo.epoch), cx.plan().process(group.peers[peer]).hash];
             let due = cx.now() + group.region_return.at(cx.draw(Purpose::Work, identity));
             geo.followers[peer] = Follower::Offline(Some(due));
@@ -205,8 +205,10 @@ impl CosmosDbProcess {
     pub(super) fn offline_the_silent(&mut self, cx: &mut Context<'_>) {
         let Some(geo) = &mut self.geo else { return };
         for (follower, line) in geo.followers.iter_mut().zip(&self.volatile.link.lines) {
-            if !line.up && !matches!(follower, Follower::Offline(_)) {
-                *follower = Follower::Offline(None);
+            if let Follower::Joined(applied) = *follower
+                && !line.up
+            {
+                *follower = Follower::Leaving(applied);
             }
         }
         self.trim();

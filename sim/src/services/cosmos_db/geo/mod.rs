@@ -106,6 +106,8 @@ enum Follower {
     Joined(u64),
     /// It needs everything, as soon as it answers.
     Lapsed,
+    /// It is to be taken offline, and does not know it yet: it may still be asked to lead from this position.
+    Leaving(u64),
     /// It was taken offline; the service has begun to bring it back and will have done so then.
     Offline(Option<Time>),
 }
@@ -299,8 +301,10 @@ impl CosmosDbProcess {
             }
             Record::Yield { epoch, planned } => self.asked_to_yield(peer, *epoch, *planned, cx),
             Record::Yielded { epoch } => self.yielded(peer, *epoch, cx),
-            Record::Unpaired => self.taken_offline(peer),
-            Record::Ship { .. } | Record::Promote { .. } | Record::Declined => {}
+            Record::Unpaired => self.taken_offline(peer, cx),
+            Record::Declined => self.declined(cx),
+            // Those of a broker.
+            Record::Ship { .. } | Record::Promote { .. } => {}
         }
     }
 

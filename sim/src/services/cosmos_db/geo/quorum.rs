@@ -44,7 +44,7 @@ impl CosmosDbProcess {
         if geo.leads {
             return true;
         }
-        geo.leader.is_none_or(|leader| self.volatile.link.lines.get(leader).is_some_and(|line| line.up))
+        self.volatile.link.lines.get(self.leader()).is_some_and(|line| line.up)
     }
 
     /// The position up to which enough regions have the log.

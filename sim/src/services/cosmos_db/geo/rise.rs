@@ -69,15 +69,18 @@ impl CosmosDbProcess {
     }
 
     /// Whom it follows: at first the region of the highest priority among the others, which is the primary.
-    fn leader(&self) -> usize {
+    pub(super) fn leader(&self) -> usize {
         self.geo.as_ref().and_then(|geo| geo.leader).unwrap_or(0)
     }
 
     /// Somebody is to lead instead.
     pub(super) fn asked_to_yield(&mut self, peer: usize, epoch: u32, planned: bool, cx: &mut Context<'_>) {
         let Some(geo) = &mut self.geo else { return };
-        if !geo.leads || epoch != geo.epoch {
+        if geo.leads && epoch != geo.epoch {
             return self.contest(peer, epoch, cx);
+        }
+        if !geo.leads || geo.yields_to.is_some_and(|to| to != peer) {
+            return self.tell_peer(peer, Record::Declined, cx);
         }
         if geo.fence == Fence::No {
             geo.fence = if planned { Fence::Draining } else { Fence::Given };
@@ -95,6 +98,13 @@ impl CosmosDbProcess {
             geo.fence = Fence::Given;
             let epoch = geo.epoch;
             self.tell_peer(peer, Record::Yielded { epoch }, cx);
+        }
+    }
+
+    /// Whom it asked does not lead, or yields to another.
+    pub(super) fn declined(&mut self, cx: &mut Context<'_>) {
+        if std::mem::take(&mut self.volatile.link.asked_leader) {
+            self.answer_asks(false, cx);
         }
     }
 
@@ -150,7 +160,7 @@ impl CosmosDbProcess {
         let Some((_, mode)) = geo.rising.take_if(|(until, _)| *until <= cx.now()) else { return };
         (geo.planned, geo.leads, geo.books) = (mode == Transition::Planned, true, true);
         (geo.epoch, geo.fence, geo.leader) = (group.next_term(geo.epoch), Fence::No, None);
-        geo.log_epoch = geo.epoch;
+        (geo.log_epoch, geo.offline) = (geo.epoch, false);
         geo.followers.fill(Follower::Lapsed);
         geo.followers[leader] =
             if geo.planned { Follower::Joined(geo.base) } else { Follower::Offline(None) };
