@@ -107,6 +107,11 @@ impl Stage {
         self.see(second, ProcessId(0), item(number), What::Ended { place, cause: Ending::FailoverTail });
         self
     }
+    fn served(mut self, second: u64, number: u32) -> Stage {
+        let place = self.plan.place_named("edge.serve").unwrap();
+        self.see(second, ProcessId(0), item(number), What::Born { place, cause: Birth::Stored });
+        self
+    }
     /// A region that comes back finds that nobody else has it.
     fn surfaces(mut self, second: u64, site: &str, number: u32) -> Stage {
         let (from, to) = (self.place(site), self.plan.place_named("store.conflicts").unwrap());
