@@ -325,8 +325,9 @@ impl Plan {
                 self.endpoints.values().filter(|e| Some(e.node) == node).filter_map(|e| e.place).collect()
             }
             None => {
-                let names = self.copies.of(name).into_iter().chain([name.to_owned()]);
-                names.filter_map(|name| self.endpoints.get(&name)?.place).collect()
+                let named = self.copies.of(name);
+                let endpoints = named.iter().filter_map(|name| self.endpoints.get(name.as_str()));
+                endpoints.filter_map(|endpoint| endpoint.place).collect()
             }
         };
         for place in places {

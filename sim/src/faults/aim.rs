@@ -313,7 +313,9 @@ impl Aim<'_> {
         }
         let Some(endpoint) = self.plan.endpoint(target) else { return Err(self.unknown(target)) };
         self.check_kind(endpoint.node, allowed)?;
-        let part = Some(endpoint.address.part).filter(|part| *part != u16::MAX);
+        // A replica that is a process of its own is struck as a whole.
+        let whole = target.contains('/') && self.plan.process(endpoint.address.process).name == target;
+        let part = Some(endpoint.address.part).filter(|part| *part != u16::MAX && !whole);
         Ok(vec![(endpoint.address.process, part)])
     }
 

@@ -9,6 +9,7 @@ use crate::message::Cargo;
 use crate::message::control::Transition;
 use crate::message::store::Operation;
 use crate::services::cosmos_db::Account;
+use crate::services::tables::Table;
 use crate::time::Time;
 
 /// What one replica says to the other. An epoch is the term of one leader; each promotion begins the next.
@@ -67,19 +68,10 @@ pub enum Record {
         /// The leader's term.
         epoch: u32,
     },
-    /// The pairing is over (facts 1.9, Geo-DR: fail-forward); of a database: your region is offline (facts
-    /// data 1.8).
+    /// The pairing is over (facts 1.9, Geo-DR: fail-forward); of an account: your region is offline (facts data
+    /// 1.8).
     Unpaired,
-    /// The log of a database's leader from this position on. The documents that it brings are the cargo.
-    Rows {
-        /// The leader's term.
-        epoch: u32,
-        /// The position of the first change.
-        from: u64,
-        /// The changes, in order.
-        changes: Arc<Vec<RowChange>>,
-    },
-    /// Everything that a database's leader has, for a region that follows it from now on.
+    /// Everything that the write region of an account has, for a region that follows it from now on.
     Base {
         /// The leader's term.
         epoch: u32,
@@ -90,34 +82,7 @@ pub enum Record {
     },
 }
 
-/// One change of a replicated database.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub enum RowChange {
-    /// A transaction was committed. Done again in the same order it has the same effect.
-    Commit {
-        /// The operations.
-        operations: Arc<Vec<Operation>>,
-        /// The execution in which they were done.
-        execution: Execution,
-        /// The items.
-        items: Cargo,
-    },
-    /// The oldest document of this key has expired.
-    Expired {
-        /// The container.
-        part: u16,
-        /// The item.
-        item: Item,
-        /// Whether the type is part of the key.
-        typed: bool,
-        /// Its feed range.
-        range: u16,
-        /// The position of its change in the feed.
-        position: u64,
-    },
-}
-
-/// One change of a replicated broker.
+/// One change of a replicated broker or database.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub enum Change {
     /// The follower forgets everything that it has.
@@ -159,6 +124,45 @@ pub enum Change {
         /// On or off.
         on: bool,
     },
+    /// All tables of a database, to begin with.
+    Seed {
+        /// The tables, in order of their parts.
+        tables: Arc<Vec<Table>>,
+    },
+    /// A database has committed a transaction. Done again in the same order it has the same effect.
+    Committed {
+        /// The operations.
+        operations: Arc<Vec<Operation>>,
+        /// The execution in which they were done.
+        execution: Execution,
+        /// The items.
+        items: Cargo,
+    },
+    /// The oldest document of this key has expired.
+    Expired {
+        /// The container.
+        part: u16,
+        /// The item.
+        item: Item,
+        /// Whether the type is part of the key.
+        typed: bool,
+        /// Its feed range.
+        range: u16,
+        /// The position of its change in the feed.
+        position: u64,
+    },
+}
+
+impl Change {
+    /// The items that it is about and brings along.
+    #[must_use]
+    pub fn items(&self) -> &[Item] {
+        match self {
+            Change::Put { letter, .. } => std::slice::from_ref(&letter.item),
+            Change::Committed { items, .. } => items.items(),
+            _ => &[],
+        }
+    }
 }
 
 /// A message as it is replicated: without its lock, which belongs to a link of the leader.

@@ -23,7 +23,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::faults::Hook;
 use crate::ids::{ConnectionId, Item, Once, ProcessId};
-use crate::message::replication::RowChange;
+use crate::message::replication;
 use crate::message::store::{Answer, Command, Error, LeaseAction, Operation};
 use crate::message::{Body, Cargo, Message, control};
 use crate::node::{Context, Input, Process};
@@ -380,7 +380,7 @@ impl CosmosDbProcess {
                 cx.observe(item, What::Ended { place: table.place, cause: End::Expired });
             }
             self.durable.feed.forget_at(usize::from(range), position);
-            self.log_expired(RowChange::Expired { part, item, typed, range, position }, cx);
+            self.log_expired(replication::Change::Expired { part, item, typed, range, position }, cx);
         }
         self.arm_expiry(cx);
     }

@@ -86,6 +86,17 @@ impl Front {
         }
     }
 
+    /// Nobody waits for any answer any more: all sessions are terminated. Returns the connections, each
+    /// as often as somebody waited on it.
+    pub fn deafen_all(&mut self) -> Vec<ConnectionId> {
+        let slots: Vec<u32> = self.pending.iter().map(|(slot, _)| slot).collect();
+        let pending = slots.into_iter().filter_map(|slot| {
+            let pending = self.pending.get_mut(slot)?;
+            Some(std::mem::replace(&mut pending.connection, ConnectionId::NONE))
+        });
+        pending.filter(|connection| *connection != ConnectionId::NONE).collect()
+    }
+
     /// How many requests are being served.
     #[must_use]
     pub fn busy(&self) -> usize {

@@ -1,11 +1,28 @@
 //! What stands before the replicas of a geo-replicated service: the name by which callers find the one that
 //! leads, and the control plane of which people ask for promotions. Both are outside the replicas and
-//! spread over the world; a new leader tells them, again and again until they hear it.
+//! spread over the world; a new leader tells them, again and again until they hear it. In the rooms: the
+//! [pair](Pair) of replicas itself, whatever it is that they replicate.
+
+#[cfg(test)]
+pub(crate) mod bench;
+pub mod declare;
+mod follow;
+mod lead;
+mod pair;
+mod rise;
+mod watch;
+
+use follow::Follows;
+pub use follow::Writes;
+pub use lead::Leads;
+pub use pair::{Channel, Mode, Pair, Paired, Replica, SYNC, Tenure};
+pub use rise::Rises;
+pub use watch::Watch;
 
 use crate::faults::Hook;
 use crate::ids::{Address, ConnectionId, Item, ProcessId};
 use crate::kernel::slab::Slab;
-use crate::message::control::{Answer, Command, Transition};
+use crate::message::control::{Answer, Command};
 use crate::message::name::{self, ANY_PART};
 use crate::message::replication::Record;
 use crate::message::{Body, Message};
@@ -13,7 +30,7 @@ use crate::node::{Context, Input, Process};
 use crate::observe::{Handling, Held, What};
 use crate::random::Purpose;
 use crate::services::front::answer_control;
-use crate::time::{Span, Time};
+use crate::time::Span;
 use crate::units::Sampler;
 
 /// Who leads, as far as is known: a higher term wins.
@@ -24,12 +41,15 @@ struct Leader {
 }
 
 impl Leader {
-    fn hear(&mut self, from: ProcessId, message: &Message) {
+    /// True: there is a new one.
+    fn hear(&mut self, from: ProcessId, message: &Message) -> bool {
+        let new = matches!(message.body, Body::Replica(Record::Lead { epoch, .. }) if epoch > self.epoch);
         if let Body::Replica(Record::Lead { epoch, .. }) = message.body
-            && epoch > self.epoch
+            && new
         {
             *self = Leader { process: from, epoch };
         }
+        new
     }
 }
 
@@ -82,7 +102,9 @@ impl Process for NameServer {
             Input::Message { from, message, .. } => match message.body {
                 Body::Lookup => self.ask(from, message, cx),
                 Body::Probe => cx.datagram(from, message.answer(Body::ProbeAnswer { ready: true })),
-                _ => self.leader.hear(from, &message),
+                _ => {
+                    self.leader.hear(from, &message);
+                }
             },
             Input::Timer(slot) => self.reply(slot as u32, cx),
             Input::Start | Input::Closed { .. } | Input::Disk(..) | Input::Poke => {}
@@ -106,21 +128,8 @@ struct Passed {
     connection: ConnectionId,
     message: Message,
     to: ProcessId,
-    /// Which request of several it is a part of.
+    /// Which request to all replicas it is a part of.
     of: Option<u32>,
-}
-
-/// The control plane of a replicated service: it passes requests on, a promotion to the replica that is to
-/// lead, everything else to the one that leads.
-#[derive(Clone, Debug)]
-pub struct ControlPlane {
-    /// Durable.
-    leader: Leader,
-    /// Each replica and its site, in order of priority.
-    replicas: Vec<(u8, ProcessId)>,
-    passed: Slab<Passed>,
-    gathered: Slab<Gathered>,
-    managed: Option<Managed>,
 }
 
 /// A request that every replica has to answer.
@@ -132,50 +141,32 @@ struct Gathered {
     refused: bool,
 }
 
-/// A service that fails over by itself: it probes the leader, and lets another replica lead some time after the
-/// leader has stopped answering (facts data 1.8: when it begins is the provider's decision).
+/// The control plane of a replicated service: it passes requests on, a promotion to the replica that is to
+/// lead, everything else to the one that leads.
 #[derive(Clone, Debug)]
-pub struct Managed {
-    after: Sampler,
-    /// When the leader was heard of last.
-    heard: Time,
-    /// When another one is to lead.
-    due: Option<Time>,
-    /// How many have been asked to, one after the other.
-    tried: usize,
+pub struct ControlPlane {
+    /// Durable.
+    leader: Leader,
+    /// Each replica and its site.
+    replicas: Vec<(u8, ProcessId)>,
+    passed: Slab<Passed>,
+    gathered: Slab<Gathered>,
+    /// Where the platform fails over by itself.
+    watch: Option<Watch>,
 }
-
-impl Managed {
-    /// Fails over so long after the leader has stopped answering.
-    #[must_use]
-    pub fn new(after: Sampler) -> Managed {
-        Managed { after, heard: Time::ZERO, due: None, tried: 0 }
-    }
-}
-
-/// How often a managed leader is probed, and how many probes it may miss \[K\].
-const PROBE: Span = Span::secs(30);
-const MISSED: u64 = 3;
-/// When another replica is asked if the one that was asked did not take the lead \[K\].
-const ASK_NEXT: Span = Span::mins(10);
 
 impl ControlPlane {
     /// The control plane of these replicas.
     #[must_use]
     pub fn new(leader: ProcessId, replicas: Vec<(u8, ProcessId)>) -> ControlPlane {
-        ControlPlane {
-            leader: Leader { process: leader, epoch: 0 },
-            replicas,
-            passed: Slab::default(),
-            gathered: Slab::default(),
-            managed: None,
-        }
+        let leader = Leader { process: leader, epoch: 0 };
+        ControlPlane { leader, replicas, passed: Slab::default(), gathered: Slab::default(), watch: None }
     }
 
-    /// The same with a service that fails over by itself.
+    /// The same, and when the leader is away for too long it lets the other replica lead.
     #[must_use]
-    pub fn managed(self, managed: Option<Managed>) -> ControlPlane {
-        ControlPlane { managed, ..self }
+    pub fn watching(self, watch: Watch) -> ControlPlane {
+        ControlPlane { watch: Some(watch), ..self }
     }
 
     fn ask(&mut self, connection: ConnectionId, message: Message, command: Command, cx: &mut Context<'_>) {
@@ -224,46 +215,10 @@ impl ControlPlane {
         }
     }
 
-    /// Looks after a leader that is to be replaced if it stops answering.
-    fn manage(&mut self, cx: &mut Context<'_>) {
-        let Some(managed) = &mut self.managed else { return };
-        let (now, epoch) = (cx.now(), self.leader.epoch);
-        if now.since(managed.heard) <= PROBE.times(MISSED) {
-            (managed.due, managed.tried) = (None, 0);
-        } else if managed.due.is_none() {
-            let draw = cx.draw(Purpose::Work, [u64::from(epoch), 0x6d61_6e61]);
-            managed.due = Some(now + managed.after.at(draw));
-        } else if managed.due.is_some_and(|due| due <= now) {
-            let others: Vec<_> =
-                self.replicas.iter().filter(|(_, process)| *process != self.leader.process).collect();
-            let next = others.get(managed.tried % others.len().max(1)).map(|next| **next);
-            managed.tried += 1;
-            managed.due = Some(now + ASK_NEXT);
-            if let Some((site, to)) = next {
-                let promote = Command::Promote { to: site, mode: Transition::Forced };
-                let message = Message::new(Body::Probe);
-                self.pass(Passed { connection: ConnectionId::NONE, message, to, of: None }, promote, cx);
-            }
-        }
-        cx.datagram(self.leader.process, Message::new(Body::Probe));
-        cx.timer(PROBE, 0, false);
-    }
-
-    fn heard(&mut self, from: ProcessId, cx: &Context<'_>) {
-        if let Some(managed) = &mut self.managed
-            && from == self.leader.process
-        {
-            managed.heard = cx.now();
-        }
-    }
-
     fn answered(&mut self, slot: u32, answer: Answer, cx: &mut Context<'_>) {
         let Some(Passed { connection, message, of, .. }) = self.passed.take(slot) else { return };
         if let Some(of) = of {
             return self.gather(of, answer, cx);
-        }
-        if connection == ConnectionId::NONE {
-            return; // nobody asked
         }
         if answer == Answer::Refused {
             return refuse(connection, &message, cx);
@@ -297,30 +252,25 @@ impl Process for ControlPlane {
                 Body::Control(command) => self.ask(connection, message, command, cx),
                 Body::ControlAnswer(answer) => self.answered(message.tag, answer, cx),
                 Body::Probe => cx.datagram(from, message.answer(Body::ProbeAnswer { ready: true })),
-                Body::ProbeAnswer { ready } if ready => self.heard(from, cx),
-                Body::ProbeAnswer { .. } => {}
+                Body::ProbeAnswer { ready } if from == self.leader.process => {
+                    self.watch.iter_mut().for_each(|watch| watch.answered(ready));
+                }
                 _ => {
-                    self.leader.hear(from, &message);
-                    self.heard(from, cx);
+                    if self.leader.hear(from, &message) {
+                        self.watch.iter_mut().for_each(Watch::reset);
+                    }
                 }
             },
             Input::Closed { peer, .. } => self.lost(peer, cx),
-            Input::Start => {
-                if let Some(managed) = &mut self.managed {
-                    managed.heard = cx.now();
-                }
-                self.manage(cx);
-            }
-            Input::Timer(_) => self.manage(cx),
+            Input::Start => self.begin_watch(cx),
+            Input::Timer(_) => self.look(cx),
             Input::Disk(..) | Input::Poke => {}
         }
     }
 
     fn crash(&mut self) {
         (self.passed, self.gathered) = (Slab::default(), Slab::default());
-        if let Some(managed) = &mut self.managed {
-            (managed.heard, managed.due, managed.tried) = (Time::ZERO, None, 0);
-        }
+        self.watch.iter_mut().for_each(Watch::reset);
     }
 
     fn inventory(&self, _: &mut dyn FnMut(Held)) {}

@@ -7,10 +7,13 @@
 //! record was written is committed all the same.
 
 mod config;
+mod group;
+mod replica;
 #[cfg(test)]
 mod tests;
 
 pub use config::SqlDatabase;
+pub use group::{FailoverPolicy, Replication};
 
 use std::collections::VecDeque;
 use std::sync::Arc;
@@ -22,6 +25,8 @@ use crate::message::{Body, Cargo, Message, control};
 use crate::node::{Context, DiskError, Input, Process};
 use crate::observe::{Handling, Held, Symptom, What};
 use crate::services::front::{Front, Pending, answer_control};
+use crate::services::replicas::{Channel, Leads, Pair, Paired, Rises, SYNC, Tenure, Writes};
+use crate::services::sql_database::replica::PAIR;
 use crate::services::store::{about, answer_probe, book, done, handled, keeps_rows, read, refuse};
 use crate::services::tables::{self, Change, Table};
 use crate::units::{Rate, Sampler};
@@ -32,6 +37,8 @@ struct Setup {
     latency: Sampler,
     workers: u32,
     capacity: Option<Rate>,
+    /// The other replica, if there is one.
+    pair: Option<Pair>,
 }
 
 /// A database.
@@ -40,6 +47,8 @@ pub struct SqlDatabaseProcess {
     setup: Arc<Setup>,
     /// What is committed: durable.
     tables: Vec<Table>,
+    /// Of one of a pair: durable.
+    tenure: Option<Box<Tenure>>,
     volatile: Volatile,
 }
 
@@ -50,11 +59,13 @@ struct Volatile {
     log: VecDeque<(u64, Pending)>,
     written: u64,
     journal: Vec<Change>,
+    channel: Channel,
 }
 
 impl SqlDatabaseProcess {
     fn new(setup: Setup, tables: Vec<Table>) -> Self {
-        Self { setup: Arc::new(setup), tables, volatile: Volatile::default() }
+        let tenure = setup.pair.as_ref().map(|pair| Box::new(Tenure::new(pair)));
+        Self { setup: Arc::new(setup), tables, tenure, volatile: Volatile::default() }
     }
 
     fn arrive(&mut self, connection: ConnectionId, message: Message, cx: &mut Context<'_>) {
@@ -66,6 +77,10 @@ impl SqlDatabaseProcess {
         if front.is_down(cx, part, item, occurrence) {
             return refuse(connection, &message, Error::Unavailable, None, cx);
         }
+        if let Some(error) = self.turned_away(command) {
+            return refuse(connection, &message, error, None, cx);
+        }
+        let front = &mut self.volatile.front;
         if !keeps_rows(command) {
             return refuse(connection, &message, Error::BadRequest, None, cx);
         }
@@ -87,6 +102,9 @@ impl SqlDatabaseProcess {
     fn serve(&mut self, pending: Pending, cx: &mut Context<'_>) {
         let Pending { connection, message } = pending;
         let Body::Store(command) = &message.body else { return };
+        if connection == ConnectionId::NONE {
+            return; // its session was terminated
+        }
         let (part, run) = about(command);
         let item = message.cargo.first().unwrap_or_default();
         if self.volatile.front.went_down(cx, part, item) {
@@ -135,7 +153,7 @@ impl SqlDatabaseProcess {
 
     fn apply(&mut self, pending: Pending, cx: &mut Context<'_>) {
         let Pending { connection, message } = pending;
-        let Body::Store(Command::Write { operations, execution }) = &message.body else { return };
+        let Body::Store(command @ Command::Write { operations, execution }) = &message.body else { return };
         let part = operations.first().map_or(0, |operation| operation.part);
         let item = message.cargo.first().unwrap_or_default();
         let terminated = self.volatile.front.went_down(cx, part, item);
@@ -152,6 +170,7 @@ impl SqlDatabaseProcess {
             Ok(()) => {
                 let absorbed = tables::is_absorbed(&journal);
                 book(&self.tables, connection, &journal, cx);
+                self.log_commit(command, &message.cargo, &journal);
                 if terminated {
                     let how = if absorbed { Handling::Suppressed } else { Handling::Stored };
                     handled(connection, &message, how, cx);
@@ -180,19 +199,22 @@ impl SqlDatabaseProcess {
     }
 
     fn control(
-        &self,
+        &mut self,
         connection: ConnectionId,
         message: &Message,
         command: control::Command,
         cx: &mut Context<'_>,
     ) {
-        let up = self.volatile.front.is_ready(cx);
+        if let control::Command::Promote { to, mode } = command {
+            return self.promote(connection, message, to, mode, cx);
+        }
+        let up = self.volatile.front.is_ready(cx) && self.can_be_read();
         let answer = match command {
             control::Command::Depth { part } if up => {
                 let waiting = self.tables.get(usize::from(part)).map(Table::len);
                 waiting.map_or(control::Answer::Refused, |waiting| control::Answer::Depth { part, waiting })
             }
-            control::Command::Verify { .. } => control::Answer::State { up, in_sync: true },
+            control::Command::Verify { .. } => control::Answer::State { up, in_sync: self.in_sync() },
             _ => control::Answer::Refused,
         };
         answer_control(connection, message, answer, cx);
@@ -201,23 +223,33 @@ impl SqlDatabaseProcess {
 
 impl Process for SqlDatabaseProcess {
     fn handle(&mut self, input: Input, cx: &mut Context<'_>) {
+        if self.tenure.is_some() {
+            self.volatile.channel.now = cx.now();
+        }
         match input {
             Input::Message { from, connection, message } => match message.body {
                 Body::Store(_) => self.arrive(connection, message, cx),
                 Body::Probe => {
-                    answer_probe(from, connection, &message, self.volatile.front.is_ready(cx), cx);
+                    let ready = self.volatile.front.is_ready(cx) && self.can_be_read();
+                    answer_probe(from, connection, &message, ready, cx);
                 }
                 Body::Control(command) => self.control(connection, &message, command, cx),
+                Body::Replica(ref record) => self.replica(from, connection, record, cx),
                 _ => {}
             },
+            Input::Timer(token) if token & PAIR != 0 => self.pair_timer(token as u32, cx),
             Input::Timer(token) => {
                 if let Some(pending) = self.volatile.front.take(token) {
                     self.serve(pending, cx);
                 }
             }
+            Input::Disk(token, result) if token & SYNC != 0 => self.written(result, cx),
             Input::Disk(token, result) => self.synced(token, result, cx),
-            Input::Start | Input::Closed { .. } | Input::Poke => {}
+            Input::Start => self.pair_start(cx),
+            Input::Closed { peer, .. } => self.peer_lost(peer, cx),
+            Input::Poke => {}
         }
+        self.ship(cx);
     }
 
     fn crash(&mut self) {
@@ -225,7 +257,7 @@ impl Process for SqlDatabaseProcess {
     }
 
     fn inventory(&self, out: &mut dyn FnMut(Held)) {
-        for table in &self.tables {
+        for table in self.tables.iter().filter(|_| self.is_booked()) {
             table.inventory(!table.is_queue(), out);
         }
     }

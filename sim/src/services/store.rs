@@ -18,36 +18,36 @@ pub(super) fn declare_parts(
     role: PlaceRole,
     plan: &mut Plan,
 ) -> Result<(), PlanError> {
-    declare_parts_of(name, name, holds, process, Some(role), plan)
+    declare_parts_at(name, name, holds, process, Some(role), plan)
 }
 
-/// The same of a node that is known by another name in each of several sites. Without a role these are names
-/// only, and nothing rests there.
-pub(super) fn declare_parts_of(
-    owner: &str,
+/// The same for one replica of a store, which is called `label`: `orders-db/westeurope`. Without a role these are
+/// names only, and nothing rests there.
+pub(super) fn declare_parts_at(
     name: &str,
+    label: &str,
     holds: &[String],
     process: ProcessId,
     role: Option<PlaceRole>,
     plan: &mut Plan,
 ) -> Result<(), PlanError> {
-    let node = plan.node(owner).unwrap_or_default();
+    let node = plan.node(name).unwrap_or_default();
     for (part, table) in holds.iter().enumerate() {
         if holds[..part].contains(table) {
             let message = format!("the part `{table}` is there twice");
             return Err(
-                PlanError::at(&["nodes", owner, "holds"], message).help("each part has a name of its own")
+                PlanError::at(&["nodes", name, "holds"], message).help("each part has a name of its own")
             );
         }
-        let full = format!("{name}.{table}");
-        let place = role.map(|role| plan.add_place(owner, &full, role));
+        let full = format!("{label}.{table}");
+        let place = role.map(|role| plan.add_place(name, &full, role));
         let address = Address { process, part: part as u16 };
         plan.add_endpoint(&full, Endpoint { address, protocol: Protocol::Store, node, place });
     }
     let whole = role.filter(|_| holds.is_empty());
-    let place = whole.map(|role| plan.add_place(owner, name, role));
+    let place = whole.map(|role| plan.add_place(name, label, role));
     let address = Address { process, part: 0 };
-    plan.add_endpoint(name, Endpoint { address, protocol: Protocol::Store, node, place });
+    plan.add_endpoint(label, Endpoint { address, protocol: Protocol::Store, node, place });
     Ok(())
 }
 

@@ -6,8 +6,9 @@ use crate::ids::{Address, NodeId, ProcessId};
 use crate::network::round_trips::published;
 use crate::node::Process;
 use crate::plan::{Endpoint, Location, PlaceRole, Plan, PlanError, Protocol};
-use crate::services::replicas::{ControlPlane, Managed, NameServer};
-use crate::services::store::declare_parts_of;
+use crate::services::replicas::declare::{add_control_plane, add_name, at, name_server};
+use crate::services::replicas::{ControlPlane, Watch};
+use crate::services::store::declare_parts_at;
 use crate::time::Span;
 use crate::units::{Distribution, OneOrMany};
 
@@ -56,18 +57,16 @@ impl CosmosDb {
             } else {
                 Location::AnyZone { site: index }
             };
-            let whole = format!("{name}/{site}");
+            let whole = at(name, site);
             let process = plan.add_process(name, &format!("/{site}"), location);
-            declare_parts_of(name, &whole, &self.holds, process, Some(PlaceRole::Effect), plan)?;
+            declare_parts_at(name, &whole, &self.holds, process, Some(PlaceRole::Effect), plan)?;
             replicas.push((index, process));
             add_feed(plan, &whole, process, node);
         }
-        let server = plan.add_process(name, ".name", Location::Internet);
-        let control = plan.add_process(name, ".control", Location::Internet);
-        plan.names.add(server);
+        let server = add_name(name, plan);
+        let control = add_control_plane(name, plan);
         plan.names.add_account(server, replicas, self.writes == Writes::Multi);
-        plan.add_control(node, Address { process: control, part: u16::MAX });
-        declare_parts_of(name, name, &self.holds, server, None, plan)?;
+        declare_parts_at(name, name, &self.holds, server, None, plan)?;
         add_feed(plan, name, server, node);
         let conflicts = format!("{name}.{CONFLICTS}");
         let place = Some(plan.add_place(name, &conflicts, PlaceRole::DeadLetter));
@@ -85,22 +84,24 @@ impl CosmosDb {
         let process = |name: &str| plan.resolve(name, "kind", name).map(|endpoint| endpoint.address.process);
         let mut built: Vec<(ProcessId, Box<dyn Process>)> = Vec::new();
         for site in self.site.names() {
-            let whole = format!("{name}/{site}");
+            let whole = at(name, site);
             let group = self.group(name, site, plan)?;
             built.push((process(&whole)?, Box::new(self.process_in(name, &whole, group, plan)?)));
         }
         let ranked = self.ranked().into_iter().map(|site| {
             let index = plan.site_named(name, "in", site)?;
-            Ok((index, process(&format!("{name}/{site}"))?))
+            Ok((index, process(&at(name, site))?))
         });
         let ranked: Vec<(u8, ProcessId)> = ranked.collect::<Result<_, PlanError>>()?;
         let leader = ranked[0].1;
-        let lookup = Distribution::Lognormal { median: Span::millis(25), p99: Span::millis(100) };
-        built.push((process(name)?, Box::new(NameServer::new(leader, LIST_TTL, lookup.sampler()))));
+        built.push((process(name)?, name_server(leader, LIST_TTL)));
         let after = self.service_managed_after.unwrap_or(SERVICE_MANAGED);
-        let managed = self.service_managed_failover.then(|| Managed::new(after.sampler()));
+        let mut plane = ControlPlane::new(leader, ranked);
+        if self.service_managed_failover {
+            plane = plane.watching(Watch::new(Span::ZERO, after.sampler()));
+        }
         let control = plan.resolve(name, "kind", &format!("{name}.{CONFLICTS}"))?.address.process;
-        built.push((control, Box::new(ControlPlane::new(leader, ranked).managed(managed))));
+        built.push((control, Box::new(plane)));
         Ok(built)
     }
 
@@ -108,7 +109,7 @@ impl CosmosDb {
         let ranked = self.ranked();
         let process = |name: &str| plan.resolve(name, "kind", name).map(|endpoint| endpoint.address.process);
         let others = ranked.iter().filter(|other| **other != site);
-        let peers = others.map(|other| process(&format!("{name}/{other}"))).collect::<Result<_, _>>()?;
+        let peers = others.map(|other| process(&at(name, other))).collect::<Result<_, _>>()?;
         let conflicts = plan.resolve(name, "kind", &format!("{name}.{CONFLICTS}"))?;
         Ok(Group {
             site: plan.site_named(name, "in", site)?,

@@ -9,6 +9,7 @@ use crate::message::{Body, Message};
 use crate::node::{Context, DiskError};
 use crate::observe::{Birth, Handling};
 use crate::random::mix;
+use crate::services::replicas::{Leads, Paired};
 use crate::services::service_bus::incoming::{Incoming, Origin};
 use crate::services::service_bus::layout::Role;
 use crate::services::service_bus::namespace::{Namespace, Op};

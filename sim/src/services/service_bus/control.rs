@@ -8,6 +8,7 @@ use crate::message::replication::Change;
 use crate::message::{Body, Cargo, Message};
 use crate::node::Context;
 use crate::services::front::answer_control;
+use crate::services::replicas::{Leads, Paired, Rises};
 use crate::services::service_bus::incoming::{Incoming, Origin};
 use crate::services::service_bus::namespace::Namespace;
 use crate::time::{Span, Time};

@@ -8,6 +8,7 @@ use crate::message::replication::Change;
 use crate::node::Context;
 use crate::observe::{Birth, DeadLetterReason, Discard, End, Symptom, What};
 use crate::random::Purpose;
+use crate::services::replicas::Leads;
 use crate::services::service_bus::entity::{State, Stored};
 use crate::services::service_bus::layout::Role;
 use crate::services::service_bus::namespace::{Namespace, token};

@@ -4,8 +4,8 @@
 use crate::ids::{PlaceId, ProcessId, TypeId};
 use crate::plan::{Plan, PlanError, Protocol, StreamSlots};
 use crate::services::NodeKind;
+use crate::services::replicas::Pair;
 use crate::services::service_bus::config::{ServiceBus, Tier};
-use crate::services::service_bus::geo::Pair;
 use crate::services::service_bus::pairs;
 use crate::services::service_bus::throttle::Limit;
 use crate::time::Span;

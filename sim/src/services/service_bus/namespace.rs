@@ -8,11 +8,12 @@ use crate::faults::Hook;
 use crate::ids::{CallId, ConnectionId, Item, ProcessId};
 use crate::kernel::slab::Slab;
 use crate::message::broker::{Command, Error, Event, ReceiveMode, Source};
+use crate::message::replication::Letter;
 use crate::message::{Body, Message};
 use crate::node::{Context, Input, Process, TimerId};
 use crate::observe::{Handling, Held, What};
+use crate::services::replicas::{Channel, Leads, Paired, SYNC, Tenure, Writes};
 use crate::services::service_bus::entity::{Entity, State};
-use crate::services::service_bus::geo::{self, Geo};
 use crate::services::service_bus::layout::{Layout, Role};
 use crate::services::service_bus::links::Connections;
 use crate::services::service_bus::throttle::Meter;
@@ -96,7 +97,9 @@ pub(super) struct Store {
     /// Counts the locks given out, so that no token of an earlier life is valid again.
     pub(super) last_lock: u32,
     /// Of one of a pair.
-    pub(super) geo: Option<Box<Geo>>,
+    pub(super) tenure: Option<Box<Tenure>>,
+    /// Of one that follows: what the leader holds, by entity and sequence number.
+    pub(super) shadows: Vec<BTreeMap<u64, Letter>>,
 }
 
 /// What a crash takes away.
@@ -114,7 +117,7 @@ pub(super) struct Live {
     pub(super) ingress: Meter,
     pub(super) fault: Meter,
     pub(super) connections: Connections,
-    pub(super) link: geo::Link,
+    pub(super) channel: Channel,
 }
 
 /// A namespace with its entities.
@@ -129,8 +132,10 @@ impl Namespace {
     /// A new namespace with empty entities.
     pub(super) fn new(layout: Layout) -> Namespace {
         let entities = layout.entities.iter().map(|_| Entity::default()).collect();
-        let geo = layout.pair.as_ref().map(|pair| Box::new(Geo::new(pair, layout.entities.len())));
-        Namespace::rebuilt(Arc::new(layout), Store { entities, last_lock: 0, geo })
+        let tenure = layout.pair.as_ref().map(|pair| Box::new(Tenure::new(pair)));
+        let shadows = if tenure.is_some() { layout.entities.len() } else { 0 };
+        let shadows = vec![BTreeMap::new(); shadows];
+        Namespace::rebuilt(Arc::new(layout), Store { entities, last_lock: 0, tenure, shadows })
     }
 
     /// A namespace that starts from its durable state.
@@ -228,7 +233,7 @@ impl Namespace {
             return;
         }
         match token >> 56 {
-            token::GEO => self.geo_timer(slot, cx),
+            token::GEO => self.pair_timer(slot, cx),
             token::LOCK => self.lock_expired(part, slot, cx),
             token::SESSION => self.session_expired(part, slot, cx),
             token::SCHEDULED => self.scheduled_due(part, cx),
@@ -244,7 +249,7 @@ impl Namespace {
 
     /// After a crash: the locks are lost, as if expired; scheduled messages still wait for their time.
     fn start(&mut self, cx: &mut Context<'_>) {
-        self.geo_start(cx);
+        self.pair_start(cx);
         if self.serves() {
             self.recover_entities(cx);
         }
@@ -275,7 +280,7 @@ impl Namespace {
 
 impl Process for Namespace {
     fn handle(&mut self, input: Input, cx: &mut Context<'_>) {
-        self.live.link.now = cx.now();
+        self.live.channel.now = cx.now();
         match input {
             Input::Start => self.start(cx),
             Input::Message { from, connection, message } => match &message.body {
@@ -286,7 +291,7 @@ impl Process for Namespace {
                 _ => {}
             },
             Input::Timer(token) => self.timer(token, cx),
-            Input::Disk(token, result) if token & geo::SYNC != 0 => self.written(result, cx),
+            Input::Disk(token, result) if token & SYNC != 0 => self.written(result, cx),
             Input::Disk(_, result) => self.synced(result, cx),
             Input::Closed { connection, peer, .. } => {
                 self.closed(connection, cx);
@@ -299,8 +304,9 @@ impl Process for Namespace {
 
     fn crash(&mut self) {
         let entities = std::mem::take(&mut self.store.entities);
-        let geo = self.store.geo.take();
-        let store = Store { entities, last_lock: self.store.last_lock, geo };
+        let tenure = self.store.tenure.take();
+        let shadows = std::mem::take(&mut self.store.shadows);
+        let store = Store { entities, last_lock: self.store.last_lock, tenure, shadows };
         *self = Namespace::rebuilt(Arc::clone(&self.layout), store);
     }
 

@@ -1,22 +1,16 @@
 //! A namespace in two sites as a scenario writes it: what it may be, what its parts are called in each.
 
-use crate::ids::{Address, ProcessId};
+use crate::ids::ProcessId;
 use crate::node::Process;
-use crate::plan::{Location, Plan, PlanError};
-use crate::services::replicas::{ControlPlane, NameServer};
-use crate::services::service_bus::config::{NAMESPACE, Replication, ServiceBus, Tier};
-use crate::services::service_bus::geo::Pair;
+use crate::plan::{Plan, PlanError};
+pub(super) use crate::services::replicas::declare::at;
+use crate::services::replicas::{ControlPlane, Mode, Pair, declare};
+use crate::services::service_bus::config::{Replication, ServiceBus, Tier};
 use crate::time::Span;
 use crate::units::Distribution;
 
 /// The time to live of the record that leads to the primary \[K\]; facts 1.9 say only that it has to spread.
 const NAME_TTL: Span = Span::secs(60);
-
-/// What is called `name` in this site: `raw/westeurope`, `raw/westeurope.dead-letter`.
-pub(super) fn at(name: &str, site: &str) -> String {
-    let (node, part) = name.split_at(name.find('.').unwrap_or(name.len()));
-    format!("{node}/{site}{part}")
-}
 
 /// The site of the primary.
 pub(super) fn primary(bus: &ServiceBus) -> Option<&str> {
@@ -36,11 +30,8 @@ pub(super) fn namespaces(bus: &ServiceBus, name: &str, plan: &Plan) -> Vec<(Proc
 /// Declares what stands before a pair: its name, to which the whole is addressed from now on, and its
 /// control plane. Returns the process of the name.
 pub(super) fn stand_before(name: &str, plan: &mut Plan) -> ProcessId {
-    let server = plan.add_process(name, ".name", Location::Internet);
-    let control = plan.add_process(name, ".control", Location::Internet);
-    plan.names.add(server);
-    let node = plan.node(name).unwrap_or_default();
-    plan.add_control(node, Address { process: control, part: NAMESPACE });
+    let server = declare::add_name(name, plan);
+    declare::add_control_plane(name, plan);
     server
 }
 
@@ -49,20 +40,13 @@ pub(super) fn before(bus: &ServiceBus, name: &str, plan: &Plan) -> Vec<(ProcessI
     if bus.replication.is_none() {
         return Vec::new();
     }
-    let replicas = namespaces(bus, name, plan).into_iter().filter_map(|(process, site)| {
-        let site = site?;
-        Some((plan.blueprint.sites.get_index_of(&site)? as u8, process, site))
-    });
-    let replicas: Vec<(u8, ProcessId, String)> = replicas.collect();
-    let first = replicas.iter().find(|(_, _, site)| primary(bus) == Some(site));
-    let Some((_, leader, _)) = first else { return Vec::new() };
-    let server = plan.endpoint(name).map(|endpoint| endpoint.address.process).unwrap_or_default();
+    let process = |name: &str| plan.endpoint(name).map(|endpoint| endpoint.address.process);
+    let Some(leader) = primary(bus).and_then(|site| process(&at(name, site))) else { return Vec::new() };
     let control = plan.node(name).and_then(|node| plan.control_of(node)).unwrap_or_default().process;
-    let lookup = Distribution::Lognormal { median: Span::millis(25), p99: Span::millis(100) };
-    let sites = replicas.iter().map(|(site, process, _)| (*site, *process)).collect();
+    let replicas = declare::replicas_of(name, bus.site.names(), plan);
     vec![
-        (server, Box::new(NameServer::new(*leader, NAME_TTL, lookup.sampler()))),
-        (control, Box::new(ControlPlane::new(*leader, sites))),
+        (process(name).unwrap_or_default(), declare::name_server(leader, NAME_TTL)),
+        (control, Box::new(ControlPlane::new(leader, replicas))),
     ]
 }
 
@@ -73,9 +57,13 @@ pub(super) fn pair(bus: &ServiceBus, name: &str, site: Option<&str>, plan: &Plan
     let other = bus.site.names().iter().find(|other| *other != site)?;
     let promotion = bus.promotion.unwrap_or(Distribution::Uniform(Span::mins(5), Span::mins(10)));
     Some(Pair {
-        mode,
+        mode: match mode {
+            Replication::Sync => Mode::Sync,
+            Replication::Async => Mode::Async,
+            Replication::MetadataOnly => Mode::NameOnly,
+        },
         peer: plan.endpoint(&at(name, other))?.address.process,
-        before: [plan.endpoint(name)?.address.process, plan.control_of(plan.node(name)?)?.process],
+        before: vec![plan.endpoint(name)?.address.process, plan.control_of(plan.node(name)?)?.process],
         site: index(site)?,
         peer_site: index(other)?,
         leads: primary(bus) == Some(site),

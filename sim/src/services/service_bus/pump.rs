@@ -8,6 +8,7 @@ use crate::message::broker::{Error, Event, ReceiveMode};
 use crate::message::{Body, Cargo, Message};
 use crate::node::Context;
 use crate::observe::{Birth, End, Symptom, What};
+use crate::services::replicas::Leads;
 use crate::services::service_bus::entity::{Lock, Owner, State, Stored};
 use crate::services::service_bus::namespace::{Namespace, lock_id, token};
 use crate::services::service_bus::throttle::{Limit, Meter};

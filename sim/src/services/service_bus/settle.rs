@@ -6,6 +6,7 @@ use crate::message::broker::{Command, Error, Event, Settlement, TransactionStep}
 use crate::message::{Body, Message};
 use crate::node::Context;
 use crate::observe::{DeadLetterReason, End, Handling, Symptom, What};
+use crate::services::replicas::Leads;
 use crate::services::service_bus::entity::{State, Stored};
 use crate::services::service_bus::layout::Role;
 use crate::services::service_bus::namespace::{Namespace, locked_at, token};
@@ -120,7 +121,7 @@ impl Namespace {
         let attempt = u64::from(stored.deliveries);
         let answered = cx.strike(Hook::SettleAnswerLost, part, stored.item, attempt).is_none();
         let settled = || message.answer(Body::BrokerEvent(Event::Settled));
-        let waits = self.store.geo.is_some();
+        let waits = self.store.tenure.is_some();
         if answered && !waits {
             cx.answer(from, settled());
         }

@@ -7,6 +7,7 @@ use crate::message::broker::{Command, Error, Event, TransactionStep};
 use crate::message::{Body, Cargo, Message};
 use crate::node::Context;
 use crate::observe::Handling;
+use crate::services::replicas::Leads;
 use crate::services::service_bus::commit::Envelope;
 use crate::services::service_bus::config::Tier;
 use crate::services::service_bus::namespace::Namespace;

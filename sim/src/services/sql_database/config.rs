@@ -3,12 +3,15 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use super::group::{FailoverPolicy, Replication};
 use super::{Setup, SqlDatabaseProcess};
 use crate::ids::ProcessId;
 use crate::node::Process;
 use crate::plan::{Location, PlaceRole, Plan, PlanError};
 use crate::services::Service;
-use crate::services::store::{build_tables, declare_parts};
+use crate::services::replicas::Pair;
+use crate::services::replicas::declare::at;
+use crate::services::store::{build_tables, declare_parts, declare_parts_at};
 use crate::time::Span;
 use crate::units::{Distribution, OneOrMany, Rate};
 
@@ -16,9 +19,37 @@ use crate::units::{Distribution, OneOrMany, Rate};
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case", default)]
 pub struct SqlDatabase {
-    /// The region. Default: the only site.
+    /// The region; several: a database in each of them, or with `primary` (or `replication`) one with a
+    /// secondary. Default: the only site.
     #[serde(rename = "in", skip_serializing_if = "OneOrMany::is_empty")]
     pub site: OneOrMany,
+    /// The region of the primary at first; the other one has the secondary, which follows asynchronously
+    /// and can be read (`orders-db/northeurope`). Default: with `replication` the first region, else each
+    /// has a database of its own (facts 3).
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub primary: Option<String>,
+    /// How a database with a secondary is reached: `failover-group`, by a listener that follows the primary
+    /// (its record lives 30 s), or `geo-replication`, by the name of the server that is primary at first.
+    /// Default: with `primary` failover-group (facts 3).
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub replication: Option<Replication>,
+    /// Who decides that a failover group fails over: `customer-managed`, a step `failover`, or
+    /// `microsoft-managed`, the platform. Default: customer-managed, which is recommended (facts 3).
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub failover_policy: Option<FailoverPolicy>,
+    /// With `failover-policy: microsoft-managed`: how long the primary has to be away. Default: 1h, which
+    /// is also the least (facts 3: `GracePeriodWithDataLossHours`).
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub grace_period: Option<Span>,
+    /// With `failover-policy: microsoft-managed`: how long the platform takes beyond that until it begins to
+    /// fail over; best effort. Default: 0s..10m (facts 3 document an RTO of 1 h; about 7h in the incident
+    /// of 2023-09-16, facts 6).
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub activation: Option<Distribution>,
+    /// How long a failover to the secondary takes once it is begun; meanwhile nothing is served. Default:
+    /// 20s..60s (facts 3: typically up to 60 seconds of downtime; 30 s in 2021).
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub promotion: Option<Distribution>,
     /// Its tables (`orders-db.order`). Default: one, named by the node alone.
     pub holds: Vec<String>,
     /// Whether it survives the loss of a zone with a short failover and no loss of data (facts 3:
@@ -41,6 +72,12 @@ impl Default for SqlDatabase {
     fn default() -> Self {
         Self {
             site: OneOrMany::default(),
+            primary: None,
+            replication: None,
+            failover_policy: None,
+            grace_period: None,
+            activation: None,
+            promotion: None,
             holds: Vec::new(),
             zone_redundant: false,
             failover: Span::secs(20),
@@ -48,6 +85,31 @@ impl Default for SqlDatabase {
             workers: 200,
             capacity: None,
         }
+    }
+}
+
+impl SqlDatabase {
+    fn location(&self, site: u8) -> Location {
+        if self.zone_redundant {
+            Location::Redundant { site, blip: self.failover }
+        } else {
+            Location::AnyZone { site }
+        }
+    }
+
+    /// The server that is called `label`.
+    fn server(
+        &self,
+        name: &str,
+        label: &str,
+        pair: Option<Pair>,
+        plan: &Plan,
+    ) -> Result<(ProcessId, Box<dyn Process>), PlanError> {
+        let process = plan.resolve(name, "kind", label)?.address.process;
+        let tables = build_tables(label, &self.holds, plan)?;
+        let setup =
+            Setup { latency: self.latency.sampler(), workers: self.workers, capacity: self.capacity, pair };
+        Ok((process, Box::new(SqlDatabaseProcess::new(setup, tables))))
     }
 }
 
@@ -64,6 +126,10 @@ impl Service for SqlDatabase {
         Some(&mut self.site)
     }
 
+    fn replicates(&self) -> bool {
+        self.is_replicated()
+    }
+
     fn declare(&self, name: &str, plan: &mut Plan) -> Result<(), PlanError> {
         if self.workers == 0 {
             let error =
@@ -75,20 +141,27 @@ impl Service for SqlDatabase {
                 PlanError::at(&["nodes", name, "capacity"], "a database with capacity 0 serves nothing");
             return Err(error.help("leave `capacity` out, or use the fault `dep.down`"));
         }
+        self.check_replication(name)?;
+        if self.is_replicated() {
+            for site in self.site.names() {
+                let index = plan.site(name, &OneOrMany::One(site.clone()))?;
+                let process = plan.add_process(name, &format!("/{site}"), self.location(index));
+                declare_parts_at(name, &at(name, site), &self.holds, process, Some(PlaceRole::Effect), plan)?;
+            }
+            self.stand_before(name, plan);
+            return Ok(());
+        }
         let site = plan.site(name, &self.site)?;
-        let location = if self.zone_redundant {
-            Location::Redundant { site, blip: self.failover }
-        } else {
-            Location::AnyZone { site }
-        };
-        let process = plan.add_process(name, "", location);
+        let process = plan.add_process(name, "", self.location(site));
         declare_parts(name, &self.holds, process, PlaceRole::Effect, plan)
     }
 
     fn build(&self, name: &str, plan: &Plan) -> Result<Vec<(ProcessId, Box<dyn Process>)>, PlanError> {
-        let process = plan.resolve(name, "kind", name)?.address.process;
-        let tables = build_tables(name, &self.holds, plan)?;
-        let setup = Setup { latency: self.latency.sampler(), workers: self.workers, capacity: self.capacity };
-        Ok(vec![(process, Box::new(SqlDatabaseProcess::new(setup, tables)))])
+        if !self.is_replicated() {
+            return Ok(vec![self.server(name, name, None, plan)?]);
+        }
+        let sites = self.site.names().iter();
+        let servers = sites.map(|site| self.server(name, &at(name, site), self.pair(name, site, plan), plan));
+        servers.chain(self.before(name, plan).into_iter().map(Ok)).collect()
     }
 }

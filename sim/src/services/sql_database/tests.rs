@@ -1,3 +1,6 @@
+mod geo;
+mod regions;
+
 use super::*;
 use crate::faults::local::{Active, Frequency, Value};
 use crate::ids::{FaultId, Once};
@@ -127,7 +130,12 @@ fn a_crash_before_the_sync_loses_the_write_and_nothing_else() {
 #[test]
 fn after_a_crash_it_is_like_one_newly_built_from_its_tables() {
     let mut process = SqlDatabaseProcess::new(
-        Setup { latency: Distribution::Constant(Span::ZERO).sampler(), workers: 9, capacity: None },
+        Setup {
+            latency: Distribution::Constant(Span::ZERO).sampler(),
+            workers: 9,
+            capacity: None,
+            pair: None,
+        },
         vec![Table::new(crate::ids::PlaceId(0), true)],
     );
     process.volatile.written = 7;
@@ -135,7 +143,12 @@ fn after_a_crash_it_is_like_one_newly_built_from_its_tables() {
     process.volatile.log.push_back((7, pending.clone()));
     process.volatile.front.keep(pending);
     process.crash();
-    let setup = Setup { latency: Distribution::Constant(Span::ZERO).sampler(), workers: 9, capacity: None };
+    let setup = Setup {
+        latency: Distribution::Constant(Span::ZERO).sampler(),
+        workers: 9,
+        capacity: None,
+        pair: None,
+    };
     let fresh = SqlDatabaseProcess::new(setup, process.tables.clone());
     assert_eq!(format!("{process:?}"), format!("{fresh:?}"));
 }

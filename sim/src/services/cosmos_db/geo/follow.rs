@@ -2,7 +2,7 @@
 
 use super::{Fence, Follower};
 use crate::ids::ConnectionId;
-use crate::message::replication::{Record, RowChange};
+use crate::message::replication::{self, Record};
 use crate::message::{Body, Message};
 use crate::node::Context;
 use crate::observe::{End, What};
@@ -16,7 +16,7 @@ impl CosmosDbProcess {
         peer: usize,
         connection: ConnectionId,
         (epoch, from): (u32, u64),
-        changes: &[RowChange],
+        changes: &[replication::Change],
         cx: &mut Context<'_>,
     ) {
         let Some(geo) = &self.geo else { return };
@@ -48,12 +48,12 @@ impl CosmosDbProcess {
         }
     }
 
-    fn apply(&mut self, change: &RowChange, cx: &mut Context<'_>) {
+    fn apply(&mut self, change: &replication::Change, cx: &mut Context<'_>) {
         if let Some(geo) = &mut self.geo {
             geo.base += 1;
         }
         match change {
-            RowChange::Commit { operations, execution, items } => {
+            replication::Change::Committed { operations, execution, items } => {
                 let mut journal = std::mem::take(&mut self.volatile.journal);
                 let tables = &mut self.durable.tables;
                 // It was possible there, and this region has what that one had.
@@ -68,7 +68,7 @@ impl CosmosDbProcess {
                 journal.clear();
                 self.volatile.journal = journal;
             }
-            RowChange::Expired { part, item, typed, range, position } => {
+            replication::Change::Expired { part, item, typed, range, position } => {
                 let table = &mut self.durable.tables[usize::from(*part)];
                 if table.expire(*item, *typed) {
                     let place = table.place;
@@ -77,6 +77,7 @@ impl CosmosDbProcess {
                 self.durable.feed.forget_at(usize::from(*range), *position);
                 self.durable.expiries.cancel(*part, *item, *typed, *position);
             }
+            _ => {} // not of an account
         }
     }
 

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use super::{Follower, Geo, LOOK_AGAIN, Logged, RETURN, Row};
 use crate::ids::ConnectionId;
-use crate::message::replication::{Record, RowChange};
+use crate::message::replication::{self, Record};
 use crate::message::store::Command;
 use crate::message::{Body, Cargo, Message};
 use crate::node::Context;
@@ -41,7 +41,7 @@ impl CosmosDbProcess {
             Change::Born { part, item, typed, .. } => Some(Row { part, item, typed }),
             _ => None,
         });
-        let change = RowChange::Commit {
+        let change = replication::Change::Committed {
             operations: Arc::clone(operations),
             execution: *execution,
             items: message.cargo.clone(),
@@ -50,7 +50,11 @@ impl CosmosDbProcess {
     }
 
     /// Logs that a document has expired.
-    pub(in crate::services::cosmos_db) fn log_expired(&mut self, change: RowChange, cx: &Context<'_>) {
+    pub(in crate::services::cosmos_db) fn log_expired(
+        &mut self,
+        change: replication::Change,
+        cx: &Context<'_>,
+    ) {
         if let Some(geo) = &mut self.geo {
             geo.log(Logged { at: cx.now(), change, births: smallvec::SmallVec::new() });
         }
@@ -67,11 +71,11 @@ impl CosmosDbProcess {
             while joined && line.up && line.in_flight < WINDOW && line.shipped < geo.end() {
                 let start = (line.shipped - geo.base) as usize;
                 let end = (start + BATCH).min(geo.log.len());
-                let changes: Vec<RowChange> =
+                let changes: Vec<replication::Change> =
                     geo.log.range(start..end).map(|logged| logged.change.clone()).collect();
-                let cargo = Cargo::of(changes.iter().flat_map(items).copied().collect());
+                let cargo = Cargo::of(changes.iter().flat_map(replication::Change::items).copied().collect());
                 let record =
-                    Record::Rows { epoch: geo.epoch, from: line.shipped, changes: Arc::new(changes) };
+                    Record::Ship { epoch: geo.epoch, from: line.shipped, changes: Arc::new(changes) };
                 line.shipped = geo.base + end as u64;
                 line.in_flight += 1;
                 cx.tell(group.peers[peer], Message::new(Body::Replica(record)).carrying(cargo));
@@ -246,13 +250,5 @@ impl CosmosDbProcess {
             Some(position) => self.wait_for(position, connection, super::Waiting::Answer(answer)),
             None => cx.answer(connection, answer),
         }
-    }
-}
-
-/// What a change is about.
-fn items(change: &RowChange) -> &[crate::ids::Item] {
-    match change {
-        RowChange::Commit { items, .. } => items.items(),
-        RowChange::Expired { .. } => &[],
     }
 }

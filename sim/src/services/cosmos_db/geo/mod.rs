@@ -22,7 +22,7 @@ use super::config::Consistency;
 use super::{CosmosDbProcess, GEO};
 use crate::ids::{ConnectionId, Item, PlaceId, ProcessId};
 use crate::message::control::Transition;
-use crate::message::replication::{Record, RowChange};
+use crate::message::replication::{self, Record};
 use crate::message::store::{Command, Error};
 use crate::message::{Body, Message};
 use crate::node::Context;
@@ -83,7 +83,7 @@ struct Row {
 #[derive(Clone, Debug)]
 struct Logged {
     at: Time,
-    change: RowChange,
+    change: replication::Change,
     births: SmallVec<[Row; 1]>,
 }
 
@@ -290,7 +290,7 @@ impl CosmosDbProcess {
     ) {
         let Some(peer) = self.peer(from) else { return };
         match record {
-            Record::Rows { epoch, from, changes } => {
+            Record::Ship { epoch, from, changes } => {
                 self.shipped(peer, connection, (*epoch, *from), changes, cx)
             }
             Record::Base { epoch, at, state } => self.based(peer, connection, (*epoch, *at), state, cx),
@@ -303,8 +303,8 @@ impl CosmosDbProcess {
             Record::Yielded { epoch } => self.yielded(peer, *epoch, cx),
             Record::Unpaired => self.taken_offline(peer, cx),
             Record::Declined => self.declined(cx),
-            // Those of a broker.
-            Record::Ship { .. } | Record::Promote { .. } => {}
+            // Here it is asked by the control plane.
+            Record::Promote { .. } => {}
         }
     }
 

@@ -194,7 +194,7 @@ proptest::proptest! {
         }
         let (layout, store) = {
             let before = glass.0.lock().expect("a lock");
-            let store = Store { entities: before.store.entities.clone(), last_lock: before.store.last_lock, geo: None };
+            let store = Store { entities: before.store.entities.clone(), last_lock: before.store.last_lock, tenure: None, shadows: Vec::new() };
             (before.layout.clone(), store)
         };
         let rebuilt = format!("{:?}", Namespace::rebuilt(layout, store));

@@ -1,15 +1,10 @@
 //! A namespace in two regions: two processes on the bench, and the way between them in the hand of the test.
 
-use std::collections::BTreeMap;
-
 use super::*;
-use crate::ids::{PlaceId, ProcessId};
 use crate::message::broker::Error;
-use crate::message::control;
 use crate::message::control::{Answer, Transition};
-use crate::node::CloseReason;
-use crate::observe::What;
 use crate::plan::PlanError;
+use crate::services::replicas::bench::Two;
 use crate::services::service_bus::{Replication, ServiceBus, ServiceBusQueue, Tier};
 use crate::units::{Distribution, OneOrMany};
 
@@ -47,140 +42,29 @@ pub(super) fn plan_of(bus: ServiceBus) -> Result<Plan, Vec<PlanError>> {
 
 /// The two namespaces, and what is on the way between them.
 pub(super) struct Pair<'a> {
-    pub(super) rigs: [Rig<'a>; 2],
-    ids: [ProcessId; 2],
-    /// Cut: what is sent between them gets lost with its connection.
-    pub(super) cut: bool,
-    /// Crashed, and not back.
-    pub(super) down: [bool; 2],
-    balance: BTreeMap<(PlaceId, u64), i64>,
-    /// What clients of each were told: every answer and delivery.
-    told: [Vec<Effect>; 2],
-    pub(super) destroyed: Vec<u32>,
-    reborn: Vec<u32>,
-    /// What was accepted, by number.
-    pub(super) accepted: std::collections::BTreeSet<u32>,
+    two: Two<'a>,
     /// What somebody has begun to complete.
     pub(super) begun: std::collections::BTreeSet<u32>,
 }
 
+impl<'a> std::ops::Deref for Pair<'a> {
+    type Target = Two<'a>;
+
+    fn deref(&self) -> &Two<'a> {
+        &self.two
+    }
+}
+
+impl std::ops::DerefMut for Pair<'_> {
+    fn deref_mut(&mut self) -> &mut Self::Target {
+        &mut self.two
+    }
+}
+
 impl<'a> Pair<'a> {
     pub(super) fn new(plan: &'a Plan) -> Pair<'a> {
-        let built = plan.blueprint.nodes["bus"].build("bus", plan).expect("two namespaces");
-        let ids: Vec<ProcessId> = built.iter().map(|(id, _)| *id).collect();
-        let mut rigs = built.into_iter().map(|(id, process)| Rig::new(plan, id, process).0);
-        let rigs = [rigs.next().expect("west"), rigs.next().expect("north")];
-        Pair {
-            rigs,
-            ids: [ids[0], ids[1]],
-            cut: false,
-            down: [false; 2],
-            balance: BTreeMap::new(),
-            told: [Vec::new(), Vec::new()],
-            destroyed: Vec::new(),
-            reborn: Vec::new(),
-            accepted: std::collections::BTreeSet::new(),
-            begun: std::collections::BTreeSet::new(),
-        }
-    }
-
-    /// Books what one did, and carries what it says to the other.
-    pub(super) fn carry(&mut self, of: usize, effects: Vec<Effect>) {
-        let mut lost = false;
-        for effect in effects {
-            match effect {
-                Effect::Observe { item, what, .. } => self.book(item, what),
-                Effect::Call { message, .. } => lost |= !self.pass(of, message),
-                Effect::Answer { connection, message } if connection.slot == self.ids[1 - of].0 => {
-                    lost |= !self.pass(of, message);
-                }
-                other => {
-                    if let Effect::Answer { message, .. } = &other
-                        && matches!(message.body, Body::BrokerEvent(Event::Accepted { .. }))
-                    {
-                        self.accepted.insert(message.call.0 as u32 - 1);
-                    }
-                    self.told[of].push(other);
-                }
-            }
-        }
-        if lost {
-            self.close(of);
-            if !self.down[1 - of] {
-                self.close(1 - of);
-            }
-        }
-    }
-
-    fn close(&mut self, of: usize) {
-        let peer = self.ids[1 - of].0;
-        let effects = self.rigs[of].closed(peer, CloseReason::TimedOut);
-        self.carry(of, effects);
-    }
-
-    fn pass(&mut self, of: usize, message: Message) -> bool {
-        if self.cut || self.down[1 - of] {
-            return false;
-        }
-        let effects = self.rigs[1 - of].message(self.ids[of].0, message);
-        self.carry(1 - of, effects);
-        true
-    }
-
-    fn book(&mut self, item: Item, what: What) {
-        let (place, by) = match what {
-            What::Born { place, cause } => {
-                if cause == crate::observe::Birth::Reborn {
-                    self.reborn.push(item.number);
-                }
-                (place, 1)
-            }
-            What::Ended { place, cause } => {
-                if cause == crate::observe::End::FailoverTail {
-                    self.destroyed.push(item.number);
-                }
-                (place, -1)
-            }
-            What::Moved { from, to, .. } => {
-                *self.balance.entry((from, item.identity())).or_insert(0) -= 1;
-                (to, 1)
-            }
-            _ => return,
-        };
-        *self.balance.entry((place, item.identity())).or_insert(0) += by;
-    }
-
-    fn client(&mut self, of: usize, message: Message) {
-        let effects = self.rigs[of].message(900, message);
-        self.carry(of, effects);
-    }
-
-    pub(super) fn advance(&mut self, span: Span) {
-        for _ in 0..span.0.div_ceil(MS.0).min(400) {
-            let step = Span((span.0 / span.0.div_ceil(MS.0).min(400)).max(1));
-            for of in 0..2 {
-                if self.down[of] {
-                    self.rigs[of].now += step;
-                    continue;
-                }
-                let effects = self.rigs[of].advance(step);
-                self.carry(of, effects);
-            }
-        }
-    }
-
-    pub(super) fn crash(&mut self, of: usize) {
-        self.rigs[of].process.crash();
-        self.down[of] = true;
-        if !self.down[1 - of] {
-            self.close(1 - of);
-        }
-    }
-
-    pub(super) fn back(&mut self, of: usize) {
-        self.down[of] = false;
-        let effects = self.rigs[of].crash();
-        self.carry(of, effects);
+        let accepts = |message: &Message| matches!(message.body, Body::BrokerEvent(Event::Accepted { .. }));
+        Pair { two: Two::new(plan, "bus", accepts), begun: std::collections::BTreeSet::new() }
     }
 
     pub(super) fn send(&mut self, of: usize, numbers: &[u32]) {
@@ -209,56 +93,10 @@ impl<'a> Pair<'a> {
         events(&std::mem::take(&mut self.told[of]))
     }
 
-    pub(super) fn promote(&mut self, of: usize, to: u8, mode: Transition) {
-        let mut message = Message::new(Body::Control(control::Command::Promote { to, mode }));
-        message.call = crate::ids::CallId(5000);
-        self.client(of, message);
-    }
-
-    fn answers(&mut self, of: usize) -> Vec<Answer> {
-        let told = std::mem::take(&mut self.told[of]);
-        let bodies = bodies(&told);
-        bodies
-            .filter_map(|body| if let Body::ControlAnswer(answer) = body { Some(*answer) } else { None })
-            .collect()
-    }
-
     pub(super) fn serves(&mut self, of: usize) -> bool {
         matches!(self.verify(of), Some(Answer::State { up: true, .. }))
     }
-
-    fn verify(&mut self, of: usize) -> Option<Answer> {
-        self.told[of].clear();
-        let part = u16::MAX;
-        self.client(of, Message::new(Body::Control(control::Command::Verify { part })));
-        self.answers(of).pop()
-    }
-
-    pub(super) fn held(&self, of: usize) -> Vec<u32> {
-        let mut held: Vec<u32> = self.rigs[of].held().iter().map(|held| held.item.number).collect();
-        held.sort_unstable();
-        held
-    }
-
-    /// Both books close: what was born and has not ended is held, place by place, item by item.
-    pub(super) fn check(&self) {
-        let mut held = BTreeMap::new();
-        for rig in &self.rigs {
-            for one in rig.held() {
-                *held.entry((one.place, one.item.identity())).or_insert(0) += i64::from(one.copies);
-            }
-        }
-        let open: BTreeMap<_, _> = self
-            .balance
-            .iter()
-            .filter(|(_, count)| **count != 0)
-            .map(|(key, count)| (*key, *count))
-            .collect();
-        assert_eq!(open, held);
-    }
 }
-
-const MS: Span = Span::millis(2);
 
 fn accepted(events: &[Event]) -> usize {
     events.iter().filter(|event| matches!(event, Event::Accepted { .. })).count()
