@@ -165,6 +165,10 @@ impl CosmosDb {
             let message = "strong consistency is not possible where every region takes writes".to_owned();
             return wrong("consistency", "consistency", message, "choose another level, or `writes: single`");
         }
+        if self.writes == Writes::Multi {
+            let message = "only accounts with one write region are simulated".to_owned();
+            return wrong("writes", "writes", message, "leave it out");
+        }
         self.check_staleness(name)?;
         self.check_distance(name)
     }
