@@ -284,8 +284,8 @@ fn what_a_failover_brings_back_is_no_second_effect() {
 #[test]
 fn what_stands_in_the_conflict_feed_has_no_effect_until_it_is_written_again() {
     let text = "always: { all: { at-least-once: orders, accepted-at: edge, effect-at: store.row } }";
-    let surfaced = || Stage::new(text).request(1, 1, Outcome::Ok).stored(1, "a", 1).surfaces(9, "a", 1);
-    surfaced().contract(Fail, 1, "lost");
+    let surfaced = || Stage::new(text).served(1, 1).stored(1, "a", 1).surfaces(9, "a", 1);
+    surfaced().contract(Fail, 1, "stuck");
     surfaced().stored(20, "b", 1).contract(Pass, 0, "");
 }
 
