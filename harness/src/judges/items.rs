@@ -4,7 +4,7 @@
 use std::sync::Arc;
 
 use beaufort_sim::ids::{Item, PlaceId, StreamId};
-use beaufort_sim::observe::{End, Outcome};
+use beaufort_sim::observe::{Birth, End, Outcome};
 use beaufort_sim::plan::{Plan, StreamSlots};
 use beaufort_sim::time::Time;
 use rustc_hash::FxHashMap;
@@ -184,13 +184,30 @@ impl Items {
         rules: &Rules,
         meters: &mut Meters,
         weather: &Weather,
-        place: PlaceId,
-        item: Item,
+        copy: Copy,
         now: Time,
     ) {
+        let Copy { item, place, cause } = copy;
         let Some(flow) = self.flow(item) else { return };
         for lanes in rules.flows[flow].lanes_at(place) {
-            self.hit(rules, meters, weather, flow, lanes, item, now);
+            // What a failover brings back is the copy that has counted before, not another one.
+            if cause != Birth::Reborn || !self.has_counted(item, lanes) {
+                self.hit(rules, meters, weather, flow, lanes, item, now);
+            }
+        }
+    }
+
+    fn has_counted(&mut self, item: Item, [gross, _]: [Lane; 2]) -> bool {
+        let table = &mut self.tables[self.slots.index(item.stream)];
+        gross != NOWHERE && table.update(item.number, |words| lane(words, gross) > 0)
+    }
+
+    /// A copy has left a place where it had taken effect.
+    pub(crate) fn left(&mut self, rules: &Rules, place: PlaceId, item: Item) {
+        let Some(flow) = self.flow(item) else { return };
+        let table = &mut self.tables[self.slots.index(item.stream)];
+        for which in rules.flows[flow].lanes_at(place).flatten().filter(|which| *which != NOWHERE) {
+            table.update(item.number, |words| uncount(words, which));
         }
     }
 
@@ -307,6 +324,14 @@ impl Items {
         }
         times
     }
+}
+
+/// A copy that comes to be.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Copy {
+    pub(crate) item: Item,
+    pub(crate) place: PlaceId,
+    pub(crate) cause: Birth,
 }
 
 /// The last word of an item is when it was last booked.

@@ -146,7 +146,7 @@ impl Service for SqlDatabase {
             for site in self.site.names() {
                 let index = plan.site(name, &OneOrMany::One(site.clone()))?;
                 let process = plan.add_process(name, &format!("/{site}"), self.location(index));
-                declare_parts_at(name, &at(name, site), &self.holds, process, PlaceRole::Effect, plan)?;
+                declare_parts_at(name, &at(name, site), &self.holds, process, Some(PlaceRole::Effect), plan)?;
             }
             self.stand_before(name, plan);
             return Ok(());
