@@ -188,6 +188,17 @@ impl Table {
         self.take(item, typed).is_some()
     }
 
+    /// Every key with whether the type is part of it, and how many rows it has. The items carry no key of
+    /// their flow.
+    pub fn rows(&self) -> impl Iterator<Item = (Item, bool, u32)> + '_ {
+        let untyped = self.by_item.iter().map(|(item, copies)| (item, false, copies));
+        let of_type = |(kind, bag): &'_ (TypeId, ItemBag)| {
+            let kind = *kind;
+            bag.iter().map(move |(item, copies)| (item.typed(kind), true, copies)).collect::<Vec<_>>()
+        };
+        untyped.chain(self.by_type.iter().flat_map(of_type))
+    }
+
     /// What it holds. `rest`: rows that nobody waits for.
     pub fn inventory(&self, rest: bool, out: &mut dyn FnMut(Held)) {
         for bag in std::iter::once(&self.by_item).chain(self.by_type.iter().map(|(_, bag)| bag)) {

@@ -45,6 +45,9 @@ impl CosmosDbProcess {
         journal: &[Change],
         cx: &Context<'_>,
     ) {
+        if self.is_multi() {
+            return self.log_documents(message, journal, cx);
+        }
         let (Some(geo), Body::Store(Command::Write { operations, execution })) =
             (&mut self.geo, &message.body)
         else {

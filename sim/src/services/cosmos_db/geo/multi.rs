@@ -59,10 +59,6 @@ impl Merging {
         Merging { received: vec![0; peers], seen: vec![0; peers], ..Merging::default() }
     }
 
-    pub(super) fn received(&self) -> &[u64] {
-        &self.received
-    }
-
     fn add(&mut self, row: Row, at: Time) {
         let home = self.homes.entry(row.key()).or_insert(Home { item: row.item, copies: 0, at });
         home.copies += 1;
