@@ -347,7 +347,7 @@ fn where_both_regions_take_writes_the_app_goes_to_the_other_one_and_comes_back()
             What::Shadow { place, held: false } => {
                 shadows.entry(place).or_default().remove(&one.item.identity());
             }
-            What::Concluded { outcome, .. } if outcome != Outcome::Ok => {
+            What::Concluded { outcome, .. } if outcome != Outcome::Ok && one.at > begins => {
                 lost.push((one.at.since(begins), outcome))
             }
             What::Born { place, .. } if place == west => {
