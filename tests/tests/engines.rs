@@ -18,9 +18,10 @@ use beaufort_harness::agree::tolerance::disturbances;
 use beaufort_harness::agree::{Agreement, Kind, Row, compare, histories, render, summary, weigh};
 use beaufort_harness::judges::expect::Expected;
 use beaufort_harness::run::{Options, RunError, run};
-use beaufort_harness::scenario::load::{load, shipped};
+use beaufort_harness::scenario::load::{Loaded, load, shipped};
 use beaufort_harness::scenario::resolve::{BASE, Resolved};
 use beaufort_reports::{SeedResult, Verdict};
+use beaufort_sim::services::NodeKind;
 use beaufort_sim::time::Span;
 use beaufort_tests::resolve;
 use beaufort_tests::shorten::{Length, shortened};
@@ -28,13 +29,25 @@ use beaufort_tests::shorten::{Length, shortened};
 const SHORT: Length = Length { run: Span::secs(60), drain: Span::secs(60), chance: 10.0 };
 const LONG: Length = Length { run: Span::secs(240), drain: Span::secs(240), chance: 5.0 };
 
+const HOURS: Length = Length { run: Span::hours(4), drain: Span::hours(2), chance: 1.0 };
+
 /// Turmoil's tick: half the work of its usual one, and lateness (so the tolerance) of up to twice as much.
 const TICK: Duration = Duration::from_millis(2);
 
-/// Every design that is shipped, in this length; those that must be refused (by `check`) are left out.
-fn designs(length: Length) -> Vec<Resolved> {
+/// Whether alerts and people act in it, who take minutes to hours: in a minute they would do nothing.
+fn takes_hours(loaded: &Loaded) -> bool {
+    let base = loaded.resolve(None).expect("the base resolves");
+    base.scenario.nodes.values().any(|kind| matches!(kind, NodeKind::Alert(_)))
+}
+
+/// Every design that is shipped and of this kind, in this length; those that must be refused (by `check`) are
+/// left out.
+fn designs(length: Length, hours: bool) -> Vec<Resolved> {
     let of = |name: &str| {
         let loaded = load(name, &[]).expect("a shipped scenario is read");
+        if takes_hours(&loaded) != hours {
+            return Vec::new();
+        }
         let variants = std::iter::once(BASE).chain(loaded.variants());
         variants.filter_map(|variant| short(name, variant, length, &[])).collect::<Vec<Resolved>>()
     };
@@ -167,8 +180,11 @@ fn all(designs: &[Resolved], length: Length, seeds: Seeds, engine: Engine) -> Fo
 
 /// Every design on an engine and on the native one; fails with what differs.
 fn agrees(engine: Engine, length: Length, seeds: Seeds) {
-    let designs = designs(length);
-    let found = all(&designs, length, seeds, engine);
+    agree(&designs(length, false), length, seeds, engine);
+}
+
+fn agree(designs: &[Resolved], length: Length, seeds: Seeds, engine: Engine) {
+    let found = all(designs, length, seeds, engine);
     eprint!("{}", render(&found.rows, std::env::var_os("SHOW").is_some()));
     found.refused.iter().for_each(|refused| eprintln!("refused: {refused}"));
     eprintln!("{engine}: {}", summary(&found.rows));
@@ -222,10 +238,17 @@ fn madsim_agrees_with_the_native_engine_for_long() {
     agrees(Engine::Madsim, LONG, Seeds::These(1..4));
 }
 
+/// Where alerts and people act: not shortened, on the engine that is fast enough for it.
+#[test]
+#[ignore = "takes an hour: designs of several hours, in full length"]
+fn madsim_agrees_with_the_native_engine_where_people_act() {
+    agree(&designs(HOURS, true), HOURS, Seeds::These(1..2), Engine::Madsim);
+}
+
 /// The comparison itself is put to the test: a broken design in the place of another engine.
 #[test]
 fn a_broken_design_in_the_place_of_an_engine_is_found_out() {
-    let designs = designs(SHORT);
+    let designs = designs(SHORT, false);
     let named = |name: &str| designs.iter().find(|design| design.variant_name() == name).expect(name);
     let (sound, broken) = (named(BASE), named("ack-first"));
     let native = play(sound, 1, Engine::Native).expect("runs");

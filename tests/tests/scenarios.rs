@@ -85,7 +85,11 @@ fn keeps_its_word(scenario: &str, seed: u64) {
 #[test]
 fn these_are_all_shipped_scenarios() {
     let names: Vec<&str> = shipped().iter().map(|scenario| scenario.name).collect();
-    assert_eq!(names, ["order-flow", "transactional-outbox"], "give each its tests below");
+    assert_eq!(
+        names,
+        ["cross-region-replication", "order-flow", "transactional-outbox"],
+        "give each its tests below"
+    );
 }
 
 #[test]
@@ -96,6 +100,11 @@ fn order_flow_and_its_variants_come_out_as_they_say() {
 #[test]
 fn the_transactional_outbox_and_its_variants_come_out_as_they_say() {
     keeps_its_word("transactional-outbox", 1);
+}
+
+#[test]
+fn cross_region_replication_and_its_variants_come_out_as_they_say() {
+    keeps_its_word("cross-region-replication", 1);
 }
 
 // -- The long soak: `cargo test --release -p beaufort-tests --test scenarios -- --ignored`. --
@@ -143,6 +152,12 @@ fn a_long_soak_of_order_flow() {
 #[ignore = "takes an hour: 200 seeds of the base and 50 of every variant"]
 fn a_long_soak_of_the_transactional_outbox() {
     soaks("transactional-outbox");
+}
+
+#[test]
+#[ignore = "takes hours: 200 seeds of the base and 50 of every variant"]
+fn a_long_soak_of_cross_region_replication() {
+    soaks("cross-region-replication");
 }
 
 #[test]
