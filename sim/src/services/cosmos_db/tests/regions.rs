@@ -364,6 +364,42 @@ fn where_both_regions_take_writes_the_app_goes_to_the_other_one_and_comes_back()
 }
 
 #[test]
+fn the_service_fails_over_by_itself_after_its_time() {
+    let blueprint = serde_json::json!({
+        "time": { "warmup": "1m", "run": "60m", "drain": "30m" },
+        "sites": { "west": {}, "north": {} },
+        "flows": { "orders": { "key": "device", "keys": 100, "size": "1KB" } },
+        "policies": { "patient": { "timeout": "5s", "retries": 200, "backoff": "fixed 20s" } },
+        "nodes": {
+            "devices": { "load": { "flow": "orders", "to": "ingest", "rate": "1/s", "policy": "none" } },
+            "store": { "cosmos-db": {
+                "in": ["west", "north"], "primary": "west", "holds": ["order"], "failover-time": "1m",
+                "service-managed-failover": true, "service-managed-after": "10m",
+            } },
+            "ingest": { "container-app": {
+                "in": "north", "trigger": "http", "policy": "patient", "concurrency": 10000, "steps": [
+                    { "upsert": { "target": "store.order", "once": "item" } },
+                    { "reply": { "target": 202 } },
+                ],
+            } },
+        },
+        "faults": { "dark": { "region.down": { "target": "west", "at": "5m", "for": "30m" } } },
+    });
+    let blueprint: Blueprint = serde_json::from_value(blueprint).expect("a blueprint");
+    let mut world = World::new(Arc::new(Plan::new(blueprint).expect("a plan")), 11).expect("a world");
+    let mut seen: Vec<Observation> = Vec::new();
+    let deadline = world.plan().deadline();
+    while world.next_at().is_some_and(|at| at <= deadline) && world.step(&mut seen) {}
+    let north = world.plan().place_named("store/north.order").expect("a place");
+    let begins = world.plan().begins();
+    let first = seen.iter().find(|one| {
+        matches!(one.what, What::Born { place, cause: crate::observe::Birth::Stored } if place == north)
+    });
+    let after = first.expect("it takes writes").at.since(begins + Span::mins(5));
+    assert!(after > Span::mins(11) && after < Span::mins(14), "{after}");
+}
+
+#[test]
 fn what_two_write_regions_in_a_split_world_accepted_is_all_there_in_the_end() {
     let mut world = world();
     let mut seen: Vec<Observation> = Vec::new();
