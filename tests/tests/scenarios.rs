@@ -85,7 +85,8 @@ fn keeps_its_word(scenario: &str, seed: u64) {
 #[test]
 fn these_are_all_shipped_scenarios() {
     let names: Vec<&str> = shipped().iter().map(|scenario| scenario.name).collect();
-    assert_eq!(names, ["order-flow", "transactional-outbox"], "give each its tests below");
+    let known = ["incident-sql-failover-group", "order-flow", "transactional-outbox"];
+    assert_eq!(names, known, "give each its tests below");
 }
 
 #[test]
@@ -96,6 +97,11 @@ fn order_flow_and_its_variants_come_out_as_they_say() {
 #[test]
 fn the_transactional_outbox_and_its_variants_come_out_as_they_say() {
     keeps_its_word("transactional-outbox", 1);
+}
+
+#[test]
+fn the_incident_of_the_failover_group_and_its_variants_come_out_as_they_say() {
+    keeps_its_word("incident-sql-failover-group", 1);
 }
 
 // -- The long soak: `cargo test --release -p beaufort-tests --test scenarios -- --ignored`. --
@@ -143,6 +149,12 @@ fn a_long_soak_of_order_flow() {
 #[ignore = "takes an hour: 200 seeds of the base and 50 of every variant"]
 fn a_long_soak_of_the_transactional_outbox() {
     soaks("transactional-outbox");
+}
+
+#[test]
+#[ignore = "takes minutes: 200 seeds of the base and 50 of every variant"]
+fn a_long_soak_of_the_incident_of_the_failover_group() {
+    soaks("incident-sql-failover-group");
 }
 
 #[test]

@@ -166,13 +166,13 @@ impl Sink for Judges {
                 self.last_booking = now;
                 self.copies.born(place, seen.item, cause);
                 self.meters.born(&self.rules.objectives, place, seen.item, now);
-                self.items.born(&self.rules, &mut self.meters, &self.weather, place, seen.item, now);
+                self.items.born(&self.rules, &mut self.meters, &self.weather, (place, cause), seen.item, now);
             }
             What::Ended { place, cause } => {
                 self.last_booking = now;
                 self.copies.ended(place, seen.item, cause);
                 self.meters.ended(&self.rules.objectives, place, seen.item, cause);
-                self.items.ended(seen.item, cause, now);
+                self.items.ended(&self.rules, place, seen.item, cause, now);
                 self.faults.observe(seen, None);
             }
             What::Moved { from, to, reason } => {
