@@ -321,7 +321,7 @@ impl Plan {
     fn mark_queue(&mut self, name: &str) {
         let places: Vec<PlaceId> = match name.strip_suffix(".change-feed") {
             Some(store) => {
-                let node = self.node(store);
+                let node = self.node(&self.anywhere(store));
                 self.endpoints.values().filter(|e| Some(e.node) == node).filter_map(|e| e.place).collect()
             }
             None => {
@@ -513,6 +513,13 @@ impl Plan {
     #[must_use]
     pub fn deadline(&self) -> Time {
         self.ends() + self.blueprint.time.drain
+    }
+
+    /// Whether this names the conflict feed of a database in several regions.
+    #[must_use]
+    pub fn is_conflict_feed(&self, name: &str) -> bool {
+        let node = name.strip_suffix(".conflicts").and_then(|node| self.blueprint.nodes.get(node));
+        node.is_some_and(|kind| kind.word() == "cosmos-db") && self.endpoint(name).is_some()
     }
 
     // -- Declaring: used by the services while the plan is made. --

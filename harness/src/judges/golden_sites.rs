@@ -25,7 +25,7 @@ flows: { orders: {} }
 nodes:
   shoppers: { kind: load, in: a, flow: orders, to: edge, rate: 1/s }
   edge: { kind: endpoint, in: a, ops: [serve] }
-  store: { kind: sql-database, in: [a, b], holds: [row] }
+  store: { kind: cosmos-db, in: [a, b], holds: [row] }
   app:
     kind: container-app
     in: [a, b]
@@ -116,6 +116,17 @@ impl Stage {
         self.see(second, ProcessId(0), item(number), What::Ended { place, cause: Ending::FailoverTail });
         self
     }
+    fn served(mut self, second: u64, number: u32) -> Stage {
+        let place = self.plan.place_named("edge.serve").unwrap();
+        self.see(second, ProcessId(0), item(number), What::Born { place, cause: Birth::Stored });
+        self
+    }
+    /// A region that comes back finds that nobody else has it.
+    fn surfaces(mut self, second: u64, site: &str, number: u32) -> Stage {
+        let (from, to) = (self.place(site), self.plan.place_named("store.conflicts").unwrap());
+        self.see(second, ProcessId(0), item(number), What::Moved { from, to, reason: None });
+        self
+    }
     fn shadow(mut self, second: u64, site: &str, number: u32, held: bool) -> Stage {
         let place = self.place(site);
         self.see(second, ProcessId(0), item(number), What::Shadow { place, held });
@@ -153,6 +164,10 @@ impl Stage {
                 What::Ended { place, .. } => {
                     let found = held.iter().position(|h| (h.place, h.item) == (place, seen.item));
                     held.remove(found.unwrap());
+                }
+                What::Moved { from, to, .. } => {
+                    let found = held.iter_mut().find(|h| (h.place, h.item) == (from, seen.item));
+                    found.unwrap().place = to;
                 }
                 _ => {}
             }
@@ -285,6 +300,26 @@ fn what_a_failover_takes_away_has_no_effect_unless_it_came_back() {
     back.born(30, "a", 1, Birth::Reborn).tail(40, "b", 1).tail(40, "b", 2).contract(Fail, 1, "lost");
 }
 
+// -- Effects over a failover --
+
+#[test]
+fn what_a_failover_brings_back_is_no_second_effect() {
+    let once =
+        || Stage::new("always: { once: { at-most-once: orders, effect-at: store.row } }").stored(1, "a", 1);
+    once().born(5, "b", 1, Birth::Reborn).tail(9, "a", 1).contract(Pass, 0, "");
+    once().stored(5, "b", 1).contract(Fail, 1, "doubled");
+    // It was not there when it was written again, and the older one lost when the region came back.
+    once().stored(5, "b", 1).surfaces(9, "a", 1).contract(Pass, 0, "");
+}
+
+#[test]
+fn what_stands_in_the_conflict_feed_has_no_effect_until_it_is_written_again() {
+    let text = "always: { all: { at-least-once: orders, accepted-at: edge, effect-at: store.row } }";
+    let surfaced = || Stage::new(text).served(1, 1).stored(1, "a", 1).surfaces(9, "a", 1);
+    surfaced().contract(Fail, 1, "stuck");
+    surfaced().stored(20, "b", 1).contract(Pass, 0, "");
+}
+
 // -- Recovery point --
 
 fn point(below: &str) -> Stage {
@@ -305,6 +340,10 @@ fn what_was_acknowledged_and_is_gone_is_the_recovery_point() {
     replicated(point("2s"), 96).goal(Fail, "3 items, 3.0s old");
     replicated(point("3"), 96).goal(Pass, "3 items, 3.0s old");
     replicated(point("2"), 96).goal(Fail, "3 items, 3.0s old");
+    // What surfaces in the conflict feed is as lost as the rest, until it is written again.
+    let surfaced = || (97..100).fold(replicated(point("0"), 99), |stage, n| stage.stored(95, "a", n + 200));
+    let surfaced = (97..100).fold(surfaced(), |stage, n| stage.surfaces(180, "a", n + 200));
+    surfaced.goal(Fail, "3 items, 5.0s old");
     // Brought back by hand.
     replicated(point("0"), 98).stored(300, "b", 99).goal(Pass, "nothing lost");
 }

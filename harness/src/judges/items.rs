@@ -188,21 +188,41 @@ impl Items {
         rules: &Rules,
         meters: &mut Meters,
         weather: &Weather,
-        (place, cause): (PlaceId, Birth),
-        item: Item,
+        copy: Copy,
         now: Time,
     ) {
+        let Copy { item, place, cause } = copy;
         let Some(flow) = self.flow(item) else { return };
         for mut lanes in rules.flows[flow].lanes_at(place) {
             if cause == Birth::Reborn {
-                for column in [NET, STANDING] {
-                    let lane = std::mem::replace(&mut lanes[column], NOWHERE);
-                    if lane != NOWHERE {
-                        *self.flows[flow].reborn.entry((item.identity(), lane)).or_default() += 1;
-                    }
-                }
+                self.comes_back(flow, item, &mut lanes);
             }
             self.hit(rules, meters, weather, flow, lanes, item, now);
+        }
+    }
+
+    /// What a failover brings back is the copy that has counted before, not another one; as long as the old
+    /// place has not been given up, it is there twice.
+    fn comes_back(&mut self, flow: usize, item: Item, lanes: &mut [Lane; COLUMNS]) {
+        let gross = lanes[GROSS];
+        let table = &mut self.tables[self.slots.index(item.stream)];
+        if gross != NOWHERE && table.update(item.number, |words| lane(words, gross) > 0) {
+            lanes[GROSS] = NOWHERE;
+        }
+        for column in [NET, STANDING] {
+            let lane = std::mem::replace(&mut lanes[column], NOWHERE);
+            if lane != NOWHERE {
+                *self.flows[flow].reborn.entry((item.identity(), lane)).or_default() += 1;
+            }
+        }
+    }
+
+    /// A copy has left a place where it had taken effect.
+    pub(crate) fn left(&mut self, rules: &Rules, place: PlaceId, item: Item) {
+        let Some(flow) = self.flow(item) else { return };
+        let table = &mut self.tables[self.slots.index(item.stream)];
+        for which in rules.flows[flow].lanes_at(place).flatten().filter(|which| *which != NOWHERE) {
+            table.update(item.number, |words| uncount(words, which));
         }
     }
 
@@ -216,8 +236,10 @@ impl Items {
                     Some(_) => {
                         reborn.remove(&(item.identity(), lane));
                     }
-                    None => self.tables[self.slots.index(item.stream)]
-                        .update(item.number, |words| uncount(words, lane)),
+                    None => {
+                        let table = &mut self.tables[self.slots.index(item.stream)];
+                        table.update(item.number, |words| uncount(words, lane));
+                    }
                 }
             }
         }
@@ -338,6 +360,14 @@ impl Items {
         }
         times
     }
+}
+
+/// A copy that comes to be.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Copy {
+    pub(crate) item: Item,
+    pub(crate) place: PlaceId,
+    pub(crate) cause: Birth,
 }
 
 /// The last word of an item is when it was last booked.

@@ -40,7 +40,7 @@ mod props;
 use std::sync::Arc;
 
 use beaufort_sim::ids::PlaceId;
-use beaufort_sim::observe::{FaultPhase, Observation, Outcome, Sink, What};
+use beaufort_sim::observe::{End as Ending, FaultPhase, Observation, Outcome, Sink, What};
 use beaufort_sim::plan::{PlaceRole, Plan};
 use beaufort_sim::time::Time;
 
@@ -50,7 +50,7 @@ pub use rules::Rules;
 use activity::Activity;
 use copies::Copies;
 use felt::Faults;
-use items::Items;
+use items::{Copy, Items};
 use meters::{Concluded, Meters};
 use reach::Reach;
 use replicas::Shadows;
@@ -166,7 +166,8 @@ impl Sink for Judges {
                 self.last_booking = now;
                 self.copies.born(place, seen.item, cause);
                 self.meters.born(&self.rules.objectives, place, seen.item, now);
-                self.items.born(&self.rules, &mut self.meters, &self.weather, (place, cause), seen.item, now);
+                let copy = Copy { item: seen.item, place, cause };
+                self.items.born(&self.rules, &mut self.meters, &self.weather, copy, now);
             }
             What::Ended { place, cause } => {
                 self.last_booking = now;
@@ -178,6 +179,11 @@ impl Sink for Judges {
             What::Moved { from, to, reason } => {
                 self.last_booking = now;
                 self.copies.moved(from, to, seen.item);
+                if self.plan.place(from).role == PlaceRole::Effect {
+                    // What leaves the place where it took effect (for a conflict feed) is no effect any more.
+                    self.items.left(&self.rules, from, seen.item);
+                    self.meters.ended(&self.rules.objectives, from, seen.item, Ending::FailoverTail);
+                }
                 let dead = reason.is_some();
                 self.faults.observe(seen, None);
                 self.items.moved(&self.rules, &mut self.meters, &self.weather, to, dead, seen.item, now);

@@ -11,7 +11,7 @@ use crate::client::names::{ASK_AGAIN, QUESTIONS, Resolved};
 use crate::client::policy::{Policy, WhenOpen};
 use crate::client::retry::{BUSY_BACK_OFF, Rules, Sdk};
 use crate::ids::{Address, CallId, Item, ProcessId};
-use crate::message::{Body, Message, name};
+use crate::message::{Body, Message, name, store};
 use crate::node::{Context, TimerId};
 use crate::observe::{Outcome, Symptom, What};
 use crate::random::Purpose;
@@ -429,7 +429,14 @@ impl<T: Copy + Debug> Caller<T> {
     /// Makes the attempt, or finds out first where the name of the callee leads.
     fn send(&mut self, cx: &mut Context<'_>, slot: u32, ticket: Ticket) {
         let Some(pending) = self.pending_mut(slot) else { return };
-        match cx.resolve(pending.to, first(&pending.message)) {
+        let (to, item) = (pending.to, first(&pending.message));
+        let resolved = match &pending.message.body {
+            Body::Store(command) => {
+                cx.resolve_nearest(to, matches!(command, store::Command::Write { .. }), item)
+            }
+            _ => cx.resolve(to, item),
+        };
+        match resolved {
             Resolved::At(at) => {
                 pending.at = at;
                 self.transmit(cx, slot, ticket);
@@ -504,6 +511,13 @@ impl<T: Copy + Debug> Caller<T> {
         }
         if verdict.busy {
             self.busy(cx.now());
+        }
+        if failed
+            && !verdict.throttled
+            && let Some(pending) = self.pending_mut(slot)
+            && pending.at.process != pending.to.process
+        {
+            cx.region_failed(pending.to.process, pending.at.process);
         }
         match self.next_pause(cx, slot, &verdict) {
             Some(pause) if pause.is_zero() => self.attempt(cx, slot),

@@ -289,7 +289,8 @@ impl ChangeFeedProcessor {
         let mut message = Message::new(Body::Store(command));
         message.tag = u32::from(self.space) << 24 | kind << 16 | u32::from(range);
         message.attempt = self.asked;
-        cx.tell(self.store.process, message);
+        let to = cx.nearest_region(self.store.process, false).unwrap_or(self.store.process);
+        cx.tell(to, message);
         self.asked
     }
 

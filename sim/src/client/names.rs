@@ -17,6 +17,9 @@ use crate::units::UnitError;
 
 /// A question that gets no answer is asked again after this (glibc's resolver: `timeout:5`) \[K\].
 pub const ASK_AGAIN: Span = Span::secs(5);
+/// How long a client library avoids a region of an account that did not answer (facts data 1.1: how often it
+/// reads the list of regions).
+pub const AVOIDED: Span = Span::mins(5);
 /// So often a question is asked before the lookup has failed (glibc's resolver: `attempts:2`) \[K\].
 pub const QUESTIONS: u8 = 2;
 
@@ -90,7 +93,40 @@ pub struct Naming {
     anycast: Vec<Vec<ProcessId>>,
     /// Every process of which an address may lead elsewhere.
     aliases: Vec<ProcessId>,
+    accounts: Vec<Account>,
     dns: Vec<(NodeId, Dns)>,
+}
+
+/// A store in several regions whose client library knows them all: it reads where it is, and asks again
+/// where the write region is when it is turned away (facts data 1.8).
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Account {
+    name: ProcessId,
+    /// In order of priority.
+    replicas: Vec<(u8, ProcessId)>,
+    /// Every region takes writes.
+    multi: bool,
+}
+
+impl Account {
+    /// The region in which somebody in this site reads.
+    #[must_use]
+    pub fn nearest(&self, site: Option<u8>) -> ProcessId {
+        self.preferred(site).next().unwrap_or(self.name)
+    }
+
+    /// All regions, the own one first.
+    pub fn preferred(&self, site: Option<u8>) -> impl Iterator<Item = ProcessId> + '_ {
+        let here = move |(at, _): &&(u8, ProcessId)| Some(*at) == site;
+        let own = self.replicas.iter().filter(here);
+        own.chain(self.replicas.iter().filter(move |one| !here(one))).map(|(_, process)| *process)
+    }
+
+    /// Whether any region takes writes.
+    #[must_use]
+    pub const fn writes_anywhere(&self) -> bool {
+        self.multi
+    }
 }
 
 impl Naming {
@@ -98,6 +134,18 @@ impl Naming {
     pub fn add(&mut self, name: ProcessId) {
         self.names.push(name);
         self.aliases.push(name);
+    }
+
+    /// Makes this name the one of an account in several regions, in order of priority; `multi`: all of them
+    /// take writes.
+    pub fn add_account(&mut self, name: ProcessId, replicas: Vec<(u8, ProcessId)>, multi: bool) {
+        self.accounts.push(Account { name, replicas, multi });
+    }
+
+    /// The account of this name, if it is one.
+    #[must_use]
+    pub fn account(&self, name: ProcessId) -> Option<&Account> {
+        self.accounts.iter().find(|account| account.name == name)
     }
 
     /// Gives these processes one address, that of the first: every client reaches the one that is nearest
@@ -173,6 +221,8 @@ impl Known {
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct NameCache {
     known: Vec<Known>,
+    /// Regions of accounts that did not answer, and until when each is avoided.
+    avoided: Vec<(ProcessId, Time)>,
 }
 
 impl NameCache {
@@ -180,6 +230,23 @@ impl NameCache {
     #[must_use]
     pub fn get(&self, name: ProcessId) -> Option<Known> {
         self.known.iter().find(|known| known.name == name).copied()
+    }
+
+    /// Forgets where a name led.
+    pub fn forget(&mut self, name: ProcessId) {
+        self.known.retain(|known| known.name != name);
+    }
+
+    /// Avoids a region of an account until then.
+    pub fn avoid(&mut self, region: ProcessId, until: Time) {
+        self.avoided.retain(|(known, _)| *known != region);
+        self.avoided.push((region, until));
+    }
+
+    /// Whether a region of an account is avoided.
+    #[must_use]
+    pub fn avoids(&self, region: ProcessId, now: Time) -> bool {
+        self.avoided.iter().any(|(known, until)| *known == region && now < *until)
     }
 
     /// Remembers a record.

@@ -2,6 +2,8 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::ids::Address;
+
 /// What is asked or told.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Command {
@@ -64,6 +66,11 @@ pub enum Command {
         part: u16,
         /// To this one.
         to: u16,
+    },
+    /// Send everything in the conflict feed of a database to a queue or topic, and take it out of the feed.
+    Replay {
+        /// The queue or topic.
+        to: Address,
     },
 }
 

@@ -8,6 +8,7 @@ use crate::ids::{Execution, Item};
 use crate::message::Cargo;
 use crate::message::control::Transition;
 use crate::message::store::Operation;
+use crate::services::cosmos_db::Account;
 use crate::services::tables::Table;
 use crate::time::Time;
 
@@ -67,8 +68,18 @@ pub enum Record {
         /// The leader's term.
         epoch: u32,
     },
-    /// The pairing is over (facts 1.9, Geo-DR: fail-forward).
+    /// The pairing is over (facts 1.9, Geo-DR: fail-forward); of an account: your region is offline (facts data
+    /// 1.8).
     Unpaired,
+    /// Everything that the write region of an account has, for a region that follows it from now on.
+    Base {
+        /// The leader's term.
+        epoch: u32,
+        /// The position of the next change.
+        at: u64,
+        /// What there is.
+        state: Arc<Account>,
+    },
 }
 
 /// One change of a replicated broker or database.
@@ -126,6 +137,19 @@ pub enum Change {
         execution: Execution,
         /// The items.
         items: Cargo,
+    },
+    /// The oldest document of this key has expired.
+    Expired {
+        /// The container.
+        part: u16,
+        /// The item.
+        item: Item,
+        /// Whether the type is part of the key.
+        typed: bool,
+        /// Its feed range.
+        range: u16,
+        /// The position of its change in the feed.
+        position: u64,
     },
 }
 

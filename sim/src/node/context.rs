@@ -1,7 +1,7 @@
 //! What a process may do while it handles an input. Everything that leaves the process is appended to
 //! an ordered list of effects, which the engine applies afterwards; a crash at a point cuts the list.
 
-use crate::client::names::{NameCache, Resolved};
+use crate::client::names::{AVOIDED, NameCache, Resolved};
 use crate::faults::Hook;
 use crate::faults::local::{LocalFaults, Strike};
 use crate::ids::{Address, CallId, ConnectionId, FaultMask, Item, ProcessId};
@@ -366,6 +366,39 @@ impl<'a> Context<'a> {
             self.resolve_name(to, item)
         } else {
             Resolved::At(to)
+        }
+    }
+
+    /// The same for what an account in several regions answers in any of them: reads, and where all of them
+    /// take writes, everything. The nearest region that is not avoided, without a lookup.
+    #[inline]
+    pub fn resolve_nearest(&mut self, to: Address, writes: bool, item: Item) -> Resolved {
+        match self.nearest_region(to.process, writes) {
+            Some(process) => Resolved::At(Address { process, ..to }),
+            None => self.resolve(to, item),
+        }
+    }
+
+    /// The nearest region of an account that is not avoided; none if this is no account, or takes writes in
+    /// one place only.
+    #[must_use]
+    pub fn nearest_region(&self, account: ProcessId, writes: bool) -> Option<ProcessId> {
+        let account = self.parts.plan.names.account(account)?;
+        if writes && !account.writes_anywhere() {
+            return None;
+        }
+        let site = self.parts.plan.process(self.parts.me).location.site();
+        let (now, names) = (self.parts.now, &self.parts.names);
+        let near = account.preferred(site).find(|region| !names.avoids(*region, now));
+        Some(near.unwrap_or_else(|| account.nearest(site)))
+    }
+
+    /// A call by the name of an account failed at this region: another one is read from for a while, and
+    /// where writes go is asked again (facts data 1.8).
+    pub fn region_failed(&mut self, account: ProcessId, region: ProcessId) {
+        if self.parts.plan.names.account(account).is_some() {
+            self.parts.names.forget(account);
+            self.parts.names.avoid(region, self.parts.now + AVOIDED);
         }
     }
 

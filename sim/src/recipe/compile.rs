@@ -284,6 +284,10 @@ impl Compiler<'_> {
                 let listed = self.listed(here, set)?;
                 self.control(here, step, &set.target, None, |_| control::Command::Set { listed })?
             }
+            Step::Resubmit(resubmit) if self.plan.is_conflict_feed(&resubmit.target) => {
+                let to = self.named(here, &resubmit.to, Protocol::Broker)?.address;
+                self.control(here, step, &resubmit.target, None, |_| control::Command::Replay { to })?
+            }
             Step::Resubmit(resubmit) => {
                 let to = self.named(here, &resubmit.to, Protocol::Broker)?.address;
                 let from = self.named(here, &resubmit.target, Protocol::Broker)?.address;

@@ -328,9 +328,9 @@ verbs! {
         mode: Transition,
     }
 
-    /// Moves all dead letters of an entity to another.
+    /// Moves all dead letters of an entity to another, or sends what is in the conflict feed of a database.
     "resubmit" remote Resubmit {
-        /// The dead-letter queue: `payments.dead-letter`.
+        /// The dead-letter queue, or the conflict feed: `payments.dead-letter`, `store.conflicts`.
         target: String,
         /// Where to.
         to: String,

@@ -82,12 +82,10 @@ impl Source {
 
     /// The feed of a store; which of its parts are read is said apart.
     fn feed(store: &str, plan: &Plan) -> Option<Source> {
-        let node = plan.node(store)?;
-        if plan.blueprint.nodes.get(store)?.word() != "cosmos-db" {
+        if plan.blueprint.nodes.get(&plan.anywhere(store))?.word() != "cosmos-db" {
             return None;
         }
-        let mut endpoints = plan.endpoints();
-        let (_, endpoint) = endpoints.find(|(_, endpoint)| endpoint.node == node)?;
+        let endpoint = plan.endpoint(&format!("{store}.change-feed"))?;
         Some(Source::Feed(Address { part: 0, ..endpoint.address }))
     }
 

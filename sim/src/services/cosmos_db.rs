@@ -1,4 +1,4 @@
-//! `cosmos-db`: Cosmos DB, API for NoSQL, in one region (facts 1).
+//! `cosmos-db`: Cosmos DB, API for NoSQL (facts 1): an account, or one region of it.
 //!
 //! A request is admitted by the budget of its physical partition, or answered 429 with the time to wait.
 //! A write takes effect when the local quorum has it, at the end of its latency; the replicas are its
@@ -9,23 +9,28 @@ mod budget;
 mod config;
 mod expiry;
 mod feed;
+mod geo;
+mod regions;
 #[cfg(test)]
 mod tests;
 
-pub use config::{Consistency, CosmosDb};
+pub use config::{Consistency, CosmosDb, Writes};
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use serde::{Deserialize, Serialize};
+
 use crate::faults::Hook;
-use crate::ids::{ConnectionId, Item, Once};
+use crate::ids::{ConnectionId, Item, Once, ProcessId};
+use crate::message::replication;
 use crate::message::store::{Answer, Command, Error, LeaseAction, Operation};
 use crate::message::{Body, Cargo, Message, control};
 use crate::node::{Context, Input, Process};
 use crate::observe::{End, Handling, Held, Symptom, What};
 use crate::random::mix;
 use crate::services::front::{self, Front, Pending, answer_control};
-use crate::services::store::{about, answer_probe, book, done, handled, read, refuse};
+use crate::services::store::{about, answer_probe, book, done, handled, refuse};
 use crate::services::tables::{self, Change, Table};
 use crate::time::{Span, Time};
 use crate::units::Sampler;
@@ -33,6 +38,7 @@ use crate::units::Sampler;
 use budget::{Budgets, RU};
 use expiry::{Expiries, Expiry};
 use feed::Feed;
+use geo::{Geo, Group, Link};
 
 /// What never changes about an account.
 #[derive(Debug)]
@@ -50,21 +56,29 @@ struct Setup {
     expiration: Span,
     /// Of which parts the rows wait for a reader of the feed.
     waits: Vec<bool>,
+    /// The other regions, if there are any.
+    group: Option<Group>,
 }
 
-/// An account.
+/// An account, or one region of it.
 #[derive(Clone, Debug)]
 pub struct CosmosDbProcess {
     setup: Arc<Setup>,
     durable: Account,
+    /// Durable too: what this region knows of the others.
+    geo: Option<Geo>,
     volatile: Volatile,
 }
 
-#[derive(Clone, Debug)]
-struct Account {
+/// What an account holds: what one region takes over from another.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Account {
     tables: Vec<Table>,
     feed: Feed,
     expiries: Expiries,
+    /// The terms of its write regions, and the position in the log at which each began; the first is not
+    /// written down.
+    terms: Vec<(u32, u64)>,
 }
 
 #[derive(Clone, Debug)]
@@ -74,6 +88,7 @@ struct Volatile {
     journal: Vec<Change>,
     /// For when the expiry timer is armed, on the wall clock.
     expiry_due: Time,
+    link: Link,
 }
 
 /// The limits of a transactional batch (facts 1.1).
@@ -86,11 +101,14 @@ const DOCUMENT_BYTES: u64 = 2 << 20;
 const EXPIRE: u64 = 1 << 40;
 /// Marks the timer at which the service gives a request up.
 const GIVE_UP: u64 = 1 << 41;
+/// Marks the timers that are about the other regions.
+const GEO: u64 = 1 << 42;
 
 impl CosmosDbProcess {
     fn new(setup: Setup, tables: Vec<Table>, feed: Feed, budgets: Budgets) -> Self {
-        let durable = Account { tables, feed, expiries: Expiries::default() };
-        Self { setup: Arc::new(setup), durable, volatile: Volatile::new(budgets) }
+        let durable = Account { tables, feed, expiries: Expiries::default(), terms: Vec::new() };
+        let geo = setup.group.as_ref().map(Geo::new);
+        Self { setup: Arc::new(setup), durable, geo, volatile: Volatile::new(budgets) }
     }
 
     /// The logical partition of the item's document in this part.
@@ -130,6 +148,14 @@ impl CosmosDbProcess {
             && !self.is_possible(operations, message.cargo.items(), cx)
         {
             return refuse(connection, &message, Error::BadRequest, None, cx);
+        }
+        if let Some(error) = self.barred(command) {
+            return refuse(connection, &message, error, None, cx);
+        }
+        if matches!(command, Command::Write { .. })
+            && let Some(wait) = self.too_stale(cx)
+        {
+            return refuse(connection, &message, Error::TooManyRequests, Some(wait), cx);
         }
         if let Some(wait) = self.admit(command, message.cargo.items(), part, item, cx) {
             return refuse(connection, &message, Error::TooManyRequests, Some(wait), cx);
@@ -240,9 +266,12 @@ impl CosmosDbProcess {
         if self.volatile.front.went_down(cx, part, item) {
             return cx.close(connection); // it died with this request in its hands
         }
+        if let Some(error) = self.barred(command) {
+            return refuse(connection, &message, error, None, cx);
+        }
         match *command {
             Command::Write { .. } => self.write(connection, &message, part, run, item, cx),
-            Command::Read { part } => read(&self.durable.tables, connection, &message, part, cx),
+            Command::Read { part } => self.read(connection, &message, part, cx),
             Command::Lease { processor, range, owner, how } => {
                 self.lease(connection, &message, (processor, range, owner), how, cx);
             }
@@ -285,7 +314,16 @@ impl CosmosDbProcess {
                     self.publish(change, cx);
                 }
                 book(&self.durable.tables, connection, &journal, cx);
-                done(connection, message, tables::is_absorbed(&journal), cx);
+                self.log_commit(message, &journal, cx);
+                let absorbed = tables::is_absorbed(&journal);
+                handled(
+                    connection,
+                    message,
+                    if absorbed { Handling::Suppressed } else { Handling::Stored },
+                    cx,
+                );
+                let answer = message.answer(Body::StoreAnswer(Answer::Done { absorbed }));
+                self.acknowledge(connection, answer.carrying(message.cargo.clone()), cx);
                 self.arm_expiry(cx);
             }
         }
@@ -332,12 +370,17 @@ impl CosmosDbProcess {
 
     fn expire(&mut self, cx: &mut Context<'_>) {
         self.volatile.expiry_due = Time::NEVER;
+        if !self.commits() {
+            return;
+        }
         while let Some(expiry) = self.durable.expiries.pop(cx.wall()) {
-            let table = &mut self.durable.tables[usize::from(expiry.part)];
-            if table.expire(expiry.item, expiry.typed) {
-                cx.observe(expiry.item, What::Ended { place: table.place, cause: End::Expired });
+            let Expiry { part, item, typed, range, position, .. } = expiry;
+            let table = &mut self.durable.tables[usize::from(part)];
+            if table.expire(item, typed) {
+                cx.observe(item, What::Ended { place: table.place, cause: End::Expired });
             }
-            self.durable.feed.forget_at(usize::from(expiry.range), expiry.position);
+            self.durable.feed.forget_at(usize::from(range), position);
+            self.log_expired(replication::Change::Expired { part, item, typed, range, position }, cx);
         }
         self.arm_expiry(cx);
     }
@@ -394,13 +437,13 @@ impl CosmosDbProcess {
     }
 
     fn control(
-        &self,
+        &mut self,
         connection: ConnectionId,
         message: &Message,
         command: control::Command,
         cx: &mut Context<'_>,
     ) {
-        let up = self.volatile.front.is_ready(cx);
+        let up = self.volatile.front.is_ready(cx) && self.commits();
         let answer = match command {
             control::Command::Depth { part } if up => {
                 let parts = 0..self.durable.tables.len() as u16;
@@ -408,41 +451,67 @@ impl CosmosDbProcess {
                 let waiting = asked.map(|part| self.durable.feed.unread(part).count() as u64).sum();
                 control::Answer::Depth { part, waiting }
             }
-            control::Command::Verify { .. } => control::Answer::State { up, in_sync: true },
+            control::Command::Verify { .. } => control::Answer::State { up, in_sync: self.in_sync(cx.now()) },
+            control::Command::Promote { to, mode } => {
+                return self.fail_over(connection, message, to, mode, cx);
+            }
+            control::Command::Replay { to } => return self.replay(connection, message, to, cx),
             _ => control::Answer::Refused,
         };
         answer_control(connection, message, answer, cx);
+    }
+
+    fn message(&mut self, from: ProcessId, connection: ConnectionId, message: Message, cx: &mut Context<'_>) {
+        match &message.body {
+            Body::Store(_) => self.arrive(connection, message, cx),
+            Body::Probe => {
+                let ready = self.volatile.front.is_ready(cx) && !self.is_away();
+                answer_probe(from, connection, &message, ready, cx);
+            }
+            Body::Control(command) => self.control(connection, &message, *command, cx),
+            Body::Replica(record) => self.replica(from, connection, record, cx),
+            _ => self.replay_answer(&message, cx),
+        }
     }
 }
 
 impl Volatile {
     fn new(budgets: Budgets) -> Volatile {
-        Volatile { front: Front::default(), budgets, journal: Vec::new(), expiry_due: Time::NEVER }
+        Volatile {
+            front: Front::default(),
+            budgets,
+            journal: Vec::new(),
+            expiry_due: Time::NEVER,
+            link: Link::default(),
+        }
     }
 }
 
 impl Process for CosmosDbProcess {
     fn handle(&mut self, input: Input, cx: &mut Context<'_>) {
         match input {
-            Input::Message { from, connection, message } => match message.body {
-                Body::Store(_) => self.arrive(connection, message, cx),
-                Body::Probe => {
-                    answer_probe(from, connection, &message, self.volatile.front.is_ready(cx), cx);
-                }
-                Body::Control(command) => self.control(connection, &message, command, cx),
-                _ => {}
-            },
+            Input::Message { from, connection, message } => self.message(from, connection, message, cx),
             Input::Timer(EXPIRE) => self.expire(cx),
+            Input::Timer(token) if token >> 56 != 0 => self.replay_timer(token, cx),
             Input::Timer(token) if token & GIVE_UP != 0 => self.give_up(token & !GIVE_UP, cx),
+            Input::Timer(token) if token & GEO != 0 => self.geo_timer(token & !GEO, cx),
             Input::Timer(token) => {
                 if let Some(pending) = self.volatile.front.take(token) {
                     self.serve(pending, cx);
                 }
             }
-            // What expired while it was down is gone before anybody reads it.
-            Input::Start => self.expire(cx),
-            Input::Disk(..) | Input::Closed { .. } | Input::Poke => {}
+            Input::Start => {
+                self.geo_start(cx);
+                // What expired while it was down is gone before anybody reads it.
+                self.expire(cx);
+            }
+            Input::Closed { peer, .. } => {
+                self.peer_lost(peer, cx);
+                self.replay_closed(peer, cx);
+            }
+            Input::Disk(..) | Input::Poke => {}
         }
+        self.ship(cx);
     }
 
     fn crash(&mut self) {
@@ -450,6 +519,10 @@ impl Process for CosmosDbProcess {
     }
 
     fn inventory(&self, out: &mut dyn FnMut(Held)) {
+        self.inventory_of_conflicts(out);
+        if self.geo.as_ref().is_some_and(|geo| !geo.books()) {
+            return; // shadows
+        }
         for (part, table) in self.durable.tables.iter().enumerate() {
             if !self.setup.waits[part] {
                 table.inventory(true, out);

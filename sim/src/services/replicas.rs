@@ -29,6 +29,7 @@ use crate::message::{Body, Message};
 use crate::node::{Context, Input, Process};
 use crate::observe::{Handling, Held, What};
 use crate::random::Purpose;
+use crate::services::front::answer_control;
 use crate::time::Span;
 use crate::units::Sampler;
 
@@ -127,6 +128,17 @@ struct Passed {
     connection: ConnectionId,
     message: Message,
     to: ProcessId,
+    /// Which request to all replicas it is a part of.
+    of: Option<u32>,
+}
+
+/// A request that every replica has to answer.
+#[derive(Clone, Debug)]
+struct Gathered {
+    connection: ConnectionId,
+    message: Message,
+    open: usize,
+    refused: bool,
 }
 
 /// The control plane of a replicated service: it passes requests on, a promotion to the replica that is to
@@ -138,6 +150,7 @@ pub struct ControlPlane {
     /// Each replica and its site.
     replicas: Vec<(u8, ProcessId)>,
     passed: Slab<Passed>,
+    gathered: Slab<Gathered>,
     /// Where the platform fails over by itself.
     watch: Option<Watch>,
 }
@@ -147,7 +160,7 @@ impl ControlPlane {
     #[must_use]
     pub fn new(leader: ProcessId, replicas: Vec<(u8, ProcessId)>) -> ControlPlane {
         let leader = Leader { process: leader, epoch: 0 };
-        ControlPlane { leader, replicas, passed: Slab::default(), watch: None }
+        ControlPlane { leader, replicas, passed: Slab::default(), gathered: Slab::default(), watch: None }
     }
 
     /// The same, and when the leader is away for too long it lets the other replica lead.
@@ -163,14 +176,50 @@ impl ControlPlane {
                 let Some((_, process)) = found else { return refuse(connection, &message, cx) };
                 *process
             }
+            Command::Replay { .. } => return self.ask_all(connection, &message, command, cx),
             _ => self.leader.process,
         };
-        let slot = self.passed.insert(Passed { connection, message: message.answer(Body::Probe), to });
+        self.pass(Passed { connection, message: message.answer(Body::Probe), to, of: None }, command, cx);
+    }
+
+    fn pass(&mut self, passed: Passed, command: Command, cx: &mut Context<'_>) {
+        let to = passed.to;
+        let slot = self.passed.insert(passed);
         cx.tell(to, Message { tag: slot, ..Message::new(Body::Control(command)) });
     }
 
+    /// Asks every replica; done when all have done it.
+    fn ask_all(
+        &mut self,
+        connection: ConnectionId,
+        message: &Message,
+        command: Command,
+        cx: &mut Context<'_>,
+    ) {
+        let (open, answer) = (self.replicas.len(), message.answer(Body::Probe));
+        let of = self.gathered.insert(Gathered { connection, message: answer.clone(), open, refused: false });
+        for (_, to) in self.replicas.clone() {
+            self.pass(Passed { connection, message: answer.clone(), to, of: Some(of) }, command, cx);
+        }
+    }
+
+    fn gather(&mut self, of: u32, answer: Answer, cx: &mut Context<'_>) {
+        let Some(gathered) = self.gathered.get_mut(of) else { return };
+        gathered.open -= 1;
+        gathered.refused |= answer == Answer::Refused;
+        if gathered.open == 0
+            && let Some(Gathered { connection, message, refused, .. }) = self.gathered.take(of)
+        {
+            let answer = if refused { Answer::Refused } else { Answer::Done };
+            answer_control(connection, &message, answer, cx);
+        }
+    }
+
     fn answered(&mut self, slot: u32, answer: Answer, cx: &mut Context<'_>) {
-        let Some(Passed { connection, message, .. }) = self.passed.take(slot) else { return };
+        let Some(Passed { connection, message, of, .. }) = self.passed.take(slot) else { return };
+        if let Some(of) = of {
+            return self.gather(of, answer, cx);
+        }
         if answer == Answer::Refused {
             return refuse(connection, &message, cx);
         }
@@ -220,7 +269,7 @@ impl Process for ControlPlane {
     }
 
     fn crash(&mut self) {
-        self.passed = Slab::default();
+        (self.passed, self.gathered) = (Slab::default(), Slab::default());
         self.watch.iter_mut().for_each(Watch::reset);
     }
 

@@ -18,16 +18,17 @@ pub(super) fn declare_parts(
     role: PlaceRole,
     plan: &mut Plan,
 ) -> Result<(), PlanError> {
-    declare_parts_at(name, name, holds, process, role, plan)
+    declare_parts_at(name, name, holds, process, Some(role), plan)
 }
 
-/// The same for one replica of a store, which is called `label`: `orders-db/westeurope`.
+/// The same for one replica of a store, which is called `label`: `orders-db/westeurope`. Without a role these are
+/// names only, and nothing rests there.
 pub(super) fn declare_parts_at(
     name: &str,
     label: &str,
     holds: &[String],
     process: ProcessId,
-    role: PlaceRole,
+    role: Option<PlaceRole>,
     plan: &mut Plan,
 ) -> Result<(), PlanError> {
     let node = plan.node(name).unwrap_or_default();
@@ -39,11 +40,12 @@ pub(super) fn declare_parts_at(
             );
         }
         let full = format!("{label}.{table}");
-        let place = Some(plan.add_place(name, &full, role));
+        let place = role.map(|role| plan.add_place(name, &full, role));
         let address = Address { process, part: part as u16 };
         plan.add_endpoint(&full, Endpoint { address, protocol: Protocol::Store, node, place });
     }
-    let place = holds.is_empty().then(|| plan.add_place(name, label, role));
+    let whole = role.filter(|_| holds.is_empty());
+    let place = whole.map(|role| plan.add_place(name, label, role));
     let address = Address { process, part: 0 };
     plan.add_endpoint(label, Endpoint { address, protocol: Protocol::Store, node, place });
     Ok(())

@@ -136,7 +136,9 @@ impl Table {
         &mut self.by_type[index].1
     }
 
-    fn has(&self, item: Item, typed: bool) -> bool {
+    /// Whether there is a row of this key.
+    #[must_use]
+    pub fn has(&self, item: Item, typed: bool) -> bool {
         if !typed {
             return self.by_item.contains(item);
         }

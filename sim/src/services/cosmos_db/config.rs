@@ -5,6 +5,7 @@ use serde::{Deserialize, Serialize};
 
 use super::budget::{Budgets, RU};
 use super::feed::{Consumer, Feed};
+use super::geo::Group;
 use super::{CosmosDbProcess, Setup};
 use crate::ids::{Address, Once, ProcessId};
 use crate::node::Process;
@@ -15,11 +16,11 @@ use crate::services::tables::Table;
 use crate::time::Span;
 use crate::units::{Distribution, OneOrMany, RequestUnits};
 
-/// Cosmos DB, API for NoSQL, in one region.
+/// Cosmos DB, API for NoSQL. With `in: [a, b]` one account in several regions, which replicate.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case", default)]
 pub struct CosmosDb {
-    /// The region. Default: the only site.
+    /// The region, or the regions, in order of priority. Default: the only site.
     #[serde(rename = "in", skip_serializing_if = "OneOrMany::is_empty")]
     pub site: OneOrMany,
     /// The kinds of document that its container holds (`orders.event`). Default: one, named by the node
@@ -38,8 +39,37 @@ pub struct CosmosDb {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub physical_partitions: Option<u32>,
     /// The consistency level. In one region it only decides what a read costs: strong and bounded
-    /// staleness read from two replicas, at twice the price (facts 1.1). Default: session.
+    /// staleness read from two replicas, at twice the price (facts 1.1). In several, strong writes wait for
+    /// the other regions, and bounded staleness throttles writes when a region is too far behind (facts
+    /// 1.4). Default: session.
     pub consistency: Consistency,
+    /// The write region of an account in several regions. Default: the first.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub primary: Option<String>,
+    /// Whether one region takes writes, or all do (facts 1.5). Default: single.
+    pub writes: Writes,
+    /// The bound of bounded staleness in writes, at least 100000 in several regions (facts 1.1). Default: the
+    /// least.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub staleness_writes: Option<u64>,
+    /// The bound of bounded staleness in time, at least 300s in several regions (facts 1.1). Default: the
+    /// least.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub staleness: Option<Span>,
+    /// Whether the service fails over by itself when the write region is lost (facts 1.2, 1.8). Default:
+    /// false; writes are down until somebody does.
+    pub service_managed_failover: bool,
+    /// How long the service waits with that. Default: 60m..90m ("up to one hour or more", facts 1.2).
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub service_managed_after: Option<Distribution>,
+    /// How long a failover takes, from the request until the new region takes writes. Default: 1m..3m (not
+    /// confirmed in the facts).
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub failover_time: Option<Distribution>,
+    /// How long it takes the service to bring a region back that was taken offline, from the moment at which
+    /// it answers again. Default: 3d ("three or more business days", facts 1.8).
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub region_return: Option<Distribution>,
     /// Whether the replicas are spread over zones: then the loss of a zone is not noticed (facts 1.2: RTO
     /// 0, RPO 0). Default: false; the account is lost together with its zone.
     pub zone_redundant: bool,
@@ -73,6 +103,17 @@ pub enum Consistency {
     Eventual,
 }
 
+/// Which regions of an account take writes.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum Writes {
+    /// One of them.
+    #[default]
+    Single,
+    /// All of them; of two that collide the later one wins.
+    Multi,
+}
+
 impl Default for CosmosDb {
     fn default() -> Self {
         let lognormal =
@@ -84,6 +125,14 @@ impl Default for CosmosDb {
             partition_by: Once::KEY,
             physical_partitions: None,
             consistency: Consistency::Session,
+            primary: None,
+            writes: Writes::Single,
+            staleness_writes: None,
+            staleness: None,
+            service_managed_failover: false,
+            service_managed_after: None,
+            failover_time: None,
+            region_return: None,
             zone_redundant: false,
             write_latency: lognormal(5),
             read_latency: lognormal(4),
@@ -102,7 +151,7 @@ const LEAST: u32 = 400;
 /// The most that a container can have without asking (facts 1.1).
 const MOST: u32 = 1_000_000;
 /// The part of its name that stands for the feed.
-const CHANGE_FEED: &str = "change-feed";
+pub(super) const CHANGE_FEED: &str = "change-feed";
 
 impl CosmosDb {
     /// How many physical partitions there are.
@@ -143,7 +192,7 @@ impl CosmosDb {
         Ok(())
     }
 
-    /// The apps that read the feed, and which parts each of them reads.
+    /// The apps that read the feed of the account, and which parts each of them reads.
     fn consumers(&self, name: &str, plan: &Plan) -> Vec<Consumer> {
         let count = self.holds.len().max(1) as u16;
         let mut consumers = Vec::new();
@@ -165,7 +214,51 @@ impl CosmosDb {
         consumers
     }
 
+    /// Of those the ones that read in this region: they name it, or it is the nearest for them.
+    fn consumers_in(&self, name: &str, whole: &str, plan: &Plan) -> Vec<Consumer> {
+        let process = |name: &str| plan.endpoint(name).map(|endpoint| endpoint.address.process);
+        let (account, here) = (process(name), process(whole));
+        let is_near = |consumer: &Consumer| {
+            let (node, _) = plan.blueprint.nodes.get_index(usize::from(consumer.processor))?;
+            let kind = plan.blueprint.nodes.get(node)?;
+            let site = kind.sites().and_then(|sites| plan.site(node, sites).ok());
+            plan.names.account(account?).map(|account| Some(account.nearest(site)) == here)
+        };
+        let mut found = self.consumers(name, plan);
+        found.retain(|consumer| is_near(consumer) == Some(true));
+        found.extend(self.consumers(whole, plan));
+        found
+    }
+
+    /// The account in one region.
     pub(super) fn process(&self, name: &str, plan: &Plan) -> Result<CosmosDbProcess, PlanError> {
+        let feed = Feed::new(self.ranges() as usize, self.consumers(name, plan));
+        self.process_of(name, feed, None, plan)
+    }
+
+    /// One region of the account.
+    pub(super) fn process_in(
+        &self,
+        name: &str,
+        whole: &str,
+        group: Group,
+        plan: &Plan,
+    ) -> Result<CosmosDbProcess, PlanError> {
+        let regions = self.site.names().iter().map(|site| format!("{name}/{site}"));
+        let mut names = regions.chain([name.to_owned()]);
+        let keeps = names.any(|name| !self.consumers(&name, plan).is_empty());
+        let consumers = self.consumers_in(name, whole, plan);
+        let feed = Feed::new(self.ranges() as usize, consumers).keeping(keeps);
+        self.process_of(whole, feed, Some(group), plan)
+    }
+
+    fn process_of(
+        &self,
+        name: &str,
+        feed: Feed,
+        group: Option<Group>,
+        plan: &Plan,
+    ) -> Result<CosmosDbProcess, PlanError> {
         let ranges = self.ranges() as usize;
         // A container is read by its feed, not by its rows' order: no table of it is a queue.
         let tables = build_tables(name, &self.holds, plan)?;
@@ -186,15 +279,15 @@ impl CosmosDb {
             timeout: self.request_timeout,
             expiration: self.lease_expiration,
             waits,
+            group,
         };
-        let feed = Feed::new(ranges, self.consumers(name, plan));
         Ok(CosmosDbProcess::new(setup, tables, feed, Budgets::new(ranges)))
     }
 }
 
 impl Service for CosmosDb {
     fn about(&self) -> &'static str {
-        "Cosmos DB: request units, transactional batches, time to live, the change feed"
+        "Cosmos DB: request units, transactional batches, time to live, the change feed, several regions"
     }
 
     fn sites(&self) -> Option<&OneOrMany> {
@@ -205,8 +298,16 @@ impl Service for CosmosDb {
         Some(&mut self.site)
     }
 
+    fn replicates(&self) -> bool {
+        self.is_global()
+    }
+
     fn declare(&self, name: &str, plan: &mut Plan) -> Result<(), PlanError> {
         self.check(name)?;
+        self.check_regions(name)?;
+        if self.is_global() {
+            return self.declare_regions(name, plan);
+        }
         let site = plan.site(name, &self.site)?;
         let location = if self.zone_redundant {
             Location::Redundant { site, blip: Span::ZERO }
@@ -223,6 +324,9 @@ impl Service for CosmosDb {
     }
 
     fn build(&self, name: &str, plan: &Plan) -> Result<Vec<(ProcessId, Box<dyn Process>)>, PlanError> {
+        if self.is_global() {
+            return self.build_regions(name, plan);
+        }
         let id = plan.resolve(name, "kind", name)?.address.process;
         Ok(vec![(id, Box::new(self.process(name, plan)?))])
     }

@@ -3,11 +3,13 @@
 
 use std::collections::VecDeque;
 
+use serde::{Deserialize, Serialize};
+
 use crate::ids::Item;
 use crate::time::{Span, Time};
 
 /// A row that will expire.
-#[derive(Clone, Copy, Debug, PartialEq)]
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub(super) struct Expiry {
     pub(super) due: Time,
     pub(super) item: Item,
@@ -19,7 +21,7 @@ pub(super) struct Expiry {
 }
 
 /// The rows that will expire. Durable: the times are those of the wall clock.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub(super) struct Expiries {
     by_ttl: Vec<(Span, VecDeque<Expiry>)>,
 }

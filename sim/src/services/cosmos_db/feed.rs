@@ -4,12 +4,14 @@
 
 use std::collections::VecDeque;
 
+use serde::{Deserialize, Serialize};
+
 use crate::ids::Item;
 use crate::message::store::LeaseAction;
 use crate::time::{Span, Time};
 
 /// A recipe that reads the feed.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub(super) struct Consumer {
     /// The node of the app.
     pub(super) processor: u16,
@@ -18,13 +20,15 @@ pub(super) struct Consumer {
 }
 
 /// The feed of one account. Durable.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub(super) struct Feed {
     consumers: Vec<Consumer>,
+    /// Somebody reads the feed of another region, and may come here.
+    keeps: bool,
     ranges: Vec<Range>,
 }
 
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 struct Range {
     /// The position of the last change that was forgotten; the log begins behind it.
     base: u64,
@@ -32,7 +36,7 @@ struct Range {
     leases: Vec<(u16, Lease)>,
 }
 
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 struct Entry {
     item: Item,
     /// `GONE`: superseded or deleted.
@@ -40,7 +44,7 @@ struct Entry {
     typed: bool,
 }
 
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 struct Lease {
     owner: u64,
     until: Time,
@@ -52,12 +56,35 @@ const ANY: u16 = u16::MAX;
 
 impl Feed {
     pub(super) fn new(ranges: usize, consumers: Vec<Consumer>) -> Feed {
-        Feed { consumers, ranges: vec![Range::default(); ranges] }
+        Feed { consumers, keeps: false, ranges: vec![Range::default(); ranges] }
+    }
+
+    /// The same, kept although nobody reads it here, if `keeps`.
+    pub(super) fn keeping(self, keeps: bool) -> Feed {
+        Feed { keeps, ..self }
     }
 
     /// Whether anybody reads it.
     pub(super) fn is_read(&self) -> bool {
-        !self.consumers.is_empty()
+        self.keeps || !self.consumers.is_empty()
+    }
+
+    /// Becomes the feed of another region. Its own readers stay where they are, and find what they have not
+    /// read; positions that the other one does not have never were.
+    pub(super) fn adopt(&mut self, other: &Feed) {
+        for (mine, theirs) in self.ranges.iter_mut().zip(&other.ranges) {
+            let mut log = std::mem::take(&mut mine.log);
+            let older = theirs.base.saturating_sub(mine.base);
+            if older > log.len() as u64 {
+                (mine.base, log) = (theirs.base, VecDeque::new());
+            }
+            log.truncate(older as usize);
+            mine.base = mine.base.min(theirs.base);
+            log.extend(theirs.log.iter().copied().skip(theirs.skips(mine.base + log.len() as u64)));
+            let end = mine.base + log.len() as u64;
+            mine.log = log;
+            mine.leases.iter_mut().for_each(|(_, lease)| lease.position = lease.position.min(end));
+        }
     }
 
     /// Adds a change and returns its position. Where nobody reads, nothing is kept.
@@ -220,6 +247,11 @@ impl Feed {
 }
 
 impl Range {
+    /// How many entries stand up to this position.
+    fn skips(&self, position: u64) -> usize {
+        position.saturating_sub(self.base) as usize
+    }
+
     fn checkpoint(&self, processor: u16) -> u64 {
         self.leases.iter().find(|(of, _)| *of == processor).map_or(0, |(_, lease)| lease.position)
     }

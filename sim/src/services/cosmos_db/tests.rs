@@ -1,5 +1,7 @@
 mod conservation;
+mod geo;
 mod outbox;
+mod regions;
 
 use super::*;
 use crate::faults::local::{Active, Value};

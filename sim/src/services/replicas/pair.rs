@@ -307,6 +307,8 @@ pub trait Paired: Replica {
             Record::Declined => self.answer_asks(false, cx),
             Record::Yield { epoch, planned } => self.asked_to_yield(*epoch, *planned, cx),
             Record::Yielded { epoch } => self.yielded(*epoch, cx),
+            // That of an account.
+            Record::Base { .. } => {}
             Record::Unpaired => {
                 if let Some(tenure) = self.tenure_mut() {
                     (tenure.paired, tenure.leads) = (false, false);

@@ -44,6 +44,7 @@ impl Namespace {
             | Command::Raise { .. }
             | Command::Set { .. }
             | Command::Promote { .. }
+            | Command::Replay { .. }
             | Command::Publish { .. } => return None,
         };
         let whole = usize::from(part) >= self.layout.entities.len();

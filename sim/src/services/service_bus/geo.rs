@@ -162,7 +162,7 @@ impl Replica for Namespace {
                     entity.enabled = *on;
                 }
             }
-            Change::Seed { .. } | Change::Committed { .. } => {}
+            Change::Seed { .. } | Change::Committed { .. } | Change::Expired { .. } => {}
         }
     }
 

@@ -159,7 +159,7 @@ impl Service for SqlDatabase {
                 let index = plan.site(name, &OneOrMany::One(site.clone()))?;
                 let location = self.location(name, index, plan)?;
                 let process = plan.add_process(name, &format!("/{site}"), location);
-                declare_parts_at(name, &at(name, site), &self.holds, process, PlaceRole::Effect, plan)?;
+                declare_parts_at(name, &at(name, site), &self.holds, process, Some(PlaceRole::Effect), plan)?;
             }
             self.stand_before(name, plan);
             return Ok(());
