@@ -1,3 +1,5 @@
+mod geo;
+
 use super::*;
 use crate::faults::local::Value;
 use crate::ids::{FaultId, Once};
