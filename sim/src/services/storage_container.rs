@@ -156,7 +156,7 @@ impl Service for StorageContainer {
                 // The copies in the paired region are in one place (facts 2.1).
                 let zonal = self.redundancy.is_zonal() && self.first() == Some(site);
                 let process = plan.add_process(name, &format!("/{site}"), self.location(index, zonal));
-                declare_parts_at(name, &at(name, site), &self.holds, process, role, plan)?;
+                declare_parts_at(name, &at(name, site), &self.holds, process, Some(role), plan)?;
             }
             self.stand_before(name, plan);
             return Ok(());
