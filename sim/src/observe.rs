@@ -110,6 +110,8 @@ pub enum Discard {
     Unsubscribed,
     /// Delivery attempts are used up and there is no dead-letter destination.
     Undeliverable,
+    /// Another write to the same document was later, in another region.
+    Superseded,
     /// The dead-letter destination did not take it in time.
     DeadLetterUnavailable,
     /// A fault removed it.

@@ -82,7 +82,10 @@ impl Copies {
             End::Completed | End::FannedOut => account.completed += 1,
             End::Expired => account.expired += 1,
             End::Discarded(
-                Discard::Unsubscribed | Discard::Undeliverable | Discard::DeadLetterUnavailable,
+                Discard::Unsubscribed
+                | Discard::Undeliverable
+                | Discard::DeadLetterUnavailable
+                | Discard::Superseded,
             )
             | End::Discarded(Discard::Fault) => account.discarded += 1,
             End::Destroyed | End::FailoverTail => account.destroyed += 1,

@@ -271,6 +271,7 @@ fn end_words(cause: End) -> &'static str {
         End::FannedOut => "given to every matching subscription",
         End::Expired => "expired",
         End::Discarded(Discard::Unsubscribed) => "discarded: no subscription matches",
+        End::Discarded(Discard::Superseded) => "discarded: a later write in another region won",
         End::Discarded(Discard::Undeliverable) => "discarded: undeliverable, and no dead-letter destination",
         End::Discarded(Discard::DeadLetterUnavailable) => {
             "discarded: the dead-letter destination did not take it"

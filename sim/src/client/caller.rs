@@ -388,7 +388,7 @@ impl<T: Copy + Debug> Caller<T> {
             pending.held += 1;
             pending.state = State::Pausing;
         }
-        match self.next_pause(cx, slot, &Verdict::BUSY) {
+        match self.next_pause(cx, slot, &Verdict::BUSY, false) {
             Some(pause) => self.pause(cx, slot, pause),
             None => self.conclude(slot, Outcome::Failed, None),
         }
@@ -512,18 +512,19 @@ impl<T: Copy + Debug> Caller<T> {
         if verdict.busy {
             self.busy(cx.now());
         }
-        if failed
-            && !verdict.throttled
-            && let Some(pending) = self.pending_mut(slot)
-            && pending.at.process != pending.to.process
-        {
-            cx.region_failed(pending.to.process, pending.at.process);
-        }
-        match self.next_pause(cx, slot, &verdict) {
+        let rerouted = failed && !verdict.throttled && self.rerouted(cx, slot);
+        match self.next_pause(cx, slot, &verdict, rerouted) {
             Some(pause) if pause.is_zero() => self.attempt(cx, slot),
             Some(pause) => self.pause(cx, slot, pause),
             None => self.conclude(slot, verdict.outcome, answer),
         }
+    }
+
+    /// Whether further attempts go to another region of an account, because this one failed.
+    fn rerouted(&mut self, cx: &mut Context<'_>, slot: u32) -> bool {
+        let Some(pending) = self.pending_mut(slot) else { return false };
+        let (to, at) = (pending.to.process, pending.at.process);
+        at != to && cx.region_failed(to, at)
     }
 
     fn pause(&mut self, cx: &mut Context<'_>, slot: u32, pause: Span) {
@@ -534,12 +535,14 @@ impl<T: Copy + Debug> Caller<T> {
         }
     }
 
-    /// How long to wait before the next attempt, or `None` if there shall be none.
-    fn next_pause(&mut self, cx: &Context<'_>, slot: u32, verdict: &Verdict) -> Option<Span> {
+    /// How long to wait before the next attempt, or `None` if there shall be none. `rerouted`: it goes to
+    /// another region, which the library does by itself where surely nothing has happened (facts data 1.8).
+    fn next_pause(&mut self, cx: &Context<'_>, slot: u32, verdict: &Verdict, rerouted: bool) -> Option<Span> {
         let (name, most) = (self.name, self.rules.pauses);
         let pending = self.slots.get_mut(slot as usize)?.pending.as_mut()?;
         let attempt = u32::from(pending.message.attempt) + pending.held;
-        if verdict.outcome == Outcome::Ok || !self.rules.allows(verdict, attempt) {
+        let rerouted = rerouted && verdict.outcome == Outcome::Failed && attempt <= self.rules.retries;
+        if verdict.outcome == Outcome::Ok || !rerouted && !self.rules.allows(verdict, attempt) {
             return None;
         }
         let identity = [first(&pending.message).identity(), u64::from(attempt)];

@@ -9,7 +9,7 @@ use crate::message::Cargo;
 use crate::message::control::Transition;
 use crate::message::store::Operation;
 use crate::services::cosmos_db::Account;
-use crate::services::tables::Table;
+use crate::services::tables::{self, Table};
 use crate::time::Time;
 
 /// What one replica says to the other. An epoch is the term of one leader; each promotion begins the next.
@@ -138,6 +138,19 @@ pub enum Change {
         /// The items.
         items: Cargo,
     },
+    /// Where all regions take writes: what a transaction did, document by document.
+    Documents {
+        /// The time stamp, on the region's wall clock.
+        at: Time,
+        /// Up to which position the region had the log of the one that it ships this to.
+        seen: u64,
+        /// The execution in which it was done.
+        execution: Execution,
+        /// What was done.
+        journal: Arc<Vec<tables::Change>>,
+        /// The items.
+        items: Cargo,
+    },
     /// The oldest document of this key has expired.
     Expired {
         /// The container.
@@ -159,7 +172,7 @@ impl Change {
     pub fn items(&self) -> &[Item] {
         match self {
             Change::Put { letter, .. } => std::slice::from_ref(&letter.item),
-            Change::Committed { items, .. } => items.items(),
+            Change::Committed { items, .. } | Change::Documents { items, .. } => items.items(),
             _ => &[],
         }
     }

@@ -394,12 +394,14 @@ impl<'a> Context<'a> {
     }
 
     /// A call by the name of an account failed at this region: another one is read from for a while, and
-    /// where writes go is asked again (facts data 1.8).
-    pub fn region_failed(&mut self, account: ProcessId, region: ProcessId) {
-        if self.parts.plan.names.account(account).is_some() {
+    /// where writes go is asked again (facts data 1.8). False if this is no account.
+    pub fn region_failed(&mut self, account: ProcessId, region: ProcessId) -> bool {
+        let known = self.parts.plan.names.account(account).is_some();
+        if known {
             self.parts.names.forget(account);
             self.parts.names.avoid(region, self.parts.now + AVOIDED);
         }
+        known
     }
 
     fn resolve_name(&mut self, to: Address, item: Item) -> Resolved {

@@ -313,7 +313,11 @@ impl CosmosDbProcess {
                 for change in &journal {
                     self.publish(change, cx);
                 }
-                book(&self.durable.tables, connection, &journal, cx);
+                if self.is_multi() {
+                    self.book_here(connection, &journal, cx);
+                } else {
+                    book(&self.durable.tables, connection, &journal, cx);
+                }
                 self.log_commit(message, &journal, cx);
                 let absorbed = tables::is_absorbed(&journal);
                 handled(
@@ -376,8 +380,11 @@ impl CosmosDbProcess {
         while let Some(expiry) = self.durable.expiries.pop(cx.wall()) {
             let Expiry { part, item, typed, range, position, .. } = expiry;
             let table = &mut self.durable.tables[usize::from(part)];
-            if table.expire(item, typed) {
-                cx.observe(item, What::Ended { place: table.place, cause: End::Expired });
+            let (place, expired) = (table.place, table.expire(item, typed));
+            if expired && self.is_multi() {
+                self.gone_here((part, item, typed), End::Expired, cx);
+            } else if expired {
+                cx.observe(item, What::Ended { place, cause: End::Expired });
             }
             self.durable.feed.forget_at(usize::from(range), position);
             self.log_expired(replication::Change::Expired { part, item, typed, range, position }, cx);
@@ -524,8 +531,12 @@ impl Process for CosmosDbProcess {
             return; // shadows
         }
         for (part, table) in self.durable.tables.iter().enumerate() {
+            let rows = |out: &mut dyn FnMut(Held)| match self.is_multi() {
+                true => self.inventory_here(part as u16, out),
+                false => table.inventory(true, out),
+            };
             if !self.setup.waits[part] {
-                table.inventory(true, out);
+                rows(out);
                 continue;
             }
             // A row rests when every reader of the feed has passed it.
@@ -533,7 +544,7 @@ impl Process for CosmosDbProcess {
             for item in self.durable.feed.unread(part as u16) {
                 *unread.entry(item.identity()).or_insert(0) += 1;
             }
-            table.inventory(true, &mut |held| {
+            rows(&mut |held| {
                 let waiting = unread.remove(&held.item.identity()).unwrap_or(0).min(held.copies);
                 for (copies, rest) in [(waiting, false), (held.copies - waiting, true)] {
                     if copies > 0 {

@@ -172,9 +172,31 @@ impl Table {
         order.remove(index).map(|row| (index, row.item))
     }
 
+    /// Adds a row that was written elsewhere.
+    pub fn put(&mut self, item: Item, typed: bool, by: i64) {
+        self.add(item, typed);
+        self.counter += by;
+    }
+
+    /// Remembers an identity that was seen elsewhere.
+    pub fn remember(&mut self, once: Once, item: Item, execution: Execution) {
+        self.inbox.note(once, item, execution);
+    }
+
     /// Removes the oldest row of the item because its time is over; false if there is none.
     pub fn expire(&mut self, item: Item, typed: bool) -> bool {
         self.take(item, typed).is_some()
+    }
+
+    /// Every key with whether the type is part of it, and how many rows it has. The items carry no key of
+    /// their flow.
+    pub fn rows(&self) -> impl Iterator<Item = (Item, bool, u32)> + '_ {
+        let untyped = self.by_item.iter().map(|(item, copies)| (item, false, copies));
+        let of_type = |(kind, bag): &'_ (TypeId, ItemBag)| {
+            let kind = *kind;
+            bag.iter().map(move |(item, copies)| (item.typed(kind), true, copies)).collect::<Vec<_>>()
+        };
+        untyped.chain(self.by_type.iter().flat_map(of_type))
     }
 
     /// What it holds. `rest`: rows that nobody waits for.
@@ -194,7 +216,7 @@ impl Row {
 }
 
 /// One thing that a transaction did; enough to observe it and to take it back.
-#[derive(Clone, Copy, Debug, PartialEq)]
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub enum Change {
     /// A new row (or an increment).
     Born {
@@ -208,6 +230,8 @@ pub enum Change {
         by: i64,
         /// The row's own time to live; `FOREVER`: none.
         ttl: Span,
+        /// There is at most one row of this key (it was inserted or upserted).
+        unique: bool,
     },
     /// A row is gone.
     Ended {
@@ -297,7 +321,7 @@ fn apply(
         journal.push(Change::Absorbed { part, item });
         return Ok(());
     }
-    let born = Change::Born { part, item, typed, by: 0, ttl };
+    let born = Change::Born { part, item, typed, by: 0, ttl, unique: verb != WriteVerb::Append };
     match verb {
         WriteVerb::Insert if table.has(item, typed) => {
             if once.is_none() {
@@ -315,7 +339,7 @@ fn apply(
         WriteVerb::Increment => {
             table.add(item, typed);
             table.counter += by;
-            journal.push(Change::Born { part, item, typed, by, ttl });
+            journal.push(Change::Born { part, item, typed, by, ttl, unique: false });
         }
         WriteVerb::Delete => {
             let before = journal.len();

@@ -116,7 +116,8 @@ impl CosmosDb {
             rank: ranked.iter().position(|other| *other == site).unwrap_or(0) as u32,
             peers,
             before: [process(name)?, conflicts.address.process],
-            leads: self.primary() == site,
+            leads: self.primary() == site || self.writes == Writes::Multi,
+            multi: self.writes == Writes::Multi,
             level: self.consistency,
             bound: (
                 self.staleness_writes.unwrap_or(LEAST_STALENESS.0),
@@ -164,10 +165,6 @@ impl CosmosDb {
         if self.writes == Writes::Multi && self.consistency == Consistency::Strong {
             let message = "strong consistency is not possible where every region takes writes".to_owned();
             return wrong("consistency", "consistency", message, "choose another level, or `writes: single`");
-        }
-        if self.writes == Writes::Multi {
-            let message = "only accounts with one write region are simulated".to_owned();
-            return wrong("writes", "writes", message, "leave it out");
         }
         self.check_staleness(name)?;
         self.check_distance(name)

@@ -162,7 +162,10 @@ impl Replica for Namespace {
                     entity.enabled = *on;
                 }
             }
-            Change::Seed { .. } | Change::Committed { .. } | Change::Expired { .. } => {}
+            Change::Seed { .. }
+            | Change::Committed { .. }
+            | Change::Documents { .. }
+            | Change::Expired { .. } => {}
         }
     }
 

@@ -57,7 +57,17 @@ impl CosmosDbProcess {
         let to = group.conflicts;
         let fork = state.fork(geo.log_epoch);
         let tail = geo.log.iter().skip(fork.saturating_sub(geo.base).min(geo.log.len() as u64) as usize);
-        let births: Vec<Row> = tail.flat_map(|logged| logged.births.iter().copied()).collect();
+        let mut births: Vec<Row> = tail.flat_map(|logged| logged.births.iter().copied()).collect();
+        if fork < geo.base {
+            // Its log does not reach back so far, because it took over from somebody who had written beyond
+            // that: rather too much surfaces than too little.
+            for (part, (mine, theirs)) in self.durable.tables.iter().zip(&state.tables).enumerate() {
+                let lacking = mine.rows().filter(|(item, typed, _)| !theirs.has(*item, *typed));
+                births.extend(lacking.flat_map(|(item, typed, copies)| {
+                    std::iter::repeat_n(Row { part: part as u16, item, typed }, copies as usize)
+                }));
+            }
+        }
         for row in births {
             let part = usize::from(row.part);
             let table = &mut self.durable.tables[part];

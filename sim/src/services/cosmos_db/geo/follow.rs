@@ -19,6 +19,9 @@ impl CosmosDbProcess {
         changes: &[replication::Change],
         cx: &mut Context<'_>,
     ) {
+        if self.is_multi() {
+            return self.merged(peer, connection, (epoch, from), changes, cx);
+        }
         let Some(geo) = &self.geo else { return };
         if geo.leads {
             return self.contest(peer, epoch, cx);
@@ -100,6 +103,9 @@ impl CosmosDbProcess {
 
     /// Somebody says that it leads.
     pub(super) fn led(&mut self, peer: usize, epoch: u32, planned: bool, cx: &mut Context<'_>) {
+        if self.is_multi() {
+            return self.tell_how_far(peer, cx);
+        }
         let Some(geo) = &mut self.geo else { return };
         if epoch < geo.epoch || epoch == geo.epoch && geo.leads {
             return self.contest(peer, epoch, cx);

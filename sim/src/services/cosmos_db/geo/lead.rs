@@ -3,6 +3,8 @@
 use std::sync::Arc;
 
 use super::{Follower, Geo, LOOK_AGAIN, Logged, RETURN, Row};
+use smallvec::SmallVec;
+
 use crate::ids::ConnectionId;
 use crate::message::replication::{self, Record};
 use crate::message::store::Command;
@@ -16,6 +18,17 @@ use crate::services::tables::Change;
 const WINDOW: u32 = 16;
 /// So many changes make a batch at most \[K\].
 const BATCH: usize = 256;
+
+impl Logged {
+    /// The change as it goes to this region.
+    fn for_region(&self, peer: usize) -> replication::Change {
+        let mut change = self.change.clone();
+        if let replication::Change::Documents { seen, .. } = &mut change {
+            *seen = self.seen.get(peer).copied().unwrap_or(0);
+        }
+        change
+    }
+}
 
 impl Geo {
     fn log(&mut self, logged: Logged) {
@@ -32,6 +45,9 @@ impl CosmosDbProcess {
         journal: &[Change],
         cx: &Context<'_>,
     ) {
+        if self.is_multi() {
+            return self.log_documents(message, journal, cx);
+        }
         let (Some(geo), Body::Store(Command::Write { operations, execution })) =
             (&mut self.geo, &message.body)
         else {
@@ -46,17 +62,18 @@ impl CosmosDbProcess {
             execution: *execution,
             items: message.cargo.clone(),
         };
-        geo.log(Logged { at: cx.now(), change, births: births.collect() });
+        geo.log(Logged { at: cx.now(), change, births: births.collect(), seen: SmallVec::new() });
     }
 
-    /// Logs that a document has expired.
+    /// Logs that a document has expired. Where all regions take writes each finds out by itself.
     pub(in crate::services::cosmos_db) fn log_expired(
         &mut self,
         change: replication::Change,
         cx: &Context<'_>,
     ) {
-        if let Some(geo) = &mut self.geo {
-            geo.log(Logged { at: cx.now(), change, births: smallvec::SmallVec::new() });
+        let multi = self.is_multi();
+        if let Some(geo) = self.geo.as_mut().filter(|_| !multi) {
+            geo.log(Logged { at: cx.now(), change, births: SmallVec::new(), seen: SmallVec::new() });
         }
     }
 
@@ -72,7 +89,7 @@ impl CosmosDbProcess {
                 let start = (line.shipped - geo.base) as usize;
                 let end = (start + BATCH).min(geo.log.len());
                 let changes: Vec<replication::Change> =
-                    geo.log.range(start..end).map(|logged| logged.change.clone()).collect();
+                    geo.log.range(start..end).map(|logged| logged.for_region(peer)).collect();
                 let cargo = Cargo::of(changes.iter().flat_map(replication::Change::items).copied().collect());
                 let record =
                     Record::Ship { epoch: geo.epoch, from: line.shipped, changes: Arc::new(changes) };

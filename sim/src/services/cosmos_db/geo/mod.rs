@@ -1,18 +1,20 @@
-//! An account in several regions with one write region (facts 1.4, 1.8). The write region leads: what it commits
+//! An account in several regions (facts 1.4, 1.8). The write region leads: what it commits
 //! goes into a log, which it ships to the others; they do the same again and hold shadows, which are in no
 //! book. How long a write and a read wait for that is the consistency level. A failover lets another region
 //! lead in the next term: its shadows become documents. The old write region, once it hears of that, is
 //! offline until the service brings it back; then it takes over what the leader has, and what it had not
-//! replicated stands in the conflict feed.
+//! replicated stands in the conflict feed. Where all regions take writes all of them lead: see `multi`.
 
 mod base;
 mod conflicts;
 mod follow;
 mod lead;
+mod multi;
 mod quorum;
 mod rise;
 
-pub(super) use conflicts::Replay;
+use conflicts::Replay;
+use multi::Merging;
 
 use std::collections::VecDeque;
 
@@ -50,8 +52,9 @@ pub(super) struct Group {
     pub(super) peers: Vec<ProcessId>,
     /// The name, and the control plane: they have to know who leads.
     pub(super) before: [ProcessId; 2],
-    /// Whether this one leads at first.
+    /// Whether this one leads at first: where all take writes, all do.
     pub(super) leads: bool,
+    pub(super) multi: bool,
     pub(super) level: Consistency,
     /// How far a region may be behind under bounded staleness: so many writes, or so long.
     pub(super) bound: (u64, Span),
@@ -85,6 +88,8 @@ struct Logged {
     at: Time,
     change: replication::Change,
     births: SmallVec<[Row; 1]>,
+    /// Where all regions take writes: up to where it had the log of each.
+    seen: SmallVec<[u64; 2]>,
 }
 
 /// How far a leader has stepped back.
@@ -144,6 +149,7 @@ pub(super) struct Geo {
     rising: Option<(Time, Transition)>,
     /// The conflict feed, as far as it has surfaced here.
     conflicts: Vec<Row>,
+    merging: Merging,
 }
 
 impl Geo {
@@ -164,6 +170,7 @@ impl Geo {
             offline: false,
             rising: None,
             conflicts: Vec::new(),
+            merging: Merging::new(group.peers.len()),
         }
     }
 
@@ -247,6 +254,7 @@ impl CosmosDbProcess {
 
     /// A region of a group starts.
     pub(super) fn geo_start(&mut self, cx: &mut Context<'_>) {
+        let multi = self.is_multi();
         let Some(geo) = &mut self.geo else { return };
         let first = !std::mem::replace(&mut geo.started, true);
         let line = Line { up: first, shipped: geo.base, in_flight: 0 };
@@ -255,7 +263,7 @@ impl CosmosDbProcess {
             return;
         }
         if geo.leads {
-            self.volatile.link.checking = true;
+            self.volatile.link.checking = !multi;
             self.wake_returns(cx);
             self.look(cx);
             self.proclaim(cx);

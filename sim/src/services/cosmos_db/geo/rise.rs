@@ -29,7 +29,8 @@ impl CosmosDbProcess {
             return answer_control(connection, message, Answer::Refused, cx);
         };
         if geo.leads && geo.fence == Fence::No {
-            if mode == Transition::Forced {
+            // Where all regions take writes there is nothing to be done.
+            if mode == Transition::Forced && !self.is_multi() {
                 self.offline_the_silent(cx);
             }
             return answer_control(connection, message, Answer::Done, cx);

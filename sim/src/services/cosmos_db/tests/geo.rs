@@ -195,12 +195,12 @@ impl<'a> Regions<'a> {
         self.client(of, message);
     }
 
-    fn insert(&mut self, of: usize, numbers: &[u32]) {
+    pub(super) fn insert(&mut self, of: usize, numbers: &[u32]) {
         numbers.iter().for_each(|number| self.write_as(of, WriteVerb::Insert, *number));
         self.advance(Span::millis(20));
     }
 
-    fn errors(&mut self, of: usize) -> Vec<Error> {
+    pub(super) fn errors(&mut self, of: usize) -> Vec<Error> {
         let told = std::mem::take(&mut self.told[of]);
         let refused = |answer: &Answer| match answer {
             Answer::Refused { error, .. } => Some(*error),
@@ -210,7 +210,7 @@ impl<'a> Regions<'a> {
     }
 
     /// What a read finds, if it is answered.
-    fn read(&mut self, of: usize, number: u32) -> Option<bool> {
+    pub(super) fn read(&mut self, of: usize, number: u32) -> Option<bool> {
         self.told[of].clear();
         self.calls += 1;
         let body = Body::Store(Command::Read { part: ORDER });
@@ -261,6 +261,15 @@ impl<'a> Regions<'a> {
     pub(super) fn shadowed(&self, of: usize) -> usize {
         let mine = self.plan.place_named(&format!("it/{}.order", SITES[of]));
         self.shadows.iter().filter(|(place, _)| Some(*place) == mine).count()
+    }
+
+    /// What can be read there.
+    pub(super) fn found(&self, of: usize) -> BTreeSet<u32> {
+        let mine = self.plan.place_named(&format!("it/{}.order", SITES[of]));
+        let shadows = self.shadows.iter().filter(|(place, _)| Some(*place) == mine);
+        let shadows = shadows.map(|(_, identity)| *identity).collect::<BTreeSet<_>>();
+        let here = (0..100).filter(|number| shadows.contains(&item(*number).identity()));
+        here.chain(self.held(of)).collect()
     }
 
     pub(super) fn conflicts(&self) -> Vec<u32> {

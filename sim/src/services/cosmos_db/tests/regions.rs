@@ -143,6 +143,108 @@ fn a_failover_there_and_back() {
     play(account(2), &there_and_back).expect("nothing is lost");
 }
 
+fn everywhere(regions: usize) -> CosmosDb {
+    CosmosDb { writes: Writes::Multi, ..account(regions) }
+}
+
+#[test]
+fn where_all_regions_take_writes_each_has_its_own_in_its_book_and_shadows_of_the_rest() {
+    let plan = plan_of(everywhere(3)).expect("a plan");
+    let mut all = Regions::new(&plan);
+    all.insert(WEST, &[1]);
+    all.insert(NORTH, &[2]);
+    assert_eq!((all.held(WEST), all.held(NORTH), all.held(2)), (vec![1], vec![2], vec![]));
+    for of in 0..3 {
+        assert_eq!(all.found(of), BTreeSet::from([1, 2]));
+    }
+    // Somebody else's document can be deleted.
+    all.write_as(NORTH, WriteVerb::Delete, 1);
+    all.advance(Span::millis(20));
+    assert_eq!((all.held(WEST), all.found(WEST), all.found(2)), (vec![], [2].into(), [2].into()));
+    all.fail_over(NORTH, Transition::Forced);
+    all.insert(WEST, &[3]);
+    assert!(all.errors(WEST).is_empty(), "there is nothing to fail over");
+    all.check();
+}
+
+#[test]
+fn of_two_writes_that_collide_the_later_wins_and_a_delete_always() {
+    let plan = plan_of(everywhere(2)).expect("a plan");
+    let mut all = Regions::new(&plan);
+    all.insert(WEST, &[7, 8]);
+    all.isolate(NORTH, true);
+    all.insert(WEST, &[1]);
+    all.insert(NORTH, &[1, 2]);
+    all.write_as(WEST, WriteVerb::Delete, 7);
+    all.write_as(NORTH, WriteVerb::Upsert, 7);
+    all.advance(Span::millis(20));
+    assert_eq!((all.held(WEST), all.held(NORTH)), (vec![1, 8], vec![1, 2]));
+    assert_eq!(all.written.len(), 4, "an outage between the regions stops nobody");
+    all.isolate(NORTH, false);
+    all.advance(Span::secs(20));
+    assert_eq!((all.held(WEST), all.held(NORTH)), (vec![8], vec![1, 2]), "north was later");
+    assert_eq!((all.found(WEST), all.found(NORTH)), ([1, 2, 8].into(), [1, 2, 8].into()));
+    assert!(all.conflicts().is_empty(), "the loser is discarded");
+    all.check();
+}
+
+/// Whatever is written and deleted where: the books close, and in the end all regions have the same.
+fn converge(regions: usize, acts: &[Act]) -> Result<(), TestCaseError> {
+    let plan = plan_of(everywhere(regions)).expect("a plan");
+    let mut all = Regions::new(&plan);
+    let mut deleted: BTreeSet<u32> = BTreeSet::new();
+    for act in acts {
+        match *act {
+            Act::Write(of, verb, number) if !all.down[of] => {
+                if verb == WriteVerb::Delete {
+                    deleted.insert(number);
+                }
+                all.write_as(of, verb, number);
+            }
+            Act::Isolate(of, cut) => all.isolate(of, cut),
+            Act::Crash(of) if !all.down[of] => all.crash(of),
+            Act::Back(of) if all.down[of] => all.back(of),
+            Act::Wait(ms) => all.advance(Span::millis(ms)),
+            _ => {}
+        }
+        all.check();
+    }
+    all.heal();
+    all.check();
+    let first = all.found(0);
+    for of in 1..regions {
+        prop_assert_eq!(&all.found(of), &first, "they converge: {:?}", acts);
+    }
+    for number in all.written.difference(&deleted) {
+        prop_assert!(first.contains(number), "{number} is lost: {acts:?}");
+    }
+    let homes: usize = (0..regions).map(|of| all.held(of).len()).sum();
+    prop_assert!(homes >= first.len(), "each is in some book: {:?}", acts);
+    Ok(())
+}
+
+fn write_or_delete(regions: usize) -> impl Strategy<Value = Act> {
+    let verb = prop_oneof![Just(WriteVerb::Insert), Just(WriteVerb::Upsert), Just(WriteVerb::Delete)];
+    prop_oneof![
+        2 => act(regions).prop_filter("one kind of row", |act| !matches!(act, Act::Write(_, WriteVerb::Append, _))),
+        1 => (0..regions, verb, 0..6u32).prop_map(|(of, verb, number)| Act::Write(of, verb, number)),
+    ]
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 80, ..ProptestConfig::default() })]
+
+    #[test]
+    fn two_write_regions_converge(acts in prop::collection::vec(write_or_delete(2), 1..40)) {
+        converge(2, &acts)?;
+    }
+
+    #[test]
+    fn three_write_regions_that_delete_nothing_converge(acts in prop::collection::vec(act(3), 1..40)) {
+        converge(3, &acts)?;
+    }
+}
+
 /// Devices in the west write; the two regions lose sight of each other, and somebody lets the north lead.
 fn world() -> World {
     let blueprint = serde_json::json!({
@@ -188,6 +290,77 @@ fn world() -> World {
     });
     let blueprint: Blueprint = serde_json::from_value(blueprint).expect("a blueprint");
     World::new(Arc::new(Plan::new(blueprint).expect("a plan")), 11).expect("a world")
+}
+
+/// Apps in both regions write, and the account of one is away for a while.
+fn active_active() -> World {
+    let app = |site: &str| {
+        serde_json::json!({ "container-app": {
+            "in": site, "trigger": "http", "policy": "patient", "concurrency": 1000, "steps": [
+                { "upsert": { "target": "store.order", "once": "item" } },
+                { "reply": { "target": 202 } },
+            ],
+        } })
+    };
+    let load = |to: &str| {
+        let load = serde_json::json!({ "flow": "orders", "to": to, "rate": "5/s", "policy": "none" });
+        serde_json::json!({ "load": load })
+    };
+    let blueprint = serde_json::json!({
+        "time": { "warmup": "1m", "run": "20m", "drain": "30m" },
+        "sites": { "west": {}, "north": {} },
+        "flows": { "orders": { "key": "device", "keys": 100, "size": "1KB" } },
+        "policies": { "patient": { "timeout": "5s", "retries": 5, "backoff": "fixed 100ms" } },
+        "nodes": {
+            "here": load("in-west"), "there": load("in-north"),
+            "in-west": app("west"), "in-north": app("north"),
+            "store": { "cosmos-db": {
+                "in": ["west", "north"], "holds": ["order"], "throughput": "4000RU/s", "writes": "multi",
+            } },
+        },
+        "faults": { "dark": { "service.down": { "target": "store/west", "at": "3m", "for": "10m" } } },
+    });
+    let blueprint: Blueprint = serde_json::from_value(blueprint).expect("a blueprint");
+    World::new(Arc::new(Plan::new(blueprint).expect("a plan")), 11).expect("a world")
+}
+
+#[test]
+fn where_both_regions_take_writes_the_app_goes_to_the_other_one_and_comes_back() {
+    let mut world = active_active();
+    let mut seen: Vec<Observation> = Vec::new();
+    let deadline = world.plan().deadline();
+    while world.next_at().is_some_and(|at| at <= deadline) && world.step(&mut seen) {}
+    let place = |name: &str| world.plan().place_named(name).expect("a place");
+    let (west, north) = (place("store/west.order"), place("store/north.order"));
+    let mut held: BTreeMap<PlaceId, BTreeSet<u64>> = BTreeMap::new();
+    let mut shadows: BTreeMap<PlaceId, BTreeSet<u64>> = BTreeMap::new();
+    world.inventory(&mut |one| {
+        held.entry(one.place).or_default().insert(one.item.identity());
+    });
+    let mut lost = Vec::new();
+    let begins = world.plan().begins();
+    for one in &seen {
+        match one.what {
+            What::Shadow { place, held: true } => {
+                shadows.entry(place).or_default().insert(one.item.identity());
+            }
+            What::Shadow { place, held: false } => {
+                shadows.entry(place).or_default().remove(&one.item.identity());
+            }
+            What::Concluded { outcome, .. } if outcome != Outcome::Ok && one.at > begins => {
+                lost.push((one.at.since(begins), outcome))
+            }
+            What::Born { place, .. } if place == west => {
+                let after = one.at.since(begins);
+                assert!(after < Span::mins(4) || after > Span::mins(13), "the west is away: {one:?}");
+            }
+            _ => {}
+        }
+    }
+    assert_eq!(lost, [], "a request that finds the near region away goes to the other");
+    let all = |place| held[&place].union(&shadows[&place]).copied().collect::<BTreeSet<u64>>();
+    assert!(held[&west].len() > 1000 && held[&north].len() > 5000 + held[&west].len());
+    assert_eq!(all(west), all(north), "in the end both have everything");
 }
 
 #[test]
