@@ -284,8 +284,8 @@ fn a_shadow_counts_as_a_copy() {
 fn what_a_failover_takes_away_has_no_effect_unless_it_came_back() {
     let rule = "always: { kept: { exactly-once: orders, accepted-at: edge, effect-at: store.row } }";
     let both = || {
-        let first = Stage::pair(rule).request(1, 1, Outcome::Ok).stored(1, "a", 1);
-        first.request(2, 2, Outcome::Ok).stored(2, "a", 2)
+        let first = Stage::pair(rule).served(1, 1).stored(1, "a", 1);
+        first.served(2, 2).stored(2, "a", 2)
     };
     let failed_over = || both().born(10, "b", 1, Birth::Reborn).tail(20, "a", 1);
     both().contract(Pass, 0, "");
