@@ -48,8 +48,17 @@ struct Stage {
 
 impl Stage {
     fn new(lines: &str) -> Stage {
+        Stage::of(TEXT, lines)
+    }
+
+    /// The store replicates from `a` to `b`.
+    fn pair(lines: &str) -> Stage {
+        Stage::of(&TEXT.replace("in: [a, b], holds", "in: [a, b], primary: a, holds"), lines)
+    }
+
+    fn of(text: &str, lines: &str) -> Stage {
         let mut sources = Sources::new();
-        let id = sources.add("t", format!("{TEXT}{lines}\n"));
+        let id = sources.add("t", format!("{text}{lines}\n"));
         let scenario = Scenario::read(&parse(&sources, id).unwrap()).unwrap();
         let plan = Arc::new(Plan::new(scenario.blueprint()).unwrap());
         let rules = Arc::new(Rules::resolve(&plan, &scenario.always, &scenario.objectives).unwrap());
@@ -267,6 +276,28 @@ fn a_shadow_counts_as_a_copy() {
     shadowed().contract(Pass, 0, "");
     shadowed().shadow(3, "b", 1, false).contract(Fail, 1, "diverged");
     shadowed().shadow(3, "b", 2, true).contract(Fail, 1, "diverged");
+}
+
+// -- Effects at a store that replicates --
+
+#[test]
+fn what_a_failover_takes_away_has_no_effect_unless_it_came_back() {
+    let rule = "always: { kept: { exactly-once: orders, accepted-at: edge, effect-at: store.row } }";
+    let both = || {
+        let first = Stage::pair(rule).served(1, 1).stored(1, "a", 1);
+        first.served(2, 2).stored(2, "a", 2)
+    };
+    let failed_over = || both().born(10, "b", 1, Birth::Reborn).tail(20, "a", 1);
+    both().contract(Pass, 0, "");
+    failed_over().born(10, "b", 2, Birth::Reborn).tail(20, "a", 2).contract(Pass, 0, "");
+    failed_over().tail(20, "a", 2).contract(Fail, 1, "lost");
+    // Written again before the old primary hears that it is deposed.
+    failed_over().stored(15, "b", 2).tail(20, "a", 2).contract(Pass, 0, "");
+    let twice = failed_over().born(10, "b", 2, Birth::Reborn).stored(15, "b", 2).tail(20, "a", 2);
+    twice.contract(Fail, 1, "doubled");
+    // And back again, without the second.
+    let back = failed_over().born(10, "b", 2, Birth::Reborn).tail(20, "a", 2);
+    back.born(30, "a", 1, Birth::Reborn).tail(40, "b", 1).tail(40, "b", 2).contract(Fail, 1, "lost");
 }
 
 // -- Effects over a failover --

@@ -12,8 +12,8 @@ use rustc_hash::FxHashMap;
 use super::meters::{Concluded, Meters};
 use super::order::{RealTime, Sequence};
 use super::rules::{
-    CONCLUSION, ENDS, FlowRules, Hook, Lane, Lanes, NOWHERE, Rules, all, conclusion, count, ends, lane, mark,
-    uncount,
+    COLUMNS, CONCLUSION, ENDS, FlowRules, GROSS, Hook, Lane, Lanes, NET, NOWHERE, Rules, STANDING, all,
+    conclusion, count, ends, lane, mark, uncount,
 };
 use super::table::ItemTable;
 use super::weather::Weather;
@@ -60,6 +60,9 @@ pub(crate) struct FlowState {
     pub(crate) doubles: Vec<Incident>,
     /// Places that take something back, as lanes of net effects.
     pub(crate) undoers: Vec<Lane>,
+    /// By item and lane: how often a failover brought it back at the new place, where the old one has not
+    /// yet been given up. Never iterated.
+    reborn: FxHashMap<(u64, Lane), u32>,
 }
 
 /// The order contracts: what was checked and found, by contract.
@@ -97,6 +100,7 @@ impl Items {
             offers: [0; 3],
             doubles: Vec::new(),
             undoers: Vec::new(),
+            reborn: FxHashMap::default(),
         };
         let table = |stream: &beaufort_sim::plan::StreamInfo| {
             ItemTable::new(rules.flows.get(stream.flow.index()).map_or(1, |flow| flow.words) + 1)
@@ -174,7 +178,7 @@ impl Items {
         });
         let doors = laws.doors.iter().filter(|(doors, _)| doors.contains(&done.door));
         for (_, lane) in doors.filter(|_| done.outcome == Outcome::Ok) {
-            self.hit(rules, meters, weather, flow, [*lane, NOWHERE], item, done.now);
+            self.hit(rules, meters, weather, flow, [*lane, NOWHERE, NOWHERE], item, done.now);
         }
     }
 
@@ -189,17 +193,28 @@ impl Items {
     ) {
         let Copy { item, place, cause } = copy;
         let Some(flow) = self.flow(item) else { return };
-        for lanes in rules.flows[flow].lanes_at(place) {
-            // What a failover brings back is the copy that has counted before, not another one.
-            if cause != Birth::Reborn || !self.has_counted(item, lanes) {
-                self.hit(rules, meters, weather, flow, lanes, item, now);
+        for mut lanes in rules.flows[flow].lanes_at(place) {
+            if cause == Birth::Reborn {
+                self.comes_back(flow, item, &mut lanes);
             }
+            self.hit(rules, meters, weather, flow, lanes, item, now);
         }
     }
 
-    fn has_counted(&mut self, item: Item, [gross, _]: [Lane; 2]) -> bool {
+    /// What a failover brings back is the copy that has counted before, not another one; as long as the old
+    /// place has not been given up, it is there twice.
+    fn comes_back(&mut self, flow: usize, item: Item, lanes: &mut [Lane; COLUMNS]) {
+        let gross = lanes[GROSS];
         let table = &mut self.tables[self.slots.index(item.stream)];
-        gross != NOWHERE && table.update(item.number, |words| lane(words, gross) > 0)
+        if gross != NOWHERE && table.update(item.number, |words| lane(words, gross) > 0) {
+            lanes[GROSS] = NOWHERE;
+        }
+        for column in [NET, STANDING] {
+            let lane = std::mem::replace(&mut lanes[column], NOWHERE);
+            if lane != NOWHERE {
+                *self.flows[flow].reborn.entry((item.identity(), lane)).or_default() += 1;
+            }
+        }
     }
 
     /// A copy has left a place where it had taken effect.
@@ -208,6 +223,25 @@ impl Items {
         let table = &mut self.tables[self.slots.index(item.stream)];
         for which in rules.flows[flow].lanes_at(place).flatten().filter(|which| *which != NOWHERE) {
             table.update(item.number, |words| uncount(words, which));
+        }
+    }
+
+    /// A place is given up: what was there has no effect any more, unless it came back elsewhere.
+    fn given_up(&mut self, rules: &Rules, flow: usize, place: PlaceId, item: Item) {
+        for lanes in rules.flows[flow].lanes_at(place) {
+            for lane in [lanes[NET], lanes[STANDING]].into_iter().filter(|lane| *lane != NOWHERE) {
+                let reborn = &mut self.flows[flow].reborn;
+                match reborn.get_mut(&(item.identity(), lane)) {
+                    Some(times) if *times > 1 => *times -= 1,
+                    Some(_) => {
+                        reborn.remove(&(item.identity(), lane));
+                    }
+                    None => {
+                        let table = &mut self.tables[self.slots.index(item.stream)];
+                        table.update(item.number, |words| uncount(words, lane));
+                    }
+                }
+            }
         }
     }
 
@@ -233,14 +267,17 @@ impl Items {
     }
 
     /// A copy ends.
-    pub(crate) fn ended(&mut self, item: Item, cause: End, now: Time) {
+    pub(crate) fn ended(&mut self, rules: &Rules, place: PlaceId, item: Item, cause: End, now: Time) {
         let bits = match cause {
             End::Completed | End::FannedOut => return,
             End::Expired => ends::EXPIRED,
             End::Discarded(_) => ends::DISCARDED,
             End::Destroyed | End::FailoverTail => ends::DESTROYED,
         };
-        if self.flow(item).is_some() {
+        if let Some(flow) = self.flow(item) {
+            if cause == End::FailoverTail {
+                self.given_up(rules, flow, place, item);
+            }
             self.tables[self.slots.index(item.stream)].update(item.number, |words| {
                 mark(words, ENDS, bits);
                 stamp(words, now);
@@ -252,7 +289,7 @@ impl Items {
     pub(crate) fn undone(&mut self, rules: &Rules, undone: PlaceId, by: PlaceId, item: Item) {
         let Some(flow) = self.flow(item) else { return };
         let laws = &rules.flows[flow];
-        let net = |place| laws.lanes_at(place).map(|[_, net]| net).filter(|net| *net != NOWHERE);
+        let net = |place| laws.lanes_at(place).map(|lanes| lanes[NET]).filter(|net| *net != NOWHERE);
         let (undone, by): (Lanes, Lanes) = (net(undone).collect(), net(by).collect());
         for by in by.iter().filter(|by| !undone.contains(by)) {
             if !self.flows[flow].undoers.contains(by) {
@@ -270,41 +307,40 @@ impl Items {
         meters: &mut Meters,
         weather: &Weather,
         flow: usize,
-        lanes: [Lane; 2],
+        lanes: [Lane; COLUMNS],
         item: Item,
         now: Time,
     ) {
-        let [gross, net] = lanes;
         let state = &mut self.flows[flow];
         let orders = &mut self.orders;
         let laws = &rules.flows[flow];
         self.tables[self.slots.index(item.stream)].update(item.number, |words| {
             stamp(words, now);
+            let net = lanes[NET];
             if net != NOWHERE {
                 count(words, net);
                 state.phases[usize::from(net)][weather.phase()] += 1;
             }
-            if gross == NOWHERE {
-                return;
-            }
-            state.phases[usize::from(gross)][weather.phase()] += 1;
-            if count(words, gross) > 0 {
-                if state.doubles.len() < KEPT {
-                    state.doubles.push(Incident { item, at: now, lane: gross });
+            for lane in [lanes[GROSS], lanes[STANDING]].into_iter().filter(|lane| *lane != NOWHERE) {
+                state.phases[usize::from(lane)][weather.phase()] += 1;
+                if count(words, lane) > 0 {
+                    if state.doubles.len() < KEPT {
+                        state.doubles.push(Incident { item, at: now, lane });
+                    }
+                    continue;
                 }
-                return;
-            }
-            for index in &laws.interest[usize::from(gross)] {
-                let index = usize::from(*index);
-                let mut scene = Scene { words, item, now, lane: gross, orders, meters, weather };
-                scene.run(rules, laws, &laws.hooks[index], &mut state.memories[index]);
-            }
-            if let Some(clock) = laws.clock
-                && laws.real_time.contains(&gross)
-                && words[clock + 1] != 0
-                && all(words, &laws.real_time)
-            {
-                words[clock..clock + 2].fill(0);
+                for index in &laws.interest[usize::from(lane)] {
+                    let index = usize::from(*index);
+                    let mut scene = Scene { words, item, now, lane, orders, meters, weather };
+                    scene.run(rules, laws, &laws.hooks[index], &mut state.memories[index]);
+                }
+                if let Some(clock) = laws.clock
+                    && laws.real_time.contains(&lane)
+                    && words[clock + 1] != 0
+                    && all(words, &laws.real_time)
+                {
+                    words[clock..clock + 2].fill(0);
+                }
             }
         });
     }

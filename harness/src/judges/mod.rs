@@ -173,7 +173,7 @@ impl Sink for Judges {
                 self.last_booking = now;
                 self.copies.ended(place, seen.item, cause);
                 self.meters.ended(&self.rules.objectives, place, seen.item, cause);
-                self.items.ended(seen.item, cause, now);
+                self.items.ended(&self.rules, place, seen.item, cause, now);
                 self.faults.observe(seen, None);
             }
             What::Moved { from, to, reason } => {

@@ -10,6 +10,7 @@ mod follow;
 mod lead;
 mod pair;
 mod rise;
+pub mod rows;
 mod watch;
 
 use follow::Follows;

@@ -18,21 +18,28 @@ use crate::observe::{Handling, Held, Symptom, What};
 use crate::plan::{Location, PlaceRole, Plan, PlanError};
 use crate::services::Service;
 use crate::services::front::{Front, Line, Pending, answer_control};
+use crate::services::replicas::declare::at;
+use crate::services::replicas::{Channel, Leads, Pair, Paired, Rises, SYNC, Tenure, Writes, rows};
 use crate::services::store::{
-    about, answer_probe, book, build_tables, declare_parts, done, handled, keeps_rows, read, refuse,
+    about, answer_probe, book, build_tables, declare_parts, declare_parts_at, done, handled, keeps_rows,
+    read, refuse,
 };
 use crate::services::tables::{self, Change, Table};
 use crate::time::Span;
 use crate::units::{Distribution, OneOrMany, Rate, Sampler};
 
+mod geo;
 #[cfg(test)]
 mod tests;
+
+use geo::PAIR;
 
 /// A container of blobs.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case", default)]
 pub struct StorageContainer {
-    /// The region. Default: the only site.
+    /// The region; several: a container in each of them, or with a geo-redundant `redundancy` one in a
+    /// region and its pair. Default: the only site.
     #[serde(rename = "in", skip_serializing_if = "OneOrMany::is_empty")]
     pub site: OneOrMany,
     /// Its folders (`lake.row`), which are then places of effects. Default: none; the container is one
@@ -40,6 +47,18 @@ pub struct StorageContainer {
     pub holds: Vec<String>,
     /// How it is copied. Default: lrs.
     pub redundancy: Redundancy,
+    /// With a geo-redundant `redundancy`: the region of the primary at first. Default: the first one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub primary: Option<String>,
+    /// With a geo-redundant `redundancy`: how long a write waits until it is copied to the other region; all
+    /// writes before the last sync time are there. Default: 5m \[K\] (facts 2.1: typically below 15 min,
+    /// no SLA).
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub lag: Option<Span>,
+    /// With a geo-redundant `redundancy`: how long a customer-managed failover (a step `failover`) takes;
+    /// meanwhile nothing is read or written. Default: 30m..60m (facts 2.1, 2.3: typically within 60 min).
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub promotion: Option<Distribution>,
     /// How long it does not answer when a zone is lost under `zrs`. Default: 5s (facts 2.1: typically a
     /// few seconds).
     pub failover: Span,
@@ -59,6 +78,15 @@ pub enum Redundancy {
     Lrs,
     /// Three copies in three zones.
     Zrs,
+    /// As `lrs`, and three copies in the paired region, written later. After a failover that is not planned
+    /// the account is `lrs`, until a step `enable` switches the replication on again (facts 2.3).
+    Grs,
+    /// As `grs`, and the copies in the paired region can be read (`lake/northeurope`).
+    RaGrs,
+    /// As `grs`, with three copies in three zones of the primary region.
+    Gzrs,
+    /// As `gzrs`, and the copies in the paired region can be read.
+    RaGzrs,
 }
 
 impl Default for StorageContainer {
@@ -67,6 +95,9 @@ impl Default for StorageContainer {
             site: OneOrMany::default(),
             holds: Vec::new(),
             redundancy: Redundancy::Lrs,
+            primary: None,
+            lag: None,
+            promotion: None,
             failover: Span::secs(5),
             latency: Distribution::Lognormal { median: Span::millis(5), p99: Span::millis(50) },
             request_rate: Rate::per_second(20_000.0),
@@ -75,11 +106,22 @@ impl Default for StorageContainer {
 }
 
 impl StorageContainer {
-    fn process(&self, name: &str, plan: &Plan) -> Result<StorageContainerProcess, PlanError> {
-        let tables = build_tables(name, &self.holds, plan)?;
+    fn process(
+        &self,
+        label: &str,
+        pair: Option<Pair>,
+        plan: &Plan,
+    ) -> Result<StorageContainerProcess, PlanError> {
+        let tables = build_tables(label, &self.holds, plan)?;
         let rests = tables.iter().map(|table| !table.is_queue()).collect();
-        let setup = Setup { latency: self.latency.sampler(), rate: self.request_rate, rests };
-        Ok(StorageContainerProcess { setup: Arc::new(setup), tables, volatile: Volatile::default() })
+        let tenure = pair.as_ref().map(|pair| Box::new(Tenure::new(pair)));
+        let reads = self.redundancy.is_read();
+        let setup = Setup { latency: self.latency.sampler(), rate: self.request_rate, rests, reads, pair };
+        Ok(StorageContainerProcess { setup: Arc::new(setup), tables, tenure, volatile: Volatile::default() })
+    }
+
+    fn location(&self, site: u8, zonal: bool) -> Location {
+        if zonal { Location::Redundant { site, blip: self.failover } } else { Location::AnyZone { site } }
     }
 }
 
@@ -96,25 +138,46 @@ impl Service for StorageContainer {
         Some(&mut self.site)
     }
 
+    fn replicates(&self) -> bool {
+        self.redundancy.is_geo()
+    }
+
     fn declare(&self, name: &str, plan: &mut Plan) -> Result<(), PlanError> {
         if self.request_rate.interval().is_none() {
             let path = ["nodes", name, "request-rate"];
             let error = PlanError::at(&path, "an account with request rate 0 takes nothing");
             return Err(error.help("the default is 20000/s; use the fault `dep.down` for an outage"));
         }
-        let site = plan.site(name, &self.site)?;
-        let location = match self.redundancy {
-            Redundancy::Lrs => Location::AnyZone { site },
-            Redundancy::Zrs => Location::Redundant { site, blip: self.failover },
-        };
-        let process = plan.add_process(name, "", location);
+        self.check_replication(name, plan)?;
         let role = if self.holds.is_empty() { PlaceRole::DeadLetter } else { PlaceRole::Effect };
+        if self.redundancy.is_geo() {
+            for site in self.site.names() {
+                let index = plan.site(name, &OneOrMany::One(site.clone()))?;
+                // The copies in the paired region are in one place (facts 2.1).
+                let zonal = self.redundancy.is_zonal() && self.first() == Some(site);
+                let process = plan.add_process(name, &format!("/{site}"), self.location(index, zonal));
+                declare_parts_at(name, &at(name, site), &self.holds, process, Some(role), plan)?;
+            }
+            self.stand_before(name, plan);
+            return Ok(());
+        }
+        let site = plan.site(name, &self.site)?;
+        let process = plan.add_process(name, "", self.location(site, self.redundancy.is_zonal()));
         declare_parts(name, &self.holds, process, role, plan)
     }
 
     fn build(&self, name: &str, plan: &Plan) -> Result<Vec<(ProcessId, Box<dyn Process>)>, PlanError> {
-        let id = plan.resolve(name, "kind", name)?.address.process;
-        Ok(vec![(id, Box::new(self.process(name, plan)?))])
+        let build = |label: &str, pair| {
+            let id = plan.resolve(name, "kind", label)?.address.process;
+            let process: Box<dyn Process> = Box::new(self.process(label, pair, plan)?);
+            Ok((id, process))
+        };
+        if !self.redundancy.is_geo() {
+            return Ok(vec![build(name, None)?]);
+        }
+        let sites = self.site.names().iter();
+        let both = sites.map(|site| build(&at(name, site), self.pair(name, site, plan)));
+        both.chain(self.before(name, plan).into_iter().map(Ok)).collect()
     }
 }
 
@@ -125,6 +188,10 @@ struct Setup {
     rate: Rate,
     /// Of which parts the blobs wait for nobody.
     rests: Vec<bool>,
+    /// Whether the secondary can be read.
+    reads: bool,
+    /// The copy in the other region, if there is one.
+    pair: Option<Pair>,
 }
 
 /// A container.
@@ -133,6 +200,8 @@ struct StorageContainerProcess {
     setup: Arc<Setup>,
     /// The blobs: durable.
     tables: Vec<Table>,
+    /// Of one of a pair: durable.
+    tenure: Option<Box<Tenure>>,
     volatile: Volatile,
 }
 
@@ -141,6 +210,7 @@ struct Volatile {
     front: Front,
     requests: Line,
     journal: Vec<Change>,
+    channel: Channel,
 }
 
 impl StorageContainerProcess {
@@ -153,6 +223,10 @@ impl StorageContainerProcess {
         if front.is_down(cx, part, item, occurrence) {
             return refuse(connection, &message, Error::Unavailable, None, cx);
         }
+        if let Some(error) = self.turned_away(command) {
+            return refuse(connection, &message, error, None, cx);
+        }
+        let front = &mut self.volatile.front;
         if front.is_exhausted(cx, part, item) {
             return refuse(connection, &message, Error::ConnectionLimit, None, cx);
         }
@@ -181,6 +255,10 @@ impl StorageContainerProcess {
         let (part, _) = about(command);
         let item = message.cargo.first().unwrap_or_default();
         let connection = *connection;
+        if connection == ConnectionId::NONE {
+            self.volatile.front.take(token); // it was cut off
+            return;
+        }
         if self.volatile.front.went_down(cx, part, item) {
             self.volatile.front.take(token);
             return cx.close(connection);
@@ -197,7 +275,10 @@ impl StorageContainerProcess {
 
     fn synced(&mut self, token: u64, result: Result<(), DiskError>, cx: &mut Context<'_>) {
         let Some(Pending { connection, message }) = self.volatile.front.take(token) else { return };
-        let Body::Store(Command::Write { operations, execution }) = &message.body else { return };
+        if connection == ConnectionId::NONE {
+            return; // it was cut off
+        }
+        let Body::Store(command @ Command::Write { operations, execution }) = &message.body else { return };
         let (part, item) = (operations.first().map_or(0, |operation| operation.part), first(&message));
         if result.is_err() {
             return refuse(connection, &message, Error::Unavailable, None, cx);
@@ -218,6 +299,11 @@ impl StorageContainerProcess {
             Ok(()) => {
                 let absorbed = tables::is_absorbed(&journal);
                 book(&self.tables, connection, &journal, cx);
+                if self.tenure.is_some()
+                    && let Some(change) = rows::committed(command, &message.cargo, &journal)
+                {
+                    self.log(change);
+                }
                 if terminated {
                     // Written, and nobody is told.
                     let how = if absorbed { Handling::Suppressed } else { Handling::Stored };
@@ -233,19 +319,23 @@ impl StorageContainerProcess {
     }
 
     fn control(
-        &self,
+        &mut self,
         connection: ConnectionId,
         message: &Message,
         command: control::Command,
         cx: &mut Context<'_>,
     ) {
-        let up = self.volatile.front.is_ready(cx);
+        if let control::Command::Promote { to, mode } = command {
+            return self.promote(connection, message, to, mode, cx);
+        }
+        let up = self.volatile.front.is_ready(cx) && self.can_be_read();
         let answer = match command {
+            control::Command::Enable { on: true, .. } if self.pair_again(cx) => control::Answer::Done,
             control::Command::Depth { part } if up => {
                 let waiting = self.tables.get(usize::from(part)).map(Table::len);
                 waiting.map_or(control::Answer::Refused, |waiting| control::Answer::Depth { part, waiting })
             }
-            control::Command::Verify { .. } => control::Answer::State { up, in_sync: true },
+            control::Command::Verify { .. } => control::Answer::State { up, in_sync: self.in_sync() },
             _ => control::Answer::Refused,
         };
         answer_control(connection, message, answer, cx);
@@ -258,19 +348,29 @@ fn first(message: &Message) -> Item {
 
 impl Process for StorageContainerProcess {
     fn handle(&mut self, input: Input, cx: &mut Context<'_>) {
+        if self.tenure.is_some() {
+            self.volatile.channel.now = cx.now();
+        }
         match input {
             Input::Message { from, connection, message } => match message.body {
                 Body::Store(_) => self.arrive(connection, message, cx),
                 Body::Probe => {
-                    answer_probe(from, connection, &message, self.volatile.front.is_ready(cx), cx);
+                    let ready = self.volatile.front.is_ready(cx) && self.can_be_read();
+                    answer_probe(from, connection, &message, ready, cx);
                 }
                 Body::Control(command) => self.control(connection, &message, command, cx),
+                Body::Replica(ref record) => self.replica(from, connection, record, cx),
                 _ => {}
             },
+            Input::Timer(token) if token & PAIR != 0 => self.pair_timer(token as u32, cx),
             Input::Timer(token) => self.serve(token, cx),
+            Input::Disk(token, result) if token & SYNC != 0 => self.written(result, cx),
             Input::Disk(token, result) => self.synced(token, result, cx),
-            Input::Start | Input::Closed { .. } | Input::Poke => {}
+            Input::Start => self.pair_start(cx),
+            Input::Closed { peer, .. } => self.peer_lost(peer, cx),
+            Input::Poke => {}
         }
+        self.ship(cx);
     }
 
     fn crash(&mut self) {
@@ -278,7 +378,7 @@ impl Process for StorageContainerProcess {
     }
 
     fn inventory(&self, out: &mut dyn FnMut(Held)) {
-        for (table, rests) in self.tables.iter().zip(&self.setup.rests) {
+        for (table, rests) in self.tables.iter().zip(&self.setup.rests).filter(|_| self.is_booked()) {
             table.inventory(*rests, out);
         }
     }

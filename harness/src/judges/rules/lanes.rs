@@ -7,6 +7,16 @@ pub(crate) type Lane = u8;
 /// Several of them.
 pub(crate) type Lanes = SmallVec<[Lane; 4]>;
 
+/// What is counted of a place: births; births less what was undone; births less what a failover took away,
+/// where the place is one of a replicated store.
+pub(crate) const COLUMNS: usize = 3;
+/// The column of births.
+pub(crate) const GROSS: usize = 0;
+/// The column of births less what was undone.
+pub(crate) const NET: usize = 1;
+/// The column of births less what a failover took away.
+pub(crate) const STANDING: usize = 2;
+
 /// No lane.
 pub(crate) const NOWHERE: Lane = Lane::MAX;
 /// Lane 0: what became of copies (bits below).

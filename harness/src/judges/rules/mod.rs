@@ -14,7 +14,8 @@ use super::config::{Contract, Objective, While};
 use resolver::Resolver;
 
 pub(crate) use lanes::{
-    CONCLUSION, ENDS, Lane, Lanes, NOWHERE, all, conclusion, count, ends, lane, mark, uncount,
+    COLUMNS, CONCLUSION, ENDS, GROSS, Lane, Lanes, NET, NOWHERE, STANDING, all, conclusion, count, ends,
+    lane, mark, uncount,
 };
 pub(crate) use names::source_of;
 
@@ -111,10 +112,11 @@ pub(crate) enum Hook {
 /// What is remembered about the items of a flow.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct FlowRules {
-    /// By place: the lane of births and the lane of births less what was undone.
-    pub(crate) places: Vec<[Lane; 2]>,
+    /// By place: the lane of births, that of births less what was undone, and that of births less what a
+    /// failover took away.
+    pub(crate) places: Vec<[Lane; COLUMNS]>,
     /// The same of places that are counted as one: what is the same in several sites.
-    pub(crate) unions: Vec<[Lane; 2]>,
+    pub(crate) unions: Vec<[Lane; COLUMNS]>,
     /// The lane of each door, or of the copies of one.
     pub(crate) doors: Vec<(SmallVec<[NodeId; 2]>, Lane)>,
     /// How many lanes there are.
@@ -135,11 +137,11 @@ pub(crate) struct FlowRules {
 
 impl FlowRules {
     /// The lanes on which something at this place counts: its own, and those of what it is a copy of.
-    pub(crate) fn lanes_at(&self, place: PlaceId) -> impl Iterator<Item = [Lane; 2]> {
-        let at = |lanes: &[[Lane; 2]]| lanes.get(place.index()).copied().unwrap_or([NOWHERE; 2]);
+    pub(crate) fn lanes_at(&self, place: PlaceId) -> impl Iterator<Item = [Lane; COLUMNS]> {
+        let at = |lanes: &[[Lane; COLUMNS]]| lanes.get(place.index()).copied().unwrap_or([NOWHERE; COLUMNS]);
         let own = at(&self.places);
         // An item is stamped at every place, counted or not.
-        std::iter::once(own).chain(Some(at(&self.unions)).filter(|lanes| *lanes != [NOWHERE; 2]))
+        std::iter::once(own).chain(Some(at(&self.unions)).filter(|lanes| *lanes != [NOWHERE; COLUMNS]))
     }
 }
 

@@ -8,7 +8,7 @@ use indexmap::IndexMap;
 use smallvec::SmallVec;
 
 use super::resolver::Resolver;
-use super::{Lanes, Start};
+use super::{GROSS, Lanes, NET, STANDING, Start};
 use crate::judges::config::Contract;
 
 impl<'a> Resolver<'a> {
@@ -213,12 +213,12 @@ impl<'a> Resolver<'a> {
     }
 
     /// The lanes of places: one for all that are the same in several sites.
-    fn lanes_of(&mut self, flow: FlowId, places: &[PlaceId], net: usize) -> Lanes {
+    fn lanes_of(&mut self, flow: FlowId, places: &[PlaceId], column: usize) -> Lanes {
         let mut groups: IndexMap<String, Vec<PlaceId>> = IndexMap::new();
         for place in places {
             groups.entry(self.plan.anywhere(&self.plan.place(*place).name)).or_default().push(*place);
         }
-        groups.iter().map(|(name, group)| self.lane(flow, name, group, net)).collect()
+        groups.iter().map(|(name, group)| self.lane(flow, name, group, column)).collect()
     }
 
     fn places_of_one(&self, name: &str, fits: &impl Fn(PlaceRole) -> bool) -> Vec<PlaceId> {
@@ -239,7 +239,7 @@ impl<'a> Resolver<'a> {
     pub(super) fn start(&mut self, section: [&str; 2], field: &str, flow: FlowId, name: &str) -> Start {
         let places = self.places(name, |role| role != PlaceRole::DeadLetter);
         if !places.is_empty() {
-            return Start { lanes: self.lanes_of(flow, &places, 0), door: None };
+            return Start { lanes: self.lanes_of(flow, &places, GROSS), door: None };
         }
         let copies = self.plan.copies.of(name);
         let doors: Vec<NodeId> =
@@ -266,11 +266,11 @@ impl<'a> Resolver<'a> {
         flow: FlowId,
         names: &[String],
     ) -> Lanes {
-        names.iter().flat_map(|name| self.effect(section, field, flow, name, 0)).collect()
+        names.iter().flat_map(|name| self.effect(section, field, flow, name, GROSS)).collect()
     }
 
     pub(super) fn net(&mut self, section: [&str; 2], field: &str, flow: FlowId, name: &str) -> Lanes {
-        self.effect(section, field, flow, name, 1)
+        self.effect(section, field, flow, name, NET)
     }
 
     pub(super) fn effect(
@@ -279,7 +279,7 @@ impl<'a> Resolver<'a> {
         field: &str,
         flow: FlowId,
         name: &str,
-        net: usize,
+        column: usize,
     ) -> Lanes {
         let places = self.places(name, |role| role != PlaceRole::DeadLetter);
         if places.is_empty() {
@@ -292,7 +292,14 @@ impl<'a> Resolver<'a> {
                 self.dangling(section, field, name, "place", known);
             }
         }
-        self.lanes_of(flow, &places, net)
+        // What a failover takes away has no effect any more, even if it was accepted.
+        let replicates = |place: &PlaceId| {
+            let node = self.plan.place(*place).node;
+            let node = self.plan.blueprint.nodes.get_index(node.index());
+            node.is_some_and(|(_, kind)| kind.replicates())
+        };
+        let standing = column == GROSS && places.iter().any(replicates);
+        self.lanes_of(flow, &places, if standing { STANDING } else { column })
     }
 
     pub(super) fn parked(&mut self, section: [&str; 2], field: &str, name: &str) -> Vec<PlaceId> {

@@ -9,7 +9,7 @@ use smallvec::SmallVec;
 
 use super::lanes::FIRST;
 use super::{
-    Check, FaultFacts, FlowRules, Goal, Hook, Lane, Lanes, Measure, NOWHERE, Rule, Rules, source_of,
+    COLUMNS, Check, FaultFacts, FlowRules, Goal, Hook, Lane, Lanes, Measure, NOWHERE, Rule, Rules, source_of,
 };
 use crate::judges::config::{Contract, Objective, While};
 
@@ -22,8 +22,8 @@ pub(super) struct Resolver<'a> {
 impl<'a> Resolver<'a> {
     pub(super) fn new(plan: &'a Plan) -> Self {
         let flow = FlowRules {
-            places: vec![[NOWHERE; 2]; plan.places.len()],
-            unions: vec![[NOWHERE; 2]; plan.places.len()],
+            places: vec![[NOWHERE; COLUMNS]; plan.places.len()],
+            unions: vec![[NOWHERE; COLUMNS]; plan.places.len()],
             lanes: FIRST,
             names: vec![String::new(); FIRST as usize],
             interest: vec![SmallVec::new(); FIRST as usize],
@@ -279,12 +279,12 @@ impl<'a> Resolver<'a> {
     }
 
     /// The lane of a place, or of places that are one thing in several sites.
-    pub(super) fn lane(&mut self, flow: FlowId, name: &str, group: &[PlaceId], net: usize) -> Lane {
+    pub(super) fn lane(&mut self, flow: FlowId, name: &str, group: &[PlaceId], column: usize) -> Lane {
         let Some(first) = group.first() else { return NOWHERE };
         let single = group.len() == 1;
         let rules = &self.rules.flows[flow.index()];
         let lanes = if single { &rules.places } else { &rules.unions };
-        let known = lanes[first.index()][net];
+        let known = lanes[first.index()][column];
         if known != NOWHERE {
             return known;
         }
@@ -292,7 +292,7 @@ impl<'a> Resolver<'a> {
         let lane = self.new_lane(flow, name);
         let rules = &mut self.rules.flows[flow.index()];
         let lanes = if single { &mut rules.places } else { &mut rules.unions };
-        group.iter().for_each(|place| lanes[place.index()][net] = lane);
+        group.iter().for_each(|place| lanes[place.index()][column] = lane);
         lane
     }
 

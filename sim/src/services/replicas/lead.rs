@@ -3,12 +3,13 @@
 
 use std::sync::Arc;
 
-use super::pair::{Fence, Logged};
+use super::pair::{Fence, Logged, SHIP};
 use super::{Paired, Replica};
 use crate::ids::ConnectionId;
 use crate::message::replication::{Change, Record};
 use crate::message::{Body, Cargo, Message};
 use crate::node::Context;
+use crate::time::Span;
 
 /// So many batches may be under way at once \[K\].
 const WINDOW: u32 = 16;
@@ -54,9 +55,19 @@ pub trait Leads: Replica {
             return;
         }
         let (mut shipped, mut in_flight) = (channel.shipped, channel.in_flight);
+        let now = channel.now;
+        let delay = if tenure.fence == Fence::No { pair.delay } else { Span::ZERO };
+        let waits = |logged: &Logged| (logged.at + delay).since(now);
         while in_flight < WINDOW && shipped < tenure.end() {
             let start = (shipped - tenure.base) as usize;
-            let end = (start + BATCH).min(tenure.log.len());
+            let mut end = (start + BATCH).min(tenure.log.len());
+            if !delay.is_zero() {
+                end =
+                    start + tenure.log.range(start..end).take_while(|logged| waits(logged).is_zero()).count();
+            }
+            if end == start {
+                break;
+            }
             let changes: Vec<Change> =
                 tenure.log.range(start..end).map(|logged| logged.change.clone()).collect();
             let cargo = Cargo::of(changes.iter().flat_map(Change::items).copied().collect());
@@ -65,8 +76,15 @@ pub trait Leads: Replica {
             in_flight += 1;
             cx.tell(pair.peer, Message::new(Body::Replica(record)).carrying(cargo));
         }
+        let next = tenure.log.get((shipped - tenure.base) as usize).map(waits);
         let channel = self.channel_mut();
         (channel.shipped, channel.in_flight) = (shipped, in_flight);
+        if let Some(wait) = next.filter(|wait| !wait.is_zero())
+            && !std::mem::replace(&mut channel.holding, true)
+        {
+            // Items wait for it: it is work.
+            cx.timer(wait, Self::token(SHIP), true);
+        }
     }
 
     /// The follower has the log up to there.
@@ -134,7 +152,10 @@ pub trait Leads: Replica {
         (channel.up, channel.in_flight) = (true, 0);
         let checked = std::mem::take(&mut channel.checking);
         if fresh {
-            self.snapshot();
+            // One that is alone wants nobody to follow.
+            if self.tenure().is_some_and(|tenure| tenure.paired) {
+                self.snapshot();
+            }
         } else {
             self.trim(applied, cx);
         }

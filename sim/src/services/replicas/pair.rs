@@ -27,6 +27,7 @@ const IN_SYNC: Span = Span::secs(10);
 const LOOK: u32 = 0;
 pub(super) const RISE: u32 = 1;
 const TELL: u32 = 2;
+pub(super) const SHIP: u32 = 3;
 
 /// Tells the syncs of the log from those of requests.
 pub const SYNC: u64 = 1 << 63;
@@ -61,6 +62,11 @@ pub struct Pair {
     pub max_lag: Span,
     /// How long a promotion takes, during which nobody serves.
     pub promotion: Sampler,
+    /// How long a change waits before it is given to the other one.
+    pub delay: Span,
+    /// A forced promotion ends the pair: the old leader's copy is deleted, and the new one is alone until
+    /// people [pair them again](Paired::pair_again).
+    pub once: bool,
 }
 
 /// A replica of a service that has a pair, or may have one. Everything else is provided.
@@ -212,6 +218,8 @@ pub struct Channel {
     pub(super) checking: bool,
     /// A timer is armed to look for the other one.
     pub(super) looking: bool,
+    /// A timer is armed to ship what waits in the log.
+    pub(super) holding: bool,
     /// A timer is armed to tell the name and the control plane who leads.
     pub(super) telling: bool,
     /// The position up to which the log is under way.
@@ -284,8 +292,21 @@ pub trait Paired: Replica {
                 self.channel_mut().telling = false;
                 self.proclaim(cx);
             }
+            SHIP => self.channel_mut().holding = false,
             _ => {}
         }
+    }
+
+    /// One that is alone after a forced promotion is to have a follower again, which is brought up to date
+    /// from nothing. False if it does not lead, or is not alone.
+    fn pair_again(&mut self, cx: &mut Context<'_>) -> bool {
+        let Some(tenure) = self.tenure_mut().filter(|tenure| tenure.leads && !tenure.paired) else {
+            return false;
+        };
+        tenure.paired = true;
+        self.channel_mut().up = false;
+        self.look(cx);
+        true
     }
 
     /// The other one says something.
@@ -372,7 +393,7 @@ pub trait Paired: Replica {
         let (Some(pair), Some(tenure)) = (self.pair(), self.tenure()) else { return true };
         match pair.mode {
             Mode::NameOnly => tenure.paired,
-            _ if tenure.leads => tenure.joined && self.channel().up && self.lag() < IN_SYNC,
+            _ if tenure.leads => tenure.joined && self.channel().up && self.lag() < IN_SYNC + pair.delay,
             _ => !tenure.fresh && tenure.rising.is_none(),
         }
     }

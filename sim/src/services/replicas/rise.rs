@@ -105,9 +105,11 @@ pub trait Rises: Replica {
 
     /// It leads from now on: its shadows are the real thing.
     fn rise_due(&mut self, cx: &mut Context<'_>) {
+        let once = self.pair().is_some_and(|pair| pair.once);
         let Some(tenure) = self.tenure_mut() else { return };
         let Some((_, mode)) = tenure.rising.take_if(|(until, _)| *until <= cx.now()) else { return };
         tenure.planned = mode == Transition::Planned;
+        tenure.paired = tenure.planned || !once;
         (tenure.leads, tenure.epoch, tenure.joined) = (true, tenure.epoch + 1, tenure.planned);
         (tenure.base, tenure.joins_at, tenure.fence) = (0, None, Fence::No);
         tenure.log.clear();

@@ -69,6 +69,8 @@ pub(super) fn pair(bus: &ServiceBus, name: &str, site: Option<&str>, plan: &Plan
         leads: primary(bus) == Some(site),
         max_lag: bus.max_lag.unwrap_or(Span::mins(5)),
         promotion: promotion.sampler(),
+        delay: Span::ZERO,
+        once: false,
     })
 }
 

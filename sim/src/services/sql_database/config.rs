@@ -55,6 +55,10 @@ pub struct SqlDatabase {
     /// Whether it survives the loss of a zone with a short failover and no loss of data (facts 3:
     /// typically below 30 s, RPO 0). Default: false; it is lost together with the zone it is in.
     pub zone_redundant: bool,
+    /// The zone of its region that it happens to be in, where it is not zone-redundant: 1 to the number of
+    /// its zones. Default: any, which nobody knows (facts 6: a non-zonal resource may be in any zone).
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub zone: Option<u8>,
     /// How long the failover to another zone takes. Requests in flight are terminated. Default: 20s
     /// (facts 3: typically below 30 s).
     pub failover: Span,
@@ -80,6 +84,7 @@ impl Default for SqlDatabase {
             promotion: None,
             holds: Vec::new(),
             zone_redundant: false,
+            zone: None,
             failover: Span::secs(20),
             latency: Distribution::Lognormal { median: Span::millis(2), p99: Span::millis(20) },
             workers: 200,
@@ -89,11 +94,18 @@ impl Default for SqlDatabase {
 }
 
 impl SqlDatabase {
-    fn location(&self, site: u8) -> Location {
-        if self.zone_redundant {
-            Location::Redundant { site, blip: self.failover }
-        } else {
-            Location::AnyZone { site }
+    fn location(&self, name: &str, site: u8, plan: &Plan) -> Result<Location, PlanError> {
+        let zones = plan.blueprint.sites.get_index(usize::from(site)).map_or(1, |(_, site)| site.zones);
+        let wrong = |message| PlanError::at(&["nodes", name, "zone"], message);
+        match self.zone {
+            Some(_) if self.zone_redundant => {
+                Err(wrong("it is in all zones".to_owned()).help("leave `zone` out, or `zone-redundant`"))
+            }
+            Some(zone) if !(1..=zones).contains(&zone) => Err(wrong(format!("there is no zone {zone}"))
+                .help(format!("its region has the zones 1 to {zones}"))),
+            Some(zone) => Ok(Location::Zone { site, zone }),
+            None if self.zone_redundant => Ok(Location::Redundant { site, blip: self.failover }),
+            None => Ok(Location::AnyZone { site }),
         }
     }
 
@@ -145,14 +157,16 @@ impl Service for SqlDatabase {
         if self.is_replicated() {
             for site in self.site.names() {
                 let index = plan.site(name, &OneOrMany::One(site.clone()))?;
-                let process = plan.add_process(name, &format!("/{site}"), self.location(index));
+                let location = self.location(name, index, plan)?;
+                let process = plan.add_process(name, &format!("/{site}"), location);
                 declare_parts_at(name, &at(name, site), &self.holds, process, Some(PlaceRole::Effect), plan)?;
             }
             self.stand_before(name, plan);
             return Ok(());
         }
         let site = plan.site(name, &self.site)?;
-        let process = plan.add_process(name, "", self.location(site));
+        let location = self.location(name, site, plan)?;
+        let process = plan.add_process(name, "", location);
         declare_parts(name, &self.holds, process, PlaceRole::Effect, plan)
     }
 

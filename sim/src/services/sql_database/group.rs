@@ -107,6 +107,8 @@ impl SqlDatabase {
             leads: self.first() == Some(site),
             max_lag: Span::FOREVER,
             promotion: promotion.sampler(),
+            delay: Span::ZERO,
+            once: false,
         })
     }
 

@@ -1,3 +1,5 @@
+mod geo;
+
 use super::*;
 use crate::faults::local::Value;
 use crate::ids::{FaultId, Once};
@@ -95,12 +97,15 @@ fn an_outage_leaves_writes_in_flight_open() {
 #[test]
 fn after_a_crash_it_is_like_one_newly_built_from_its_blobs() {
     let plan = plan(config());
-    let mut process = config().process("it", &plan).expect("it builds");
+    let mut process = config().process("it", None, &plan).expect("it builds");
     let pending = Pending { connection: ConnectionId::NONE, message: put(1, 1, Once::ITEM) };
     process.volatile.front.keep(pending);
     process.volatile.requests.join(crate::time::Time(7), Rate::per_second(1.0), None);
     process.crash();
-    assert_eq!(format!("{process:?}"), format!("{:?}", config().process("it", &plan).expect("it builds")));
+    assert_eq!(
+        format!("{process:?}"),
+        format!("{:?}", config().process("it", None, &plan).expect("it builds"))
+    );
     let mut rig = rig(&plan);
     ask(&mut rig, put(1, 1, Once::ITEM));
     rig.message(1, put(2, 2, Once::ITEM));

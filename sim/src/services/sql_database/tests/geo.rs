@@ -219,6 +219,9 @@ fn what_cannot_be_replicated_is_refused_with_a_reason() {
         "nodes.db.failover-policy"
     );
     assert_eq!(path(SqlDatabase { failover_policy: managed, ..lone.clone() }), "nodes.db.failover-policy");
+    let zoned = |zone, zone_redundant| SqlDatabase { zone: Some(zone), zone_redundant, ..group() };
+    assert_eq!(path(zoned(4, false)), "nodes.db.zone");
+    assert_eq!(path(zoned(1, true)), "nodes.db.zone");
     // Without any of that each site has a database of its own.
     let plan = plan_in_two(lone).expect("two databases");
     assert!(plan.node("db/west").is_some() && plan.node("db").is_none());
