@@ -159,6 +159,7 @@ impl ContainerApp {
             spread: Spread::Instances(self.replicas),
             dns: self.dns,
             concurrency: self.concurrency.unwrap_or(usual),
+            most_waiting: usize::MAX,
             start_up: self.start_up,
             notices: None,
             joins: false,
@@ -169,6 +170,8 @@ impl ContainerApp {
             only: self.only.as_deref(),
             health: &self.health,
             run_timeout: None,
+            run_duration: None,
+            switch: None,
             front: FrontRules {
                 period: self.probe_every,
                 threshold: self.probe_failures,
