@@ -186,6 +186,13 @@ fn a_long_soak_of_the_incident_of_the_failover_group() {
 }
 
 #[test]
+fn a_gateway_in_two_regions_goes_on_when_one_is_lost() {
+    for seed in 1..4 {
+        keeps_its_word(concat!(env!("CARGO_MANIFEST_DIR"), "/scenarios/gateway-regions.yaml"), seed);
+    }
+}
+
+#[test]
 fn copies_in_two_regions_are_judged_together_or_one_by_one() {
     for seed in 1..4 {
         keeps_its_word(concat!(env!("CARGO_MANIFEST_DIR"), "/scenarios/two-sites.yaml"), seed);

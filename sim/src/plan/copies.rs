@@ -1,7 +1,9 @@
 //! Copies: a node that is in several sites becomes one node for each of them before anything else is done,
 //! `ingest` in two regions the nodes `ingest/westeurope` and `ingest/northeurope`. The parts of a whole are
 //! where the whole is. A copy speaks with the copies in its own site: what it calls `raw` is
-//! `raw/westeurope`, where there is such a thing. A service that replicates is one node, in several sites.
+//! `raw/westeurope`, where there is such a thing. A service that replicates is one node, in several sites. One
+//! whose copies are reached by a name of its own (a gateway in several regions) is both: the copies, and the
+//! node itself, which is that name; who calls it means the name and not the copy in the own site.
 
 use indexmap::IndexMap;
 use serde_json::Value;
@@ -12,9 +14,9 @@ use crate::services::{NodeKind, Service};
 use crate::units::OneOrMany;
 
 /// The nodes that have copies: for each its sites, in the order of the file. And those that are one node
-/// with a replica in each of several sites.
+/// with a replica in each of several sites. Last, which of the first are reached by a name of their own.
 #[derive(Clone, Debug, Default, PartialEq)]
-pub struct Copies(IndexMap<String, Vec<String>>, IndexMap<String, Vec<String>>);
+pub struct Copies(IndexMap<String, Vec<String>>, IndexMap<String, Vec<String>>, Vec<String>);
 
 /// Fields whose text is never the name of a node.
 const NO_NAMES: [&str; 15] = [
@@ -52,6 +54,9 @@ impl Copies {
                     nodes.extend(
                         sites.iter().map(|site| (copy(&name, site), copies.localised(&kind, site, true))),
                     );
+                    if copies.2.contains(&name) {
+                        nodes.insert(name, kind);
+                    }
                 }
                 None => {
                     let kind = match kind.sites() {
@@ -79,6 +84,9 @@ impl Copies {
             } else if sites.len() > 1 {
                 let known = if whole.replicates() { &mut copies.1 } else { &mut copies.0 };
                 known.insert(name.clone(), sites.to_vec());
+                if kind.has_name() {
+                    copies.2.push(name.clone());
+                }
             }
         }
         if errors.is_empty() { Ok(copies) } else { Err(errors) }
@@ -124,7 +132,8 @@ impl Copies {
         match value {
             Value::String(text) => {
                 let (node, part) = split(text);
-                if self.0.get(node).is_some_and(|sites| sites.iter().any(|known| known == site)) {
+                let is_here = self.0.get(node).is_some_and(|sites| sites.iter().any(|known| known == site));
+                if is_here && !self.2.iter().any(|named| named == node) {
                     *text = format!("{}{part}", copy(node, site));
                 }
             }

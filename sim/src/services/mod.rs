@@ -31,6 +31,11 @@ pub trait Service {
         false
     }
 
+    /// Whether its copies in several sites are reached by a name of their own, which leads to one of them.
+    fn has_name(&self) -> bool {
+        false
+    }
+
     /// Why this fault cannot apply to the node as it is configured (credits on a Premium namespace), if so.
     fn refuses(&self, fault: &crate::faults::FaultKind) -> Option<String> {
         let _ = fault;
@@ -96,6 +101,9 @@ macro_rules! kinds {
             }
             fn replicates(&self) -> bool {
                 match self { $(NodeKind::$variant(config) => config.replicates(),)+ }
+            }
+            fn has_name(&self) -> bool {
+                match self { $(NodeKind::$variant(config) => config.has_name(),)+ }
             }
             fn refuses(&self, fault: &crate::faults::FaultKind) -> Option<String> {
                 match self { $(NodeKind::$variant(config) => config.refuses(fault),)+ }

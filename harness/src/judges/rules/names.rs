@@ -241,9 +241,13 @@ impl<'a> Resolver<'a> {
         if !places.is_empty() {
             return Start { lanes: self.lanes_of(flow, &places, GROSS), door: None };
         }
-        let copies = self.plan.copies.of(name);
+        let mut named = self.plan.copies.of(name);
+        // Copies may be reached by a name of their own, which is what loads call.
+        if !named.iter().any(|copy| copy == name) {
+            named.insert(0, name.to_owned());
+        }
         let doors: Vec<NodeId> =
-            copies.iter().filter(|copy| self.is_door(copy)).filter_map(|copy| self.plan.node(copy)).collect();
+            named.iter().filter(|copy| self.is_door(copy)).filter_map(|copy| self.plan.node(copy)).collect();
         if let Some(first) = doors.first() {
             let lane = self.door_lane(flow, &doors, name);
             return Start { lanes: SmallVec::from_slice(&[lane]), door: Some(*first) };

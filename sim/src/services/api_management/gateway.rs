@@ -11,8 +11,8 @@ use crate::node::{Context, Input, Process, TimerId};
 use crate::observe::{Belief, Handling, Held, Outcome, Symptom, What};
 use crate::plan::{Endpoint, Protocol};
 use crate::random::{Purpose, name_hash};
-use crate::services::api_management::ApiManagement;
 use crate::services::api_management::tripping::Tripping;
+use crate::services::api_management::{ApiManagement, Pool};
 use crate::services::window::{Window, whole_seconds};
 use crate::time::{Span, Time};
 use crate::units::Rate;
@@ -78,6 +78,8 @@ pub(super) struct Gateway {
     limit: Option<Limit>,
     quota: Option<Quota>,
     backends: Vec<Backend>,
+    /// Whether it always begins with the first.
+    in_order: bool,
     /// Whose turn it is (the service documents round robin).
     turn: usize,
     caller: Caller<u32>,
@@ -98,7 +100,8 @@ impl Gateway {
             concurrency: config.concurrency.map_or(usize::MAX, |n| n as usize),
             limit: config.rate_limit.map(Limit::new),
             quota: config.quota.map(|rate| Quota { rate, period: 0, used: 0 }),
-            backends: backends.into_iter().zip(config.backend.names()).map(backend).collect(),
+            backends: backends.into_iter().zip(config.pool()).map(backend).collect(),
+            in_order: config.pool == Pool::InOrder,
             turn: 0,
             caller: Caller::with_rules(Rules::forwarding(config.timeout, retry), name_hash(name), SPACE),
             requests: Slab::default(),
@@ -198,11 +201,12 @@ impl Gateway {
         Some(wait)
     }
 
-    /// The next backend in turn that is neither tripped nor drained.
+    /// The next backend, in turn or in order, that is neither tripped nor drained.
     fn choose(&mut self, cx: &mut Context<'_>, item: Item, attempt: u16) -> Option<usize> {
         let occurrence = u64::from(attempt);
+        let first = if self.in_order { 0 } else { self.turn };
         for step in 0..self.backends.len() {
-            let index = (self.turn + step) % self.backends.len();
+            let index = (first + step) % self.backends.len();
             let tripped = self.backends[index].breaker.as_ref().is_some_and(|b| b.is_tripped(cx.now()));
             if tripped
                 || cx.strike(Hook::GatewayBreakerStuck, index as u16, item, occurrence).is_some()

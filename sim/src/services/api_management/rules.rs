@@ -76,6 +76,25 @@ text_value!(
     "3 every 1s plus 2s up to 30s"
 );
 
+/// How a gateway uses a pool of backends (facts 6).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum Pool {
+    /// One after the other, leaving out what is tripped.
+    #[default]
+    InTurn,
+    /// The first that is not tripped: groups of priority, with one backend in each \[K\].
+    InOrder,
+}
+
+impl Pool {
+    /// Whether it is taken in turn.
+    #[must_use]
+    pub fn is_default(&self) -> bool {
+        *self == Pool::InTurn
+    }
+}
+
 /// `5 in 1m for 30s`, `50% in 1m for 30s`: trips after so many failures within the interval (or that
 /// share of its calls), and stays tripped for so long (facts 6).
 #[derive(Clone, Copy, Debug, PartialEq)]

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use crate::faults::Hook;
 use crate::faults::local::Value;
-use crate::ids::{ConnectionId, Item};
+use crate::ids::{CallId, ConnectionId, Item};
 use crate::message::control::{Answer, Command, Listing};
 use crate::message::{Body, Message};
 use crate::node::{Context, Durable, Input, Process, TimerId};
@@ -236,7 +236,8 @@ impl Monitor {
             }
             _ => Answer::Refused,
         };
-        if answer != Answer::Refused {
+        // What a service tells its own profile is no call.
+        if answer != Answer::Refused && message.call != CallId(0) {
             let what = What::Handled { call: message.call, how: Handling::Stored };
             cx.observe_on(connection, message.cargo.first().unwrap_or_default(), what);
         }
