@@ -1,21 +1,23 @@
 //! What the tests of the services share: a plan of one node, messages to it, what came of them.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use crate::blueprint::{Blueprint, Flow, Site};
 use crate::faults::Hook;
 use crate::faults::local::{Active, Frequency, Value};
 use crate::ids::{CallId, Execution, FaultId, Item, Once, PlaceId, TypeId};
+use crate::kernel::World;
 use crate::message::http::{Request, Verb};
 use crate::message::store::{Answer, Command, Error, Operation, WriteVerb};
 use crate::message::{Body, Cargo, Message};
 use crate::node::Effect;
 use crate::node::rig::{Rig, bodies, observed};
-use crate::observe::{Handling, What};
+use crate::observe::{Handling, Observation, Outcome, What};
 use crate::plan::{Plan, PlanError};
 use crate::services::{NodeKind, Service};
 use crate::time::Span;
+use crate::units::OneOrMany;
 
 pub(crate) fn item(number: u32) -> Item {
     Item { number, key: number % 7, ..Item::default() }
@@ -30,6 +32,74 @@ pub(crate) fn plan(kind: NodeKind) -> Result<Plan, Vec<PlanError>> {
     let mut plan = Plan::new(blueprint)?;
     plan.add_stream("shoppers", crate::ids::FlowId(0));
     Ok(plan)
+}
+
+/// A plan of these sites, each with its pair if it has one, and these nodes.
+pub(crate) fn plan_in(
+    sites: &[(&str, Option<&str>)],
+    nodes: Vec<(&str, NodeKind)>,
+) -> Result<Plan, Vec<PlanError>> {
+    let mut blueprint = Blueprint::default();
+    for (site, pair) in sites {
+        let pair = pair.map(str::to_owned);
+        blueprint.sites.insert((*site).to_owned(), Site { pair, ..Site::default() });
+    }
+    blueprint.flows.insert("orders".to_owned(), Flow::default());
+    blueprint.nodes.extend(nodes.into_iter().map(|(name, kind)| (name.to_owned(), kind)));
+    let mut plan = Plan::new(blueprint)?;
+    plan.add_stream("shoppers", crate::ids::FlowId(0));
+    Ok(plan)
+}
+
+/// These sites, as the field `in` has them.
+pub(crate) fn sites(names: &[&str]) -> OneOrMany {
+    OneOrMany::Many(names.iter().map(|name| (*name).to_owned()).collect())
+}
+
+/// The world of a blueprint that is written as JSON.
+pub(crate) fn world(blueprint: serde_json::Value) -> World {
+    let blueprint: Blueprint = serde_json::from_value(blueprint).expect("a blueprint");
+    World::new(Arc::new(Plan::new(blueprint).expect("a plan")), 11).expect("a world")
+}
+
+/// Runs a world to its deadline, and returns what could be observed.
+pub(crate) fn run_out(world: &mut World) -> Vec<Observation> {
+    let mut seen = Vec::new();
+    let deadline = world.plan().deadline();
+    while world.next_at().is_some_and(|at| at <= deadline) && world.step(&mut seen) {}
+    seen
+}
+
+/// The book of every place closes: what was born or moved there has ended, has moved on, or is held.
+pub(crate) fn assert_closed(world: &World, seen: &[Observation]) {
+    let mut open: BTreeMap<(PlaceId, u64), i64> = BTreeMap::new();
+    for one in seen {
+        let mut book = |place, by| *open.entry((place, one.item.identity())).or_insert(0) += by;
+        match one.what {
+            What::Born { place, .. } => book(place, 1),
+            What::Ended { place, .. } => book(place, -1),
+            What::Moved { from, to, .. } => {
+                book(from, -1);
+                book(to, 1);
+            }
+            _ => {}
+        }
+    }
+    world.inventory(&mut |held| {
+        *open.entry((held.place, held.item.identity())).or_insert(0) -= i64::from(held.copies);
+    });
+    open.retain(|_, count| *count != 0);
+    assert!(open.is_empty(), "{open:?}");
+}
+
+/// The numbers of the items about which something like this was observed.
+pub(crate) fn numbers(seen: &[Observation], fits: impl Fn(&What) -> bool) -> BTreeSet<u32> {
+    seen.iter().filter(|one| fits(&one.what)).map(|one| one.item.number).collect()
+}
+
+/// The numbers of the items of which their client knows that all went well.
+pub(crate) fn accepted(seen: &[Observation]) -> BTreeSet<u32> {
+    numbers(seen, |what| matches!(what, What::Concluded { outcome: Outcome::Ok, .. }))
 }
 
 /// The node `it` of this plan on the bench.

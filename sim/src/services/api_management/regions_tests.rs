@@ -14,10 +14,12 @@ use crate::message::{Body, Message};
 use crate::node::rig::{Rig, bodies, sent};
 use crate::observe::{Observation, Outcome, What};
 use crate::recipe::Step;
-use crate::recipe::hosts::{ContainerApp, FunctionApp};
+use crate::recipe::hosts::FunctionApp;
 use crate::recipe::step;
 use crate::services::NodeKind;
 use crate::services::alert::Alert;
+use crate::services::bench::{run_out, sites};
+use crate::services::endpoint::EndpointService;
 use crate::services::load::{Load, Shape};
 use crate::time::Time;
 use crate::units::Threshold;
@@ -27,7 +29,7 @@ const LOST: Span = Span::secs(200);
 const RUN: Span = Span::mins(10);
 
 fn both() -> OneOrMany {
-    OneOrMany::Many(vec!["west".to_owned(), "north".to_owned()])
+    sites(&["west", "north"])
 }
 
 fn gateway() -> ApiManagement {
@@ -46,13 +48,8 @@ fn blueprint(gateway: ApiManagement) -> Blueprint {
     blueprint.flows.insert("orders".into(), Flow::default());
     let once = Policy { timeout: Some(Span::secs(2)), retries: Some(0), ..Policy::default() };
     blueprint.policies.insert("once".into(), once);
-    let api = ContainerApp {
-        site: both(),
-        trigger: "http".into(),
-        steps: vec![Step::Reply(step::Reply { target: 200, name: None })],
-        ..ContainerApp::default()
-    };
-    blueprint.nodes.insert("api".into(), NodeKind::ContainerApp(api));
+    let api = EndpointService { site: both(), ..EndpointService::default() };
+    blueprint.nodes.insert("api".into(), NodeKind::Endpoint(api));
     blueprint.nodes.insert("gw".into(), NodeKind::ApiManagement(gateway));
     for site in ["west", "north"] {
         let load = Load {
@@ -82,10 +79,8 @@ fn losing(mut blueprint: Blueprint, site: &str) -> Blueprint {
 
 fn run(blueprint: Blueprint) -> (World, Vec<Observation>) {
     let plan = Plan::new(blueprint).expect("a plan");
-    let deadline = plan.deadline();
     let mut world = World::new(Arc::new(plan), 7).expect("the plan can be built");
-    let mut seen = Vec::new();
-    while world.next_at().is_some_and(|at| at <= deadline) && world.step(&mut seen) {}
+    let seen = run_out(&mut world);
     assert!(world.links().balances());
     (world, seen)
 }

@@ -3,14 +3,13 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::*;
-use crate::blueprint::{Blueprint, Flow, Site};
 use crate::ids::{PlaceId, ProcessId};
 use crate::message::control::{Answer as Told, Command as Control, Transition};
 use crate::message::{broker, control};
 use crate::node::CloseReason;
 use crate::observe::Birth;
 use crate::plan::PlanError;
-use crate::units::OneOrMany;
+use crate::services::bench::{plan_in, sites};
 
 pub(super) const WEST: usize = 0;
 pub(super) const NORTH: usize = 1;
@@ -21,7 +20,7 @@ const RETURN: Span = Span::mins(30);
 
 pub(super) fn account(regions: usize) -> CosmosDb {
     CosmosDb {
-        site: OneOrMany::Many(SITES[..regions].iter().map(|&site| site.to_owned()).collect()),
+        site: sites(&SITES[..regions]),
         failover_time: Some(Distribution::Constant(FAILOVER)),
         region_return: Some(Distribution::Constant(RETURN)),
         ..config()
@@ -29,15 +28,7 @@ pub(super) fn account(regions: usize) -> CosmosDb {
 }
 
 pub(super) fn plan_of(config: CosmosDb) -> Result<Plan, Vec<PlanError>> {
-    let mut blueprint = Blueprint::default();
-    for site in SITES {
-        blueprint.sites.insert(site.to_owned(), Site::default());
-    }
-    blueprint.flows.insert("orders".to_owned(), Flow::default());
-    blueprint.nodes.insert("it".to_owned(), NodeKind::CosmosDb(config));
-    let mut plan = Plan::new(blueprint)?;
-    plan.add_stream("shoppers", crate::ids::FlowId(0));
-    Ok(plan)
+    plan_in(&SITES.map(|site| (site, None)), vec![("it", NodeKind::CosmosDb(config))])
 }
 
 /// The regions, and what is on the way between them.

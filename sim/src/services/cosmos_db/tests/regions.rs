@@ -6,11 +6,11 @@ use proptest::prelude::*;
 
 use super::geo::{NORTH, Regions, WEST, account, plan_of};
 use super::*;
-use crate::blueprint::Blueprint;
 use crate::ids::PlaceId;
 use crate::kernel::World;
 use crate::message::control::Transition;
-use crate::observe::{Observation, Outcome};
+use crate::observe::Outcome;
+use crate::services::bench::{self, accepted, numbers};
 use crate::units::OneOrMany;
 
 fn refused(config: CosmosDb) -> (String, &'static str) {
@@ -288,8 +288,7 @@ fn world() -> World {
             "target": "west <-> north", "at": "3m", "for": "20m",
         } } },
     });
-    let blueprint: Blueprint = serde_json::from_value(blueprint).expect("a blueprint");
-    World::new(Arc::new(Plan::new(blueprint).expect("a plan")), 11).expect("a world")
+    bench::world(blueprint)
 }
 
 /// Apps in both regions write, and the account of one is away for a while.
@@ -320,16 +319,13 @@ fn active_active() -> World {
         },
         "faults": { "dark": { "service.down": { "target": "store/west", "at": "3m", "for": "10m" } } },
     });
-    let blueprint: Blueprint = serde_json::from_value(blueprint).expect("a blueprint");
-    World::new(Arc::new(Plan::new(blueprint).expect("a plan")), 11).expect("a world")
+    bench::world(blueprint)
 }
 
 #[test]
 fn where_both_regions_take_writes_the_app_goes_to_the_other_one_and_comes_back() {
     let mut world = active_active();
-    let mut seen: Vec<Observation> = Vec::new();
-    let deadline = world.plan().deadline();
-    while world.next_at().is_some_and(|at| at <= deadline) && world.step(&mut seen) {}
+    let seen = bench::run_out(&mut world);
     let place = |name: &str| world.plan().place_named(name).expect("a place");
     let (west, north) = (place("store/west.order"), place("store/north.order"));
     let mut held: BTreeMap<PlaceId, BTreeSet<u64>> = BTreeMap::new();
@@ -385,11 +381,8 @@ fn the_service_fails_over_by_itself_after_its_time() {
         },
         "faults": { "dark": { "region.down": { "target": "west", "at": "5m", "for": "30m" } } },
     });
-    let blueprint: Blueprint = serde_json::from_value(blueprint).expect("a blueprint");
-    let mut world = World::new(Arc::new(Plan::new(blueprint).expect("a plan")), 11).expect("a world");
-    let mut seen: Vec<Observation> = Vec::new();
-    let deadline = world.plan().deadline();
-    while world.next_at().is_some_and(|at| at <= deadline) && world.step(&mut seen) {}
+    let mut world = bench::world(blueprint);
+    let seen = bench::run_out(&mut world);
     let north = world.plan().place_named("store/north.order").expect("a place");
     let begins = world.plan().begins();
     let first = seen.iter().find(|one| {
@@ -402,41 +395,22 @@ fn the_service_fails_over_by_itself_after_its_time() {
 #[test]
 fn what_two_write_regions_in_a_split_world_accepted_is_all_there_in_the_end() {
     let mut world = world();
-    let mut seen: Vec<Observation> = Vec::new();
-    let deadline = world.plan().deadline();
-    while world.next_at().is_some_and(|at| at <= deadline) && world.step(&mut seen) {}
-    let mut open: BTreeMap<(PlaceId, u64), i64> = BTreeMap::new();
-    for one in &seen {
-        let mut book = |place, by| *open.entry((place, one.item.identity())).or_insert(0) += by;
-        match one.what {
-            What::Born { place, .. } => book(place, 1),
-            What::Ended { place, .. } => book(place, -1),
-            What::Moved { from, to, .. } => {
-                book(from, -1);
-                book(to, 1);
-            }
-            _ => {}
-        }
-    }
+    let seen = bench::run_out(&mut world);
+    bench::assert_closed(&world, &seen);
     let place = |name: &str| world.plan().place_named(name).expect("a place");
     let (north, conflicts) = (place("store/north.order"), place("store.conflicts"));
     let mut there: BTreeSet<u32> = BTreeSet::new();
     world.inventory(&mut |held| {
-        *open.entry((held.place, held.item.identity())).or_insert(0) -= i64::from(held.copies);
         assert!(held.place == north, "everything rests in the north: {held:?}");
         there.insert(held.item.number);
     });
-    open.retain(|_, count| *count != 0);
-    assert!(open.is_empty(), "{open:?}");
-    let numbers = |fits: &dyn Fn(&What) -> bool| -> BTreeSet<u32> {
-        seen.iter().filter(|one| fits(&one.what)).map(|one| one.item.number).collect()
-    };
-    let accepted = numbers(&|what| matches!(what, What::Concluded { outcome: Outcome::Ok, .. }));
-    let tail = numbers(&|what| matches!(what, What::Moved { to, .. } if *to == conflicts));
+    let accepted = accepted(&seen);
+    let tail = numbers(&seen, |what| matches!(what, What::Moved { to, .. } if *to == conflicts));
     assert!(accepted.len() > 10_000 && tail.len() > 1000, "{} {}", accepted.len(), tail.len());
     let lost: Vec<&u32> = accepted.difference(&there).collect();
     assert!(lost.is_empty(), "{lost:?}");
     // Until it hears the name again, the west goes on writing into the old region: that is the tail.
-    let reborn = numbers(&|what| matches!(what, What::Born { cause: crate::observe::Birth::Reborn, .. }));
+    let reborn =
+        numbers(&seen, |what| matches!(what, What::Born { cause: crate::observe::Birth::Reborn, .. }));
     assert!(reborn.len() > 500 && reborn.is_disjoint(&tail), "{}", reborn.len());
 }

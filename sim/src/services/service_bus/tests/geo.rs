@@ -4,9 +4,10 @@ use super::*;
 use crate::message::broker::Error;
 use crate::message::control::{Answer, Transition};
 use crate::plan::PlanError;
+use crate::services::bench::{plan_in, sites};
 use crate::services::replicas::bench::Two;
 use crate::services::service_bus::{Replication, ServiceBus, ServiceBusQueue, Tier};
-use crate::units::{Distribution, OneOrMany};
+use crate::units::Distribution;
 
 const PROMOTION: Span = Span::mins(6);
 pub(super) const WEST: u8 = 0;
@@ -14,7 +15,7 @@ pub(super) const NORTH: u8 = 1;
 
 pub(super) fn bus(replication: Replication) -> ServiceBus {
     ServiceBus {
-        site: OneOrMany::Many(vec!["west".to_owned(), "north".to_owned()]),
+        site: sites(&["west", "north"]),
         tier: Tier::Premium,
         replication: Some(replication),
         promotion: (replication != Replication::MetadataOnly).then_some(Distribution::Constant(PROMOTION)),
@@ -23,21 +24,13 @@ pub(super) fn bus(replication: Replication) -> ServiceBus {
 }
 
 pub(super) fn plan_of(bus: ServiceBus) -> Result<Plan, Vec<PlanError>> {
-    let mut blueprint = Blueprint::default();
-    for site in ["west", "north"] {
-        blueprint.sites.insert(site.to_owned(), Site::default());
-    }
-    blueprint.flows.insert("orders".to_owned(), Flow::default());
-    blueprint.nodes.insert("bus".to_owned(), NodeKind::ServiceBus(bus));
     let queue = ServiceBusQueue {
         of: "bus".to_owned(),
         dedup_window: Some(Span::mins(30)),
         ..ServiceBusQueue::default()
     };
-    blueprint.nodes.insert("raw".to_owned(), NodeKind::ServiceBusQueue(queue));
-    let mut plan = Plan::new(blueprint)?;
-    plan.add_stream("shoppers", crate::ids::FlowId(0));
-    Ok(plan)
+    let nodes = vec![("bus", NodeKind::ServiceBus(bus)), ("raw", NodeKind::ServiceBusQueue(queue))];
+    plan_in(&[("west", None), ("north", None)], nodes)
 }
 
 /// The two namespaces, and what is on the way between them.
@@ -280,7 +273,6 @@ fn a_crash_leaves_what_is_durable_and_nothing_else() {
 fn what_cannot_be_replicated_is_refused_with_a_reason() {
     let path = |bus: ServiceBus| plan_of(bus).expect_err("a mistake")[0].path.join(".");
     let good = bus(Replication::Sync);
-    let sites = |names: &[&str]| OneOrMany::Many(names.iter().map(|name| (*name).to_owned()).collect());
     assert_eq!(path(ServiceBus { tier: Tier::Standard, ..good.clone() }), "nodes.bus.replication");
     assert_eq!(path(ServiceBus { site: sites(&["west"]), ..good.clone() }), "nodes.bus.replication");
     assert_eq!(path(ServiceBus { site: sites(&["west", "west"]), ..good.clone() }), "nodes.bus.in");

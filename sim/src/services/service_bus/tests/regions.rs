@@ -1,21 +1,20 @@
 //! A replicated namespace in a world: its region goes dark, a runbook promotes the other, clients follow
 //! the name; and whatever happens in whatever order, the books close.
 
-use std::collections::{BTreeMap, BTreeSet};
-use std::sync::Arc;
+use std::collections::BTreeSet;
 
 use proptest::prelude::*;
 
 use super::geo::{NORTH, Pair, WEST, bus, plan_of};
 use super::*;
-use crate::ids::PlaceId;
 use crate::kernel::World;
 use crate::message::control::Transition;
 use crate::observe::{Observation, Outcome, What};
+use crate::services::bench::{self, accepted, numbers};
 use crate::services::service_bus::Replication;
 
-fn world(replication: &str) -> World {
-    let blueprint = serde_json::json!({
+fn replicated(replication: &str) -> World {
+    bench::world(serde_json::json!({
         "time": { "warmup": "1m", "run": "40m", "drain": "60m" },
         "sites": {
             "west": { "kind": "region", "zones": 3 },
@@ -48,43 +47,14 @@ fn world(replication: &str) -> World {
         "faults": { "dark": { "service.down": {
             "target": "bus/west", "at": "3m", "for": "25m",
         } } },
-    });
-    let blueprint: Blueprint = serde_json::from_value(blueprint).expect("a blueprint");
-    World::new(Arc::new(Plan::new(blueprint).expect("a plan")), 11).expect("a world")
+    }))
 }
 
 /// Runs it to its end; every place's book closes.
 fn run(mut world: World) -> (World, Vec<Observation>) {
-    let mut seen = Vec::new();
-    let deadline = world.plan().deadline();
-    while world.next_at().is_some_and(|at| at <= deadline) && world.step(&mut seen) {}
-    let mut open: BTreeMap<(PlaceId, u64), i64> = BTreeMap::new();
-    for one in &seen {
-        let mut book = |place, by| *open.entry((place, one.item.identity())).or_insert(0) += by;
-        match one.what {
-            What::Born { place, .. } => book(place, 1),
-            What::Ended { place, .. } => book(place, -1),
-            What::Moved { from, to, .. } => {
-                book(from, -1);
-                book(to, 1);
-            }
-            _ => {}
-        }
-    }
-    world.inventory(&mut |held| {
-        *open.entry((held.place, held.item.identity())).or_insert(0) -= i64::from(held.copies);
-    });
-    open.retain(|_, count| *count != 0);
-    assert!(open.is_empty(), "{open:?}");
+    let seen = bench::run_out(&mut world);
+    bench::assert_closed(&world, &seen);
     (world, seen)
-}
-
-fn numbers(seen: &[Observation], fits: impl Fn(&What) -> bool) -> BTreeSet<u32> {
-    seen.iter().filter(|one| fits(&one.what)).map(|one| one.item.number).collect()
-}
-
-fn accepted(seen: &[Observation]) -> BTreeSet<u32> {
-    numbers(seen, |what| matches!(what, What::Concluded { outcome: Outcome::Ok, .. }))
 }
 
 fn stored(world: &World, seen: &[Observation]) -> BTreeSet<u32> {
@@ -94,7 +64,7 @@ fn stored(world: &World, seen: &[Observation]) -> BTreeSet<u32> {
 
 #[test]
 fn after_a_forced_promotion_clients_find_the_new_primary_and_sync_loses_nothing() {
-    let (world, seen) = run(world("sync"));
+    let (world, seen) = run(replicated("sync"));
     let (accepted, stored) = (accepted(&seen), stored(&world, &seen));
     let north = world.plan().place_named("raw/north").expect("a place");
     let there = numbers(&seen, |what| matches!(what, What::Born { place, .. } if *place == north));
@@ -110,7 +80,7 @@ fn after_a_forced_promotion_clients_find_the_new_primary_and_sync_loses_nothing(
 
 #[test]
 fn geo_dr_strands_what_was_queued_and_serves_under_the_same_name() {
-    let (world, seen) = run(world("metadata-only"));
+    let (world, seen) = run(replicated("metadata-only"));
     let north = world.plan().place_named("raw/north").expect("a place");
     let there = numbers(&seen, |what| matches!(what, What::Born { place, .. } if *place == north));
     assert!(there.len() > 3000, "{} went to the new primary", there.len());

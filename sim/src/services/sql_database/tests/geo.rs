@@ -5,18 +5,14 @@ use std::collections::BTreeSet;
 use proptest::prelude::*;
 
 use super::*;
-use crate::blueprint::{Blueprint, Flow, Site};
 use crate::message::control::{Answer as Told, Transition};
 use crate::plan::PlanError;
+use crate::services::bench::{plan_in, sites};
 use crate::services::replicas::bench::Two;
 
 const PROMOTION: Span = Span::secs(40);
 const WEST: u8 = 0;
 const NORTH: u8 = 1;
-
-fn sites(names: &[&str]) -> OneOrMany {
-    OneOrMany::Many(names.iter().map(|name| (*name).to_owned()).collect())
-}
 
 fn group() -> SqlDatabase {
     SqlDatabase {
@@ -28,15 +24,7 @@ fn group() -> SqlDatabase {
 }
 
 fn plan_in_two(database: SqlDatabase) -> Result<Plan, Vec<PlanError>> {
-    let mut blueprint = Blueprint::default();
-    for site in ["west", "north"] {
-        blueprint.sites.insert(site.to_owned(), Site::default());
-    }
-    blueprint.flows.insert("orders".to_owned(), Flow::default());
-    blueprint.nodes.insert("db".to_owned(), NodeKind::SqlDatabase(database));
-    let mut plan = Plan::new(blueprint)?;
-    plan.add_stream("shoppers", crate::ids::FlowId(0));
-    Ok(plan)
+    plan_in(&[("west", None), ("north", None)], vec![("db", NodeKind::SqlDatabase(database))])
 }
 
 /// Two servers of this plan.

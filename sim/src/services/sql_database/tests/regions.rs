@@ -1,14 +1,12 @@
 //! A failover group in a world: its region goes dark, somebody or the platform fails over, callers follow
 //! the listener, and the books close.
 
-use std::collections::{BTreeMap, BTreeSet};
-use std::sync::Arc;
+use std::collections::BTreeSet;
 
 use super::*;
-use crate::blueprint::Blueprint;
-use crate::ids::PlaceId;
 use crate::kernel::World;
 use crate::observe::{Birth, Observation, Outcome};
+use crate::services::bench;
 use crate::time::Time;
 
 /// A database whose primary is away from 3m for two hours; a runbook asks for a failover every 10 minutes.
@@ -39,8 +37,7 @@ fn world(database: serde_json::Value, mode: Option<&str>) -> World {
             "in": "north", "trigger": "every 10m", "policy": "control", "steps": [{ "failover": failover }],
         } });
     }
-    let blueprint: Blueprint = serde_json::from_value(blueprint).expect("a blueprint");
-    World::new(Arc::new(Plan::new(blueprint).expect("a plan")), 11).expect("a world")
+    bench::world(blueprint)
 }
 
 fn database() -> serde_json::Value {
@@ -49,23 +46,8 @@ fn database() -> serde_json::Value {
 
 /// Runs it to its end; every place's book closes.
 fn run(mut world: World) -> (World, Vec<Observation>) {
-    let mut seen = Vec::new();
-    let deadline = world.plan().deadline();
-    while world.next_at().is_some_and(|at| at <= deadline) && world.step(&mut seen) {}
-    let mut open: BTreeMap<(PlaceId, u64), i64> = BTreeMap::new();
-    for one in &seen {
-        let mut book = |place, by| *open.entry((place, one.item.identity())).or_insert(0) += by;
-        match one.what {
-            What::Born { place, .. } => book(place, 1),
-            What::Ended { place, .. } => book(place, -1),
-            _ => {}
-        }
-    }
-    world.inventory(&mut |held| {
-        *open.entry((held.place, held.item.identity())).or_insert(0) -= i64::from(held.copies);
-    });
-    open.retain(|_, count| *count != 0);
-    assert!(open.is_empty(), "{open:?}");
+    let seen = bench::run_out(&mut world);
+    bench::assert_closed(&world, &seen);
     (world, seen)
 }
 

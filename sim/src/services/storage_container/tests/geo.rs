@@ -2,17 +2,13 @@
 //! test.
 
 use super::*;
-use crate::blueprint::{Blueprint, Flow, Site};
 use crate::message::Cargo;
 use crate::message::control::{Answer as Told, Transition};
+use crate::services::bench::{plan_in, sites};
 use crate::services::replicas::bench::Two;
 
 const NORTH: u8 = 1;
 const WEST: u8 = 0;
-
-fn sites(names: &[&str]) -> OneOrMany {
-    OneOrMany::Many(names.iter().map(|name| (*name).to_owned()).collect())
-}
 
 fn lake(redundancy: Redundancy) -> StorageContainer {
     StorageContainer {
@@ -26,16 +22,8 @@ fn lake(redundancy: Redundancy) -> StorageContainer {
 }
 
 fn plan_in_two(lake: StorageContainer) -> Result<Plan, Vec<PlanError>> {
-    let mut blueprint = Blueprint::default();
-    for (site, pair) in [("west", Some("north")), ("north", Some("west")), ("alone", None)] {
-        let site_of = Site { pair: pair.map(str::to_owned), ..Site::default() };
-        blueprint.sites.insert(site.to_owned(), site_of);
-    }
-    blueprint.flows.insert("orders".to_owned(), Flow::default());
-    blueprint.nodes.insert("lake".to_owned(), NodeKind::StorageContainer(lake));
-    let mut plan = Plan::new(blueprint)?;
-    plan.add_stream("shoppers", crate::ids::FlowId(0));
-    Ok(plan)
+    let sites = [("west", Some("north")), ("north", Some("west")), ("alone", None)];
+    plan_in(&sites, vec![("lake", NodeKind::StorageContainer(lake))])
 }
 
 fn two(plan: &Plan) -> Two<'_> {
