@@ -127,6 +127,7 @@ impl LogicApp {
             session_idle: Span::secs(1),
             only: None,
             health: &[],
+            hub: None,
             run_timeout: None,
             front: FrontRules {
                 period: Span::secs(10),

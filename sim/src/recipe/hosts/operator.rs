@@ -98,6 +98,7 @@ impl Operator {
             session_idle: Span::secs(1),
             only: None,
             health: &[],
+            hub: None,
             run_timeout: None,
             front: FrontRules {
                 period: Span::secs(10),
