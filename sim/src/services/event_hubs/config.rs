@@ -342,12 +342,11 @@ impl Service for EventHub {
         let node = plan.node(name).unwrap_or_default();
         let parts = plan.endpoints().map(|(_, endpoint)| endpoint.address);
         let parts = parts.filter(|address| address.process == process && address.part != NAMESPACE);
-        let mut part = parts.map(|address| address.part + 1).max().unwrap_or(0);
+        let part = parts.map(|address| address.part + 1).max().unwrap_or(0);
         let place = Some(plan.add_place(name, name, PlaceRole::Effect));
         let address = Address { process, part };
         plan.add_endpoint(name, Endpoint { address, protocol: Protocol::Broker, node, place });
-        for group in self.groups() {
-            part += 1;
+        for (part, group) in (part + 1..).zip(self.groups()) {
             let address = Address { process, part };
             let endpoint = Endpoint { address, protocol: Protocol::None, node, place };
             plan.add_endpoint(&format!("{name}.{group}"), endpoint);

@@ -14,7 +14,7 @@ use crate::services::event_hubs::layout::{Layout, Part};
 use crate::services::event_hubs::log::Log;
 use crate::services::event_hubs::publish::Op;
 use crate::services::event_hubs::receive::{Delayed, Reader};
-use crate::services::front::answer_control;
+use crate::services::front::{answer_control, turned_away};
 use crate::services::ownership::Ownerships;
 use crate::services::store::answer_probe;
 use crate::services::throttle::Meter;
@@ -167,7 +167,7 @@ impl Namespace {
     }
 
     fn timer(&mut self, token: u64, cx: &mut Context<'_>) {
-        let about = token & (1 << 56) - 1;
+        let about = token & ((1 << 56) - 1);
         match token >> 56 {
             token::EXPIRY => self.sweep(about as usize, cx),
             token::EMPTY => self.nothing_came(about, cx),
@@ -204,6 +204,9 @@ impl Namespace {
         command: control::Command,
         cx: &mut Context<'_>,
     ) {
+        if turned_away(from, message, command, cx) {
+            return;
+        }
         let answer = self.manage(command, cx).unwrap_or(control::Answer::Refused);
         answer_control(from, message, answer, cx);
     }
