@@ -177,6 +177,7 @@ impl ContainerApp {
             spread: Spread::Instances(self.replicas),
             dns: self.dns,
             concurrency: self.concurrency.unwrap_or(usual),
+            most_waiting: usize::MAX,
             start_up: self.start_up,
             notices: None,
             joins: false,
@@ -193,6 +194,8 @@ impl ContainerApp {
                 regardless: false,
             }),
             run_timeout: None,
+            run_duration: None,
+            switch: None,
             front: FrontRules {
                 period: self.probe_every,
                 threshold: self.probe_failures,

@@ -162,6 +162,7 @@ impl FunctionApp {
             spread: Spread::Instances(self.instances),
             dns: self.dns,
             concurrency,
+            most_waiting: usize::MAX,
             start_up: self.cold_start,
             notices: None,
             joins: false,
@@ -178,6 +179,8 @@ impl FunctionApp {
                 regardless: true,
             }),
             run_timeout: Some(self.run_timeout),
+            run_duration: None,
+            switch: None,
             front: FrontRules {
                 period: Span::secs(10),
                 threshold: 3,
