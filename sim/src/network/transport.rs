@@ -867,8 +867,8 @@ fn broker_detail(command: &broker::Command) -> u64 {
         C::ReceiveDeferred { part, .. } => (7, *part),
         C::CancelScheduled { part, .. } => (8, *part),
         C::Peek { part, .. } => (9, *part),
-        C::Receive { part, partition, .. } => (11 | u64::from(*partition) << 8, *part),
-        C::Drain { .. } => (10, 0),
+        C::Receive { part, partition, .. } => (10 | u64::from(*partition) << 8, *part),
+        C::Drain { .. } => (11, 0),
     };
     verb << 16 | u64::from(part)
 }
