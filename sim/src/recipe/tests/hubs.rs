@@ -103,8 +103,7 @@ fn a_dead_owner_s_partitions_are_taken_over_after_expiration_and_at_most_an_inte
     assert_eq!(items(&published), items(&copied), "nothing is lost");
     let died = seen.iter().find(|o| o.what == What::Life(Life::Crashed)).expect("it died").at;
     // What was published to the partitions of the dead one waits, and begins to come all at once.
-    let mut offered: BTreeMap<Item, Time> = BTreeMap::new();
-    published.iter().for_each(|o| drop(offered.insert(o.item, o.at)));
+    let offered: BTreeMap<Item, Time> = published.iter().map(|o| (o.item, o.at)).collect();
     let waited = copied.iter().filter(|o| offered[&o.item] < died && o.at > died + Span::secs(30));
     let taken_over = waited.map(|o| o.at).min().expect("somebody takes over");
     let took = taken_over.since(died);

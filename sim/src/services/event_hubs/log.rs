@@ -243,10 +243,14 @@ mod tests {
     #[test]
     fn what_the_last_leader_had_and_this_one_has_not_is_not_taken_for_what_is_new() {
         let mut log = Log::new(1);
-        (1..=3).for_each(|number| drop(log.append(item(number), at(0))));
+        for number in 1..=3 {
+            log.append(item(number), at(0));
+        }
         // The reader had got up to 5 from the leader before, of which this one has 3.
         log.begin_term(1);
-        (4..=7).for_each(|number| drop(log.append(item(number), at(0))));
+        for number in 4..=7 {
+            log.append(item(number), at(0));
+        }
         let (items, upto) = log.read(5, 2);
         assert_eq!(numbers(items), [4, 5]);
         assert_eq!(numbers(log.read(upto, 9).0), [6, 7]);

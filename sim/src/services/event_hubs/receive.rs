@@ -10,7 +10,7 @@ use crate::node::Context;
 use crate::observe::{End, What};
 use crate::services::event_hubs::layout::{self, Part};
 use crate::services::event_hubs::namespace::{Namespace, token};
-use crate::services::replicas::{Leads, Paired};
+use crate::services::replicas::Leads;
 use crate::time::Span;
 
 /// A reader who has waited for so long is told that nothing came (facts 3.3 MaximumWaitTime).
