@@ -40,6 +40,8 @@ pub struct Caller<T> {
     gate_due: Time,
     /// The names that it asks or has asked for.
     lookups: Vec<Lookup>,
+    /// The credential without which it calls nobody.
+    need: Option<u16>,
     progress: VecDeque<Progress<T>>,
 }
 
@@ -111,6 +113,8 @@ enum State {
     Waiting,
     /// It is not known yet where the name of the callee leads.
     Resolving { name: ProcessId, timer: TimerId, ticket: Ticket },
+    /// There is no credential to present.
+    Keyless { ticket: Ticket },
     /// An attempt is under way.
     Open { call: CallId, timer: TimerId, ticket: Ticket },
     /// The pause before the next attempt.
@@ -160,9 +164,16 @@ impl<T: Copy + Debug> Caller<T> {
             busy_until: Time::ZERO,
             gate_due: Time::NEVER,
             lookups: Vec::new(),
+            need: None,
             progress: VecDeque::new(),
             rules,
         }
+    }
+
+    /// The same, for a callee that wants this credential to be presented, where there is one.
+    #[must_use]
+    pub fn needing(self, need: Option<u16>) -> Caller<T> {
+        Caller { need, ..self }
     }
 
     /// Forgets every call: the process died.
@@ -254,6 +265,7 @@ impl<T: Copy + Debug> Caller<T> {
             | Body::BrokerEvent(_)
             | Body::StoreAnswer(_)
             | Body::ControlAnswer(_)
+            | Body::Granted(_)
             | Body::ProbeAnswer { .. } => message.call.0 != 0,
             Body::Record(_) => true,
             _ => false,
@@ -428,7 +440,13 @@ impl<T: Copy + Debug> Caller<T> {
 
     /// Makes the attempt, or finds out first where the name of the callee leads.
     fn send(&mut self, cx: &mut Context<'_>, slot: u32, ticket: Ticket) {
+        let keyless = self.need.is_some_and(|need| cx.credential(need).is_none());
         let Some(pending) = self.pending_mut(slot) else { return };
+        if keyless {
+            // The client library fails before it sends anything.
+            pending.state = State::Keyless { ticket };
+            return self.attempt_over(cx, slot, Verdict::UNRESOLVED, Some(Symptom::Error), None);
+        }
         let (to, item) = (pending.to, first(&pending.message));
         let resolved = match &pending.message.body {
             Body::Store(command) => {
@@ -479,6 +497,11 @@ impl<T: Copy + Debug> Caller<T> {
             State::Open { call, timer, ticket } => (call, timer, ticket),
             State::Resolving { timer, ticket, .. } => {
                 cx.cancel(timer);
+                pending.held += 1;
+                pending.state = State::Pausing;
+                return Some(ticket);
+            }
+            State::Keyless { ticket } => {
                 pending.held += 1;
                 pending.state = State::Pausing;
                 return Some(ticket);

@@ -9,6 +9,7 @@ use std::str::FromStr;
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de::Error as _};
 
+use crate::client::keyring::Credential;
 use crate::client::policy::text_value;
 use crate::ids::{Address, NodeId, ProcessId};
 use crate::message::name::ANY_PART;
@@ -223,6 +224,8 @@ pub struct NameCache {
     known: Vec<Known>,
     /// Regions of accounts that did not answer, and until when each is avoided.
     avoided: Vec<(ProcessId, Time)>,
+    /// The credentials that it has; see [`Keyring`](crate::client::keyring::Keyring).
+    credentials: Vec<Credential>,
 }
 
 impl NameCache {
@@ -247,6 +250,18 @@ impl NameCache {
     #[must_use]
     pub fn avoids(&self, region: ProcessId, now: Time) -> bool {
         self.avoided.iter().any(|(known, until)| *known == region && now < *until)
+    }
+
+    /// Keeps a credential, in the place of the one that it had for this need.
+    pub fn hold(&mut self, credential: Credential) {
+        self.credentials.retain(|held| held.need != credential.need);
+        self.credentials.push(credential);
+    }
+
+    /// The credential for a need, if it has one that is good.
+    #[must_use]
+    pub fn credential(&self, need: u16, wall: Time) -> Option<Credential> {
+        self.credentials.iter().find(|held| held.need == need && wall < held.until).copied()
     }
 
     /// Remembers a record.

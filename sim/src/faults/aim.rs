@@ -33,6 +33,7 @@ pub mod kinds {
         "container-app",
         "function-app",
         "logic-app",
+        "entra-id",
     ];
     /// Hosts of the user's own code.
     pub const HOST: &[&str] = &["container-app", "function-app", "logic-app", "operator"];
@@ -114,7 +115,7 @@ impl Aim<'_> {
 
     /// The processes of a node: those that run its recipe where there is one, else all.
     fn instances(&self, node: NodeId) -> Vec<ProcessId> {
-        let all: Vec<_> = self.plan.processes_of(node).collect();
+        let all: Vec<_> = self.plan.processes_of(node).filter(|(_, info)| !info.apart).collect();
         let recipe: Vec<ProcessId> =
             all.iter().filter(|(_, info)| info.runs_recipe).map(|(id, _)| *id).collect();
         if recipe.is_empty() { all.into_iter().map(|(id, _)| id).collect() } else { recipe }
@@ -238,6 +239,7 @@ impl Aim<'_> {
         if !copies.iter().any(|target| named(target))
             && self.place(self.target).is_none()
             && let Some(endpoint) = self.plan.endpoint(self.target)
+            && self.plan.process(endpoint.address.process).name != self.target
         {
             let owner = self.plan.process(endpoint.address.process).name.clone();
             return Err(self
@@ -281,8 +283,11 @@ impl Aim<'_> {
     fn whole(&self, name: &str) -> Result<ProcessSet, PlanError> {
         let nodes = self.plan.copies.of(name.trim());
         let nodes = nodes.iter().filter_map(|name| self.plan.node(name));
-        let all: Vec<ProcessId> =
-            nodes.flat_map(|node| self.plan.processes_of(node).map(|(id, _)| id)).collect();
+        let all: Vec<ProcessId> = nodes
+            .flat_map(|node| self.plan.processes_of(node))
+            .filter(|(_, info)| !info.apart)
+            .map(|(id, _)| id)
+            .collect();
         if !all.is_empty() {
             return Ok(ProcessSet::of(&all));
         }
@@ -306,7 +311,8 @@ impl Aim<'_> {
         }
         if let Some(node) = self.plan.node(target) {
             self.check_kind(node, allowed)?;
-            let own: Vec<_> = self.plan.processes_of(node).map(|(id, _)| (id, None)).collect();
+            let own = self.plan.processes_of(node).filter(|(_, info)| !info.apart);
+            let own: Vec<_> = own.map(|(id, _)| (id, None)).collect();
             if !own.is_empty() {
                 return Ok(own);
             }

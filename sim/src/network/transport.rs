@@ -849,6 +849,8 @@ pub(crate) fn kind_of(body: &Body) -> (u8, u64) {
         Body::Lookup => (11, 0),
         Body::Record(_) => (12, 0),
         Body::Replica(_) => (13, 0),
+        Body::Credential(_) => (14, 0),
+        Body::Granted(_) => (15, 0),
     }
 }
 

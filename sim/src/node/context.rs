@@ -1,6 +1,7 @@
 //! What a process may do while it handles an input. Everything that leaves the process is appended to
 //! an ordered list of effects, which the engine applies afterwards; a crash at a point cuts the list.
 
+use crate::client::keyring::Credential;
 use crate::client::names::{AVOIDED, NameCache, Resolved};
 use crate::faults::Hook;
 use crate::faults::local::{LocalFaults, Strike};
@@ -438,6 +439,17 @@ impl<'a> Context<'a> {
     pub fn learn(&mut self, name: ProcessId, address: Address, ttl: Span) {
         let keeps = self.parts.plan.names.dns(self.parts.plan.process(self.parts.me).node);
         self.parts.names.learn(name, address, keeps.until(self.parts.now, ttl));
+    }
+
+    /// Keeps a credential for one of the needs of this process, until then on the wall clock.
+    pub fn hold_credential(&mut self, need: u16, version: u16, until: Time) {
+        self.parts.names.hold(Credential { need, version, until });
+    }
+
+    /// The credential for a need, if there is one that is good.
+    #[must_use]
+    pub fn credential(&self, need: u16) -> Option<Credential> {
+        self.parts.names.credential(need, self.parts.wall)
     }
 
     /// Observes that a fault altered what this process makes of another.

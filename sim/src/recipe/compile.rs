@@ -11,6 +11,7 @@ use crate::message::store::{Operation, WriteVerb};
 use crate::plan::{Endpoint, Plan, PlanError, Protocol};
 use crate::random::{mix, name_hash};
 use crate::recipe::hosts::app::CONTROL;
+use crate::recipe::keys::{Keys, SignsIn};
 use crate::recipe::program::{Block, Op, Program, Route, TransactedSend, Verb};
 use crate::recipe::step::{Call, Failover, Promote, Send, Set, State, Step};
 use crate::recipe::trigger::Source;
@@ -48,6 +49,8 @@ pub struct Recipe<'a> {
     pub http: Sdk,
     /// How many items one run may have.
     pub batch: u32,
+    /// As whom the app signs in.
+    pub signs_in: SignsIn<'a>,
 }
 
 /// Names the steps of the lists and the message types in them. Part of `declare`.
@@ -137,6 +140,7 @@ pub fn compile(recipe: &Recipe<'_>, source: &Source, plan: &Plan) -> Result<Prog
         ops: Vec::new(),
         undos: Vec::new(),
         routes: Vec::new(),
+        keys: Keys::new(recipe.node, &recipe.signs_in, plan)?,
         next_step: 0,
     };
     let main = compiler.block("steps", recipe.steps)?;
@@ -162,6 +166,7 @@ pub fn compile(recipe: &Recipe<'_>, source: &Source, plan: &Plan) -> Result<Prog
         on_failure,
         undo_unknown: recipe.undo_unknown,
         routes: compiler.routes,
+        needs: compiler.keys.needs()?,
     })
 }
 
@@ -173,6 +178,7 @@ struct Compiler<'a> {
     /// The undo of an operation, until all lists are compiled.
     undos: Vec<(u16, Op)>,
     routes: Vec<Route>,
+    keys: Keys<'a>,
     next_step: u16,
 }
 
@@ -358,7 +364,8 @@ impl Compiler<'_> {
         // A breaker belongs to the callee, so another part does not make another route.
         let callee = self.plan.process(to.address.process).hash;
         let hash = mix(name_hash(self.recipe.node), callee);
-        let route = Route { to: Address { part: 0, ..to.address }, sdk, policy, hash };
+        let need = self.keys.need(to);
+        let route = Route { to: Address { part: 0, ..to.address }, sdk, policy, hash, need };
         if let Some(index) = self.routes.iter().position(|known| *known == route) {
             return Ok(index as u8);
         }

@@ -93,8 +93,10 @@ impl Interpreter {
     #[must_use]
     pub fn new(program: Arc<Program>, journal: Option<Journal>, timeout: Option<Span>) -> Interpreter {
         let callers = program.routes.iter().enumerate();
-        let callers =
-            callers.map(|(index, route)| Caller::new(&route.policy, route.sdk, route.hash, index as u8 + 1));
+        let callers = callers.map(|(index, route)| {
+            let caller = Caller::new(&route.policy, route.sdk, route.hash, index as u8 + 1);
+            caller.needing(route.need)
+        });
         Interpreter {
             runs: Slab::default(),
             generations: Vec::new(),

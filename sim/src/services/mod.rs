@@ -119,6 +119,7 @@ pub mod api_management;
 pub(crate) mod bench;
 pub mod cosmos_db;
 pub mod endpoint;
+pub mod entra_id;
 pub mod event_grid;
 pub mod front;
 pub mod front_door;
@@ -167,6 +168,8 @@ kinds! {
     "service-bus-topic" => ServiceBusTopic(service_bus::ServiceBusTopic),
     /// A subscription of a Service Bus topic.
     "service-bus-subscription" => ServiceBusSubscription(service_bus::ServiceBusSubscription),
+    /// An identity provider.
+    "entra-id" => EntraId(entra_id::EntraId),
     /// A database of Azure SQL.
     "sql-database" => SqlDatabase(sql_database::SqlDatabase),
     /// A global reverse proxy.

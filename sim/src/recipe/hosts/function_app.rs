@@ -7,11 +7,13 @@ use serde::{Deserialize, Serialize};
 use crate::client::{Dns, Sdk};
 use crate::ids::ProcessId;
 use crate::message::broker::ReceiveMode;
+use crate::message::credential::Identity;
 use crate::node::Process;
 use crate::plan::{Plan, PlanError};
 use crate::recipe::Step;
 use crate::recipe::compile::Recipe;
 use crate::recipe::hosts::app::{App, FrontRules, ScaleRule, Spread, consumed, defaults};
+use crate::recipe::keys::SignsIn;
 use crate::services::Service;
 use crate::time::Span;
 use crate::units::{Count, Distribution, OneOrMany};
@@ -49,6 +51,17 @@ pub struct FunctionApp {
     /// `resolve-once`, or at least a span.
     #[serde(skip_serializing_if = "Dns::is_default")]
     pub dns: Dns,
+    /// Who issues the tokens without which it cannot call the services of its platform: a node of the kind
+    /// `entra-id`. Default: its calls need none.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub tokens: Option<String>,
+    /// As whom it signs in: `managed` or `service-principal`. Default: managed.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub identity: Option<Identity>,
+    /// For which nodes that it calls it needs a token. Default: every database, storage account, namespace and
+    /// topic.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub tokens_for: Vec<String>,
     /// The policy of the steps that name none. Default: sdk.
     pub policy: String,
     /// The policy of what is undone. Default: that of the step.
@@ -99,6 +112,9 @@ impl Default for FunctionApp {
             instances: Count::exactly(1),
             concurrency: None,
             dns: Dns::Honour,
+            tokens: None,
+            identity: None,
+            tokens_for: Vec::new(),
             policy: "sdk".to_owned(),
             undo_policy: None,
             undo_unknown: true,
@@ -138,6 +154,11 @@ impl FunctionApp {
                 receive: self.receive,
                 http: Sdk::Http,
                 batch,
+                signs_in: SignsIn {
+                    tokens: self.tokens.as_deref(),
+                    identity: self.identity,
+                    only_for: &self.tokens_for,
+                },
             },
             site: &self.site,
             enabled_in: self.enabled_in.names(),

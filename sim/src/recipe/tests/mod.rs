@@ -4,6 +4,7 @@ mod bench;
 mod brokers;
 mod hosts;
 mod interpreter;
+mod keys;
 mod refusals;
 mod worlds;
 
