@@ -85,8 +85,13 @@ fn keeps_its_word(scenario: &str, seed: u64) {
 #[test]
 fn these_are_all_shipped_scenarios() {
     let names: Vec<&str> = shipped().iter().map(|scenario| scenario.name).collect();
-    let known =
-        ["cross-region-replication", "incident-sql-failover-group", "order-flow", "transactional-outbox"];
+    let known = [
+        "cross-region-replication",
+        "incident-sql-failover-group",
+        "logic-apps-bcdr",
+        "order-flow",
+        "transactional-outbox",
+    ];
     assert_eq!(names, known, "give each its tests below");
 }
 
@@ -108,6 +113,11 @@ fn cross_region_replication_and_its_variants_come_out_as_they_say() {
 #[test]
 fn the_incident_of_the_failover_group_and_its_variants_come_out_as_they_say() {
     keeps_its_word("incident-sql-failover-group", 1);
+}
+
+#[test]
+fn the_locations_of_workflows_and_their_variants_come_out_as_they_say() {
+    keeps_its_word("logic-apps-bcdr", 1);
 }
 
 // -- The long soak: `cargo test --release -p beaufort-tests --test scenarios -- --ignored`. --
@@ -161,6 +171,12 @@ fn a_long_soak_of_the_transactional_outbox() {
 #[ignore = "takes hours: 200 seeds of the base and 50 of every variant"]
 fn a_long_soak_of_cross_region_replication() {
     soaks("cross-region-replication");
+}
+
+#[test]
+#[ignore = "takes minutes: 200 seeds of the base and 50 of every variant"]
+fn a_long_soak_of_the_locations_of_workflows() {
+    soaks("logic-apps-bcdr");
 }
 
 #[test]

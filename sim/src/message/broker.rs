@@ -45,6 +45,11 @@ pub enum Command {
         /// How much more.
         more: u32,
     },
+    /// Take back the credit of a link: nothing more is delivered on it until it gets more.
+    Drain {
+        /// The link.
+        link: u32,
+    },
     /// Close a link; an idle session is given back.
     Detach {
         /// The link.

@@ -867,6 +867,7 @@ fn broker_detail(command: &broker::Command) -> u64 {
         C::ReceiveDeferred { part, .. } => (7, *part),
         C::CancelScheduled { part, .. } => (8, *part),
         C::Peek { part, .. } => (9, *part),
+        C::Drain { .. } => (10, 0),
     };
     verb << 16 | u64::from(part)
 }

@@ -359,6 +359,8 @@ impl Compiler<'_> {
     fn route_with(&mut self, here: &Place, to: &Endpoint, policy: Policy) -> Result<u8, PlanError> {
         let sdk = match to.protocol {
             Protocol::Http => self.recipe.http,
+            // Every action of a workflow retries by the same default, whatever its connector speaks.
+            _ if self.recipe.http == Sdk::LogicApps => Sdk::LogicApps,
             _ => Sdk::of(self.plan, to),
         };
         // A breaker belongs to the callee, so another part does not make another route.

@@ -51,6 +51,8 @@ pub struct App<'a> {
     pub dns: Dns,
     /// How many runs at once in one instance.
     pub concurrency: u32,
+    /// At most so many requests wait for one of these places.
+    pub most_waiting: usize,
     /// How long an instance takes from its start until it serves.
     pub start_up: Distribution,
     /// How long a person takes to notice that there is something to do.
@@ -71,6 +73,10 @@ pub struct App<'a> {
     pub health: &'a [String],
     /// How long a run may take; then the instance is restarted.
     pub run_timeout: Option<Span>,
+    /// How long a run may take; then it is given up, and no other.
+    pub run_duration: Option<Span>,
+    /// How long from a confirmed `enable` or `disable` until the app is told; none: at once.
+    pub switch: Option<Distribution>,
     /// How the front works, where there is one.
     pub front: FrontRules,
 }
@@ -80,8 +86,11 @@ pub struct App<'a> {
 pub enum Spread {
     /// So many instances, one zone after the other; a crash forgets their runs.
     Instances(Count),
-    /// One managed process over all zones, whose runs are durable.
-    Durable,
+    /// One managed process over all zones; whether a crash resumes its runs.
+    Managed {
+        /// Whether each step is written down.
+        durable: bool,
+    },
     /// One person.
     Person,
 }
@@ -181,9 +190,13 @@ impl App<'_> {
         }
         let called = Source::calls(self.recipe.trigger, plan).is_some();
         let door = match self.spread {
-            Spread::Durable => {
-                plan.add_place(node, node, PlaceRole::Queue);
-                runs_recipe(plan.add_process(node, "", location), false, plan)
+            Spread::Managed { durable } => {
+                if durable {
+                    plan.add_place(node, node, PlaceRole::Queue);
+                }
+                let process = runs_recipe(plan.add_process(node, "", location), false, plan);
+                self.declare_plane(plan);
+                process
             }
             Spread::Person => runs_recipe(plan.add_process(node, "", location), false, plan),
             Spread::Instances(count) => self.declare_instances(count, called, location, plan),
@@ -253,17 +266,24 @@ impl App<'_> {
                 runs_recipe(slot, index >= count.min || self.can_be_switched(), plan)
             })
             .collect();
-        if self.can_be_switched() {
-            let plane = plan.add_process(node, CONTROL, Location::Internet);
-            let endpoint = Endpoint {
-                address: Address { process: plane, part: ONLY_PART },
-                protocol: Protocol::None,
-                node: plan.node(node).unwrap_or_default(),
-                place: None,
-            };
-            plan.add_endpoint(&format!("{node}{CONTROL}"), endpoint);
-        }
+        self.declare_plane(plan);
         front.or(slots.first().copied()).unwrap_or_default()
+    }
+
+    /// The control plane, where the app can be switched on and off.
+    fn declare_plane(&self, plan: &mut Plan) {
+        if !self.can_be_switched() {
+            return;
+        }
+        let node = self.recipe.node;
+        let plane = plan.add_process(node, CONTROL, Location::Internet);
+        let endpoint = Endpoint {
+            address: Address { process: plane, part: ONLY_PART },
+            protocol: Protocol::None,
+            node: plan.node(node).unwrap_or_default(),
+            place: None,
+        };
+        plan.add_endpoint(&format!("{node}{CONTROL}"), endpoint);
     }
 
     /// Builds the processes of the app.
@@ -276,12 +296,15 @@ impl App<'_> {
         let program = Arc::new(compile::compile(&self.recipe, &source, plan)?);
         let id = plan.node(node).unwrap_or_default();
         let (slots, fronts) = split(id, plan);
-        let front = fronts.first().copied();
+        let managed = matches!(self.spread, Spread::Managed { .. });
+        let plane = plan.endpoint(&format!("{node}{CONTROL}")).map(|endpoint| endpoint.address.process);
+        // A managed workflow has no front: its control plane speaks with it.
+        let front = if managed { plane } else { fronts.first().copied() };
         let health = self.health_nodes(plan)?;
         let mut built = Built::new();
         for (index, slot) in slots.iter().enumerate() {
             let journal = match self.spread {
-                Spread::Durable => plan.place_named(node).map(Journal::new),
+                Spread::Managed { durable: true } => plan.place_named(node).map(Journal::new),
                 _ => None,
             };
             let settings = Settings {
@@ -293,17 +316,25 @@ impl App<'_> {
                 joins: self.joins,
                 health: health.clone(),
                 asks: self.can_be_switched(),
+                managed,
+                most_waiting: self.most_waiting,
             };
             let interpreter = Interpreter::new(Arc::clone(&program), journal, self.run_timeout);
+            let interpreter = interpreter.given_up_after(self.run_duration);
             let trigger = self.trigger(source, *slot, plan)?;
             built.push((*slot, Box::new(Worker::new(Arc::new(settings), trigger, interpreter))));
         }
-        if let Some(front) = front {
+        let switched = if managed { slots.first().copied() } else { front };
+        if let (Some(plane), Some(switched)) = (plane, switched) {
+            let plane_of = ControlPlane::new(switched, self.begins_on(plan)?);
+            let plane_of = match self.switch {
+                Some(delay) => plane_of.after(delay.sampler()),
+                None => plane_of,
+            };
+            built.push((plane, Box::new(plane_of)));
+        }
+        if let Some(front) = front.filter(|_| !managed) {
             let fronting = self.fronting(slots, source, self.feed_part(plan)?);
-            let plane = plan.endpoint(&format!("{node}{CONTROL}")).map(|endpoint| endpoint.address.process);
-            if let Some(plane) = plane {
-                built.push((plane, Box::new(ControlPlane::new(front, self.begins_on(plan)?))));
-            }
             built.push((front, Box::new(Front::new(Arc::new(Fronting { plane, ..fronting })))));
         }
         Ok(built)

@@ -180,6 +180,7 @@ impl ContainerApp {
             spread: Spread::Instances(self.replicas),
             dns: self.dns,
             concurrency: self.concurrency.unwrap_or(usual),
+            most_waiting: usize::MAX,
             start_up: self.start_up,
             notices: None,
             joins: false,
@@ -190,6 +191,8 @@ impl ContainerApp {
             only: self.only.as_deref(),
             health: &self.health,
             run_timeout: None,
+            run_duration: None,
+            switch: None,
             front: FrontRules {
                 period: self.probe_every,
                 threshold: self.probe_failures,

@@ -165,6 +165,7 @@ impl FunctionApp {
             spread: Spread::Instances(self.instances),
             dns: self.dns,
             concurrency,
+            most_waiting: usize::MAX,
             start_up: self.cold_start,
             notices: None,
             joins: false,
@@ -175,6 +176,8 @@ impl FunctionApp {
             only: self.only.as_deref(),
             health: &self.health,
             run_timeout: Some(self.run_timeout),
+            run_duration: None,
+            switch: None,
             front: FrontRules {
                 period: Span::secs(10),
                 threshold: 3,

@@ -91,6 +91,7 @@ impl Operator {
             spread: Spread::Person,
             dns: self.dns,
             concurrency: 1,
+            most_waiting: usize::MAX,
             start_up: Distribution::Constant(Span::ZERO),
             notices: Some(self.notices),
             joins: false,
@@ -101,6 +102,8 @@ impl Operator {
             only: None,
             health: &[],
             run_timeout: None,
+            run_duration: None,
+            switch: None,
             front: FrontRules {
                 period: Span::secs(10),
                 threshold: 3,

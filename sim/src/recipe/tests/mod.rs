@@ -6,6 +6,7 @@ mod hosts;
 mod interpreter;
 mod keys;
 mod refusals;
+mod workflows;
 mod worlds;
 
 use std::sync::Arc;

@@ -322,6 +322,17 @@ impl Namespace {
         self.give_credit(slot, more, cx);
     }
 
+    /// Nothing more is delivered on a link until it gets credit again.
+    pub(super) fn drain(&mut self, from: ConnectionId, number: u32) {
+        let Some(slot) = self.live.index.get(&(from, number)).copied() else { return };
+        let Some(link) = self.live.links.get_mut(slot) else { return };
+        link.credit = 0;
+        if std::mem::take(&mut link.in_ring) {
+            let (part, serial) = (link.part, link.serial);
+            self.outlet(part).ring.retain(|waiting| *waiting != (slot, serial));
+        }
+    }
+
     pub(super) fn give_credit(&mut self, slot: u32, more: u32, cx: &mut Context<'_>) {
         if more == 0 {
             return;

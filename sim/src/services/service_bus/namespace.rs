@@ -203,7 +203,7 @@ impl Namespace {
     fn command(&mut self, from: ConnectionId, message: Message, cx: &mut Context<'_>) {
         let Body::Broker(command) = &message.body else { return };
         if !self.serves() {
-            if !matches!(command, Command::Credit { .. } | Command::Detach { .. }) {
+            if !matches!(command, Command::Credit { .. } | Command::Drain { .. } | Command::Detach { .. }) {
                 self.refuse(from, &message, Namespace::away(), cx);
             }
             return;
@@ -215,6 +215,7 @@ impl Namespace {
                 self.attach(from, &message, (part, link), (source, mode, credit), cx);
             }
             Command::Credit { link, more } => self.credit(from, *link, *more, cx),
+            Command::Drain { link } => self.drain(from, *link),
             Command::Detach { link } => self.detach(from, *link, cx),
             Command::Settle { .. } => self.settle(from, message, cx),
             Command::Renew { link, lock } => self.renew(from, &message, *link, *lock, cx),
