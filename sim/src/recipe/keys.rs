@@ -16,6 +16,8 @@ const PLATFORM: &[&str] = &[
     "service-bus-queue",
     "service-bus-topic",
     "service-bus-subscription",
+    "event-hubs",
+    "event-hub",
     "event-grid-topic",
     "sql-database",
     "cosmos-db",

@@ -111,7 +111,7 @@ pub enum Trigger {
     Ticker(Ticker),
     /// An alert.
     Alarm(Alarm),
-    /// A change feed.
+    /// A change feed or an event hub.
     Feeder(Feeder),
     /// A queue, subscription or dead-letter queue.
     Intake(Box<Intake>),

@@ -2,8 +2,11 @@
 
 use std::sync::Arc;
 
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
 use crate::client::Dns;
-use crate::client::feed::{ChangeFeedProcessor, FeedRules};
+use crate::client::feed::{FeedProcessor, FeedRules, Strategy, Wire};
 use crate::ids::{Address, NodeId, ProcessId};
 use crate::node::Process;
 use crate::plan::{Endpoint, Location, PlaceRole, Plan, PlanError, Protocol};
@@ -22,8 +25,8 @@ use crate::recipe::run::Interpreter;
 use crate::recipe::ticker::Ticker;
 use crate::recipe::trigger::Source;
 use crate::recipe::worker::{ONLY_PART, Settings, Trigger, Worker};
-use crate::services::NodeKind;
 use crate::services::service_bus::receiver::{Receiver, ReceiverRules};
+use crate::services::{NodeKind, event_hubs};
 use crate::time::Span;
 use crate::units::{Count, Distribution, OneOrMany};
 
@@ -69,6 +72,8 @@ pub struct App<'a> {
     pub session_idle: Span,
     /// Which part of the source it reads, of a store that holds several.
     pub only: Option<&'a str>,
+    /// How it reads an event hub; none: it cannot.
+    pub hub: Option<HubReading<'a>>,
     /// The nodes without which an instance does not call itself ready.
     pub health: &'a [String],
     /// How long a run may take; then the instance is restarted.
@@ -79,6 +84,39 @@ pub struct App<'a> {
     pub switch: Option<Distribution>,
     /// How the front works, where there is one.
     pub front: FrontRules,
+}
+
+/// How an app reads an event hub.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct HubReading<'a> {
+    /// The checkpoint store; none: the namespace.
+    pub checkpoints: Option<&'a str>,
+    /// Only every so many batches are checkpointed.
+    pub every: u32,
+    /// How its instances share the partitions.
+    pub balancing: LoadBalancing,
+    /// Whether a batch that failed is checkpointed too.
+    pub regardless: bool,
+}
+
+/// How the event processors of a consumer group share the partitions of a hub (facts 3.3).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case", default)]
+pub struct LoadBalancing {
+    /// `greedy`: an instance takes its whole share at once; `balanced`: at most one partition in each
+    /// interval. Default: greedy (facts 3.3; balanced before 5.7 of the client library).
+    pub strategy: Strategy,
+    /// How often an instance renews what it owns and looks for what it may take. Default: 30s (facts 3.3).
+    pub interval: Span,
+    /// An owner who has not renewed for so long is written off. Default: 2m; at least twice the interval
+    /// (facts 3.3).
+    pub expiration: Span,
+}
+
+impl Default for LoadBalancing {
+    fn default() -> Self {
+        LoadBalancing { strategy: Strategy::Greedy, interval: Span::secs(30), expiration: Span::mins(2) }
+    }
 }
 
 /// Where the instances of an app run.
@@ -130,8 +168,10 @@ pub struct ScaleRule {
 pub struct Defaults {
     /// Runs at once in one instance of a function app: 16 for messages, 8 for sessions (facts 4.2).
     pub concurrency: u32,
-    /// Items in one run: 100 for a change feed (facts 4.2).
+    /// Items in one run: 100 for a change feed, 10 for an event hub (facts 4.2).
     pub batch: u32,
+    /// How many are fetched ahead: 300 of an event hub (facts 3.3).
+    pub prefetch: u32,
     /// How often the source is looked at: 5 s for a change feed (facts 1.7).
     pub every: Span,
     /// Whether it is a queue or subscription of a broker.
@@ -150,13 +190,20 @@ pub fn defaults(trigger: &str, plan: &Plan) -> Defaults {
         _ => (false, false),
     };
     let feed = trigger.ends_with(".change-feed");
+    let (whole, _) = node.split_once('.').unwrap_or((node, ""));
+    let hub = matches!(plan.blueprint.nodes.get(whole), Some(NodeKind::EventHub(_)));
     Defaults {
         concurrency: match (reads_messages, sessions) {
             (true, true) => 8,
             (true, false) => 16,
             (false, _) => 100,
         },
-        batch: if feed { 100 } else { 1 },
+        batch: match () {
+            () if feed => 100,
+            () if hub => 10,
+            () => 1,
+        },
+        prefetch: if hub { 300 } else { 0 },
         every: if feed { Span::secs(5) } else { Span::secs(1) },
         reads_messages,
         sessions,
@@ -296,6 +343,9 @@ impl App<'_> {
         let program = Arc::new(compile::compile(&self.recipe, &source, plan)?);
         let id = plan.node(node).unwrap_or_default();
         let (slots, fronts) = split(id, plan);
+        if matches!(source, Source::Hub(_)) {
+            self.check_hub(plan)?;
+        }
         let managed = matches!(self.spread, Spread::Managed { .. });
         let plane = plan.endpoint(&format!("{node}{CONTROL}")).map(|endpoint| endpoint.address.process);
         // A managed workflow has no front: its control plane speaks with it.
@@ -353,6 +403,7 @@ impl App<'_> {
                 app: name_hash(self.recipe.node),
             })),
             Source::Feed(store) => Trigger::Feeder(self.feeder(store, slot, plan)?),
+            Source::Hub(group) => Trigger::Feeder(self.hub_feeder(group, slot, plan)?),
             Source::Queue(queue) => Trigger::Intake(Box::new(self.intake(queue, plan)?)),
         })
     }
@@ -364,8 +415,68 @@ impl App<'_> {
         let app = name_hash(node);
         let processor = plan.node(node).unwrap_or_default().0;
         let owner = plan.process(slot).hash;
-        let processor = ChangeFeedProcessor::new(store, part, processor, owner, space::FEED, rules);
+        let wire = Wire::ChangeFeed { store, part };
+        let processor = FeedProcessor::new(wire, processor, owner, space::FEED, rules);
         Ok(Feeder::new(processor, app))
+    }
+
+    fn hub_feeder(&self, group: Address, slot: ProcessId, plan: &Plan) -> Result<Feeder, PlanError> {
+        let node = self.recipe.node;
+        let Some(reading) = self.hub else { return Err(self.wrong("trigger", "it reads no event hub")) };
+        let (number, hub) = event_hubs::group_number(group, plan);
+        let namespace = Address { process: group.process, part: u16::MAX };
+        let store = match reading.checkpoints {
+            Some(name) => plan.resolve(node, "checkpoints", name)?.address,
+            None => namespace,
+        };
+        let rules = FeedRules {
+            acquire: reading.balancing.interval,
+            expiration: reading.balancing.expiration,
+            strategy: reading.balancing.strategy,
+            max: self.recipe.batch,
+            prefetch: self.prefetch,
+            checkpoint_every: reading.every,
+            ..FeedRules::of_event_processor()
+        };
+        let wire = Wire::Hub { group, partitions: hub.partitions, store };
+        let processor = FeedProcessor::new(wire, number, plan.process(slot).hash, space::FEED, rules);
+        Ok(Feeder::new(processor, name_hash(node)).regardless(reading.regardless))
+    }
+
+    fn wrong(&self, field: &str, message: impl Into<String>) -> PlanError {
+        PlanError::at(&["nodes", self.recipe.node, field], message)
+    }
+
+    /// Whether it can read an event hub as it says.
+    fn check_hub(&self, plan: &Plan) -> Result<(), PlanError> {
+        let Some(reading) = self.hub else {
+            return Err(self
+                .wrong("trigger", "this host has no event processor")
+                .help("a container-app or a function-app reads an event hub")
+                .word("inapplicable"));
+        };
+        let balancing = reading.balancing;
+        if balancing.interval.is_zero() || balancing.expiration < balancing.interval.times(2) {
+            return Err(self
+                .wrong("load-balancing", "an owner would be written off before it can renew")
+                .help("`expiration` is at least twice the `interval`, better three times"));
+        }
+        if reading.every == 0 {
+            return Err(self.wrong("checkpoint-every", "a checkpoint comes after at least one batch"));
+        }
+        let Some(name) = reading.checkpoints else { return Ok(()) };
+        let endpoint = plan.resolve(self.recipe.node, "checkpoints", name)?;
+        match plan.blueprint.nodes.get_index(endpoint.node.index()) {
+            Some((_, NodeKind::StorageContainer(container))) if container.redundancy.is_geo() => Err(self
+                .wrong("checkpoints", format!("`{name}` is copied to another region"))
+                .help("checkpoints do not survive the failover of a container here; use one with `redundancy: zrs`")
+                .word("redundancy")),
+            Some((_, NodeKind::StorageContainer(_))) => Ok(()),
+            _ => Err(self
+                .wrong("checkpoints", format!("`{name}` keeps no checkpoints"))
+                .help("it must name a storage-container; left out, the namespace itself keeps them")
+                .word("dangling")),
+        }
     }
 
     /// Which part of the feed it reads; all of them where it does not say.
@@ -408,6 +519,7 @@ impl App<'_> {
                     (Measure::Depth(at.process, at.part), self.front.by_depth)
                 }
                 Source::Feed(at) => (Measure::Depth(at.process, feed), self.front.by_depth),
+                Source::Hub(at) => (Measure::Depth(at.process, at.part), self.front.by_depth),
                 _ => (Measure::Requests, self.front.by_requests),
             };
             Scaling {

@@ -186,6 +186,7 @@ impl LogicApp {
             session_idle: Span::secs(1),
             only: None,
             health: &[],
+            hub: None,
             run_timeout: None,
             run_duration: Some(self.run_duration()),
             switch: Some(self.switch),

@@ -101,6 +101,7 @@ impl Operator {
             session_idle: Span::secs(1),
             only: None,
             health: &[],
+            hub: None,
             run_timeout: None,
             run_duration: None,
             switch: None,

@@ -12,11 +12,11 @@ use crate::message::replication::Letter;
 use crate::message::{Body, Message};
 use crate::node::{Context, Input, Process, TimerId};
 use crate::observe::{Handling, Held, What};
+use crate::services::connections::Connections;
 use crate::services::replicas::{Channel, Leads, Paired, SYNC, Tenure, Writes};
 use crate::services::service_bus::entity::{Entity, State};
 use crate::services::service_bus::layout::{Layout, Role};
-use crate::services::service_bus::links::Connections;
-use crate::services::service_bus::throttle::Meter;
+use crate::services::throttle::Meter;
 use crate::time::Time;
 
 /// What a timer is for; the top byte of its token.
@@ -225,6 +225,7 @@ impl Namespace {
             }
             Command::CancelScheduled { .. } => self.cancel_scheduled(from, message, cx),
             Command::Peek { part, max } => self.peek(from, &message, *part, *max, cx),
+            Command::Receive { .. } => self.refuse(from, &message, Error::InvalidOperation, cx),
         }
     }
 
