@@ -54,6 +54,9 @@ pub fn classify(body: &Body) -> Verdict {
             Verdict { retry_after: Some(*retry_after), throttled: true, ..Verdict::of(Outcome::Failed, true) }
         }
         Body::Granted(credential::Answer::Unavailable) => Verdict::of(Outcome::Failed, true),
+        Body::Granted(credential::Answer::Throttled) => {
+            Verdict { throttled: true, ..Verdict::of(Outcome::Failed, true) }
+        }
         Body::Granted(_) => Verdict::OK,
         Body::ControlAnswer(_) | Body::ProbeAnswer { ready: true } => Verdict::OK,
         Body::ProbeAnswer { ready: false } => Verdict::of(Outcome::Failed, true),

@@ -17,17 +17,45 @@ const AHEAD: Span = Span::mins(5);
 /// After a renewal that failed, so long passes until the next (Azure.Identity) \[K\].
 const AGAIN: Span = Span::secs(30);
 
+/// How long App Service and Functions keep what a reference to a vault led to (facts data 7).
+pub const REFERENCE: Span = Span::days(1);
+/// The version under which the text of a reference itself is presented, where it could not be read.
+pub const LITERAL: u16 = u16::MAX;
+
 /// One credential that a process needs.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Need {
-    /// The hash of the name of the node for whose calls it is.
-    pub resource: u64,
-    /// As whom it signs in.
-    pub identity: Identity,
-    /// Who issues it.
+    /// What it is.
+    pub kind: Kind,
+    /// Who issues or keeps it.
     pub from: Address,
     /// Who stands in where that one does not answer.
     pub backup: Option<Address>,
+}
+
+/// The kinds of credential.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Kind {
+    /// A token for a resource.
+    Token {
+        /// The hash of the name of the node for whose calls it is.
+        resource: u64,
+        /// As whom it signs in.
+        identity: Identity,
+    },
+    /// A secret.
+    Secret(Keep),
+}
+
+/// How long the host keeps a secret.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Keep {
+    /// Until a callee refuses it: the app itself keeps it in memory. It does not start without it.
+    #[default]
+    UntilRefused,
+    /// For so long: the platform resolves a reference in the settings. One that cannot be resolved is the
+    /// literal text of the reference for as long.
+    For(Span),
 }
 
 /// Whose question it is: which need, and whether the backup was asked.
@@ -53,10 +81,20 @@ pub struct Keyring {
     needs: Arc<Vec<Need>>,
     entries: Vec<Entry>,
     caller: Caller<Asked>,
+    /// For vaults, whose clients back off otherwise.
+    vaults: Caller<Asked>,
+    /// The secrets that have been fetched again.
+    fetched: Vec<u16>,
     space: u8,
 }
 
-/// How credentials are asked for: 10 s for an attempt, three further ones after 0.8 s doubling (Azure.Core) \[K\].
+/// How secrets are asked for: after 1, 2, 4, 8 and 16 s again (facts data 7).
+fn of_vaults() -> Policy {
+    let backoff = Some(Backoff::Exponential(Span::secs(1), Span::secs(16)));
+    Policy { retries: Some(5), backoff, ..policy() }
+}
+
+/// How tokens are asked for: 10 s for an attempt, three further ones after 0.8 s doubling (Azure.Core) \[K\].
 fn policy() -> Policy {
     Policy {
         timeout: Some(Span::secs(10)),
@@ -68,18 +106,22 @@ fn policy() -> Policy {
 }
 
 impl Keyring {
-    /// An empty keyring for these needs. `name`: the hash of the app; `space` and the one after it are its
+    /// An empty keyring for these needs. `name`: the hash of the app; `space` and the two after it are its
     /// number spaces of tags and timers.
     #[must_use]
     pub fn new(needs: Arc<Vec<Need>>, name: u64, space: u8) -> Keyring {
         let caller = Caller::new(&policy(), Sdk::AzureCore, name, space);
-        Keyring { entries: vec![Entry::default(); needs.len()], needs, caller, space: space + 1 }
+        let vaults = Caller::new(&of_vaults(), Sdk::AzureCore, name, space + 1);
+        let (entries, fetched) = (vec![Entry::default(); needs.len()], Vec::new());
+        Keyring { entries, needs, caller, vaults, fetched, space: space + 2 }
     }
 
     /// Forgets what it has asked: the process died.
     pub fn crash(&mut self) {
         self.entries.fill(Entry::default());
         self.caller.crash();
+        self.vaults.crash();
+        self.fetched.clear();
     }
 
     /// Asks for everything.
@@ -89,7 +131,8 @@ impl Keyring {
         }
     }
 
-    /// Whether the process may begin: everything has been asked for once, with whatever outcome.
+    /// Whether the process may begin: everything has been asked for once, with whatever outcome; what it does
+    /// not start without is there.
     #[must_use]
     pub fn is_settled(&self) -> bool {
         self.entries.iter().all(|entry| entry.tried)
@@ -97,7 +140,7 @@ impl Keyring {
 
     /// Takes an answer. False if it is not for the keyring.
     pub fn on_message(&mut self, message: &Message, cx: &mut Context<'_>) -> bool {
-        let mine = self.caller.on_message(cx, message);
+        let mine = self.caller.on_message(cx, message) || self.vaults.on_message(cx, message);
         self.flow(cx);
         mine
     }
@@ -108,7 +151,7 @@ impl Keyring {
             self.ask(token as u16, cx);
             return true;
         }
-        let mine = self.caller.on_timer(cx, token);
+        let mine = self.caller.on_timer(cx, token) || self.vaults.on_timer(cx, token);
         self.flow(cx);
         mine
     }
@@ -116,7 +159,20 @@ impl Keyring {
     /// A connection is gone.
     pub fn on_closed(&mut self, peer: ProcessId, cx: &mut Context<'_>) {
         self.caller.on_closed(cx, peer);
+        self.vaults.on_closed(cx, peer);
         self.flow(cx);
+    }
+
+    /// Fetches again what callees have refused.
+    pub fn tend(&mut self, cx: &mut Context<'_>) {
+        for need in cx.refused_credentials() {
+            self.ask(need, cx);
+        }
+    }
+
+    /// A secret that has been fetched again, for which calls may wait.
+    pub fn fetched(&mut self) -> Option<u16> {
+        self.fetched.pop()
     }
 
     fn ask(&mut self, need: u16, cx: &mut Context<'_>) {
@@ -131,15 +187,20 @@ impl Keyring {
     fn send(&mut self, need: u16, backup: bool, cx: &mut Context<'_>) {
         let index = usize::from(need);
         let (Some(wanted), Some(entry)) = (self.needs.get(index), self.entries.get(index)) else { return };
-        let Need { resource, identity, from, .. } = *wanted;
+        let (serial, from) = (entry.serial, wanted.from);
         let to = wanted.backup.filter(|_| backup).unwrap_or(from);
-        let question = Question::Token { resource, identity, serial: entry.serial };
-        self.caller.call(cx, to, Message::new(Body::Credential(question)), Asked { need, backup });
+        let (caller, question) = match wanted.kind {
+            Kind::Token { resource, identity } => {
+                (&mut self.caller, Question::Token { resource, identity, serial })
+            }
+            Kind::Secret(_) => (&mut self.vaults, Question::Secret { part: from.part, serial }),
+        };
+        caller.call(cx, to, Message::new(Body::Credential(question)), Asked { need, backup });
         self.flow(cx);
     }
 
     fn flow(&mut self, cx: &mut Context<'_>) {
-        while let Some(progress) = self.caller.next() {
+        while let Some(progress) = self.caller.next().or_else(|| self.vaults.next()) {
             if let Progress::Finished(Finished { owner, answer, .. }) = progress {
                 let answer = answer.and_then(|message| match message.body {
                     Body::Granted(answer) => Some(answer),
@@ -153,17 +214,44 @@ impl Keyring {
     fn answered(&mut self, asked: Asked, answer: Option<Answer>, cx: &mut Context<'_>) {
         let index = usize::from(asked.need);
         let (Some(need), Some(entry)) = (self.needs.get(index), self.entries.get_mut(index)) else { return };
-        let next = match answer {
-            Some(Answer::Token { lives }) => {
-                cx.hold_credential(asked.need, 1, cx.wall() + lives);
-                renewed_after(need.identity, lives)
+        if answer_is_none(answer) && need.backup.is_some() && !asked.backup {
+            return self.send(asked.need, true, cx);
+        }
+        entry.asking = false;
+        let held = Credential { need: asked.need, version: 0, until: Time::NEVER, rereads: false };
+        let had = cx.credential(asked.need).is_some();
+        let (held, next) = match (need.kind, answer) {
+            (Kind::Token { identity, .. }, Some(Answer::Token { lives })) => {
+                (Some(Credential { until: cx.wall() + lives, ..held }), Some(renewed_after(identity, lives)))
             }
-            _ if need.backup.is_some() && !asked.backup => return self.send(asked.need, true, cx),
-            _ => AGAIN,
+            (Kind::Secret(Keep::UntilRefused), Some(Answer::Secret { version })) => {
+                (Some(Credential { version, rereads: true, ..held }), None)
+            }
+            (Kind::Secret(Keep::For(span)), Some(Answer::Secret { version })) => {
+                (Some(Credential { version, ..held }), Some(span))
+            }
+            (Kind::Secret(Keep::For(span)), _) if !had => {
+                (Some(Credential { version: LITERAL, ..held }), Some(span))
+            }
+            // The app still has one, which somebody may take; the next refusal asks again.
+            (Kind::Secret(Keep::UntilRefused), _) if had => (None, None),
+            _ => (None, Some(AGAIN)),
         };
-        (entry.asking, entry.tried) = (false, true);
-        cx.timer(next, u64::from(self.space) << 56 | u64::from(asked.need), false);
+        // An app that keeps its secrets itself does not start without them.
+        let must = need.kind == Kind::Secret(Keep::UntilRefused);
+        entry.tried |= !must || held.is_some();
+        if let Some(held) = held {
+            cx.hold_credential(held);
+            self.fetched.push(asked.need);
+        }
+        if let Some(next) = next {
+            cx.timer(next, u64::from(self.space) << 56 | u64::from(asked.need), false);
+        }
     }
+}
+
+fn answer_is_none(answer: Option<Answer>) -> bool {
+    !matches!(answer, Some(Answer::Token { .. } | Answer::Secret { .. }))
 }
 
 /// When the next token is asked for: shortly before the end; half-way where it lasts long (the field
@@ -184,4 +272,6 @@ pub struct Credential {
     pub version: u16,
     /// Until when it is good, on the wall clock.
     pub until: Time,
+    /// Whether it is fetched again when a callee refuses it.
+    pub rereads: bool,
 }

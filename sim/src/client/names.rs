@@ -226,6 +226,8 @@ pub struct NameCache {
     avoided: Vec<(ProcessId, Time)>,
     /// The credentials that it has; see [`Keyring`](crate::client::keyring::Keyring).
     credentials: Vec<Credential>,
+    /// The needs for which the callee refused what was presented.
+    refused: Vec<u16>,
 }
 
 impl NameCache {
@@ -262,6 +264,20 @@ impl NameCache {
     #[must_use]
     pub fn credential(&self, need: u16, wall: Time) -> Option<Credential> {
         self.credentials.iter().find(|held| held.need == need && wall < held.until).copied()
+    }
+
+    /// The callee refused this credential. True: another one will be fetched.
+    pub fn refuse(&mut self, need: u16) -> bool {
+        let reread = self.credentials.iter().any(|held| held.need == need && held.rereads);
+        if reread && !self.refused.contains(&need) {
+            self.refused.push(need);
+        }
+        reread
+    }
+
+    /// The needs whose credentials have to be fetched again.
+    pub fn take_refused(&mut self) -> Vec<u16> {
+        std::mem::take(&mut self.refused)
     }
 
     /// Remembers a record.

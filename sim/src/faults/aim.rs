@@ -46,6 +46,7 @@ pub mod kinds {
         "function-app",
         "logic-app",
         "entra-id",
+        "key-vault",
     ];
     /// Hosts of the user's own code.
     pub const HOST: &[&str] = &["container-app", "function-app", "logic-app", "operator"];

@@ -20,6 +20,7 @@ const MANAGED: &[&str] = &[
     "cosmos-db",
     "storage-container",
     "traffic-manager",
+    "key-vault",
     "alert",
 ];
 /// Every control plane that there is.

@@ -31,6 +31,13 @@ pub enum Question {
         /// How many this process has asked for before, for this resource.
         serial: u32,
     },
+    /// The current version of a secret.
+    Secret {
+        /// Which, by the numbering of the vault.
+        part: u16,
+        /// How many times this process has asked for it before.
+        serial: u32,
+    },
 }
 
 /// What is answered.
@@ -41,6 +48,13 @@ pub enum Answer {
         /// How long it is good.
         lives: Span,
     },
+    /// A secret.
+    Secret {
+        /// Which version of it, from 1.
+        version: u16,
+    },
     /// Nothing, for now (503).
     Unavailable,
+    /// Nothing: too many have asked (429).
+    Throttled,
 }

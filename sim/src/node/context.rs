@@ -441,9 +441,19 @@ impl<'a> Context<'a> {
         self.parts.names.learn(name, address, keeps.until(self.parts.now, ttl));
     }
 
-    /// Keeps a credential for one of the needs of this process, until then on the wall clock.
-    pub fn hold_credential(&mut self, need: u16, version: u16, until: Time) {
-        self.parts.names.hold(Credential { need, version, until });
+    /// Keeps a credential for one of the needs of this process.
+    pub fn hold_credential(&mut self, credential: Credential) {
+        self.parts.names.hold(credential);
+    }
+
+    /// A callee refused the credential for this need. True: another one will be fetched.
+    pub fn credential_refused(&mut self, need: u16) -> bool {
+        self.parts.names.refuse(need)
+    }
+
+    /// The needs whose credentials were refused since the last time.
+    pub fn refused_credentials(&mut self) -> Vec<u16> {
+        self.parts.names.take_refused()
     }
 
     /// The credential for a need, if there is one that is good.

@@ -11,7 +11,7 @@ use crate::message::store::{Operation, WriteVerb};
 use crate::plan::{Endpoint, Plan, PlanError, Protocol};
 use crate::random::{mix, name_hash};
 use crate::recipe::hosts::app::CONTROL;
-use crate::recipe::keys::{Keys, SignsIn};
+use crate::recipe::keys::{Keys, SignsIn, is_secret};
 use crate::recipe::program::{Block, Op, Program, Route, TransactedSend, Verb};
 use crate::recipe::step::{Call, Failover, Promote, Send, Set, State, Step};
 use crate::recipe::trigger::Source;
@@ -282,6 +282,18 @@ impl Compiler<'_> {
                 let (to, mode) = (self.site_of(here, target, to)?, *mode);
                 self.control(here, step, target, None, |_| control::Command::Promote { to, mode })?
             }
+            Step::Rotate(rotate) => {
+                if !is_secret(&rotate.target, self.plan) {
+                    return Err(error(here, format!("`{}` is no secret of a vault", rotate.target))
+                        .help("name one of those that a `key-vault` holds: `vault.psp-key`")
+                        .word("step"));
+                }
+                let overlap = rotate.overlap;
+                self.control(here, step, &rotate.target, None, |part| control::Command::Rotate {
+                    part,
+                    overlap,
+                })?
+            }
             Step::Scale(scale) => {
                 let to = scale.to;
                 self.control(here, step, &scale.target, None, |_| control::Command::Scale { to })?
@@ -366,7 +378,7 @@ impl Compiler<'_> {
         // A breaker belongs to the callee, so another part does not make another route.
         let callee = self.plan.process(to.address.process).hash;
         let hash = mix(name_hash(self.recipe.node), callee);
-        let need = self.keys.need(to);
+        let need = self.keys.need(to)?;
         let route = Route { to: Address { part: 0, ..to.address }, sdk, policy, hash, need };
         if let Some(index) = self.routes.iter().position(|known| *known == route) {
             return Ok(index as u8);

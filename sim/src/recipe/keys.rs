@@ -2,11 +2,12 @@
 
 use std::sync::Arc;
 
-use crate::client::keyring::Need;
+use crate::client::keyring::{Keep, Kind, Need};
 use crate::ids::Address;
 use crate::message::credential::Identity;
 use crate::plan::{Endpoint, Plan, PlanError};
 use crate::random::name_hash;
+use crate::services::endpoint::EndpointService;
 use crate::services::entra_id::backup;
 use crate::services::{NodeKind, Service};
 
@@ -33,6 +34,16 @@ pub struct SignsIn<'a> {
     pub identity: Option<Identity>,
     /// For which nodes; none: for all that are services of the platform.
     pub only_for: &'a [String],
+    /// The secrets without which it does not start.
+    pub secrets: &'a [String],
+    /// How long it keeps them.
+    pub keep: Keep,
+}
+
+/// Whether this names a secret of a vault.
+pub(super) fn is_secret(name: &str, plan: &Plan) -> bool {
+    let vault = name.rsplit_once('.').and_then(|(vault, _)| plan.blueprint.nodes.get(vault));
+    matches!(vault, Some(NodeKind::KeyVault(_))) && plan.endpoint(name).is_some()
 }
 
 /// The credentials of a recipe that is being compiled.
@@ -51,6 +62,15 @@ impl<'a> Keys<'a> {
     pub(super) fn new(node: &'a str, rules: &'a SignsIn<'a>, plan: &'a Plan) -> Result<Keys<'a>, PlanError> {
         let mut keys = Keys { node, rules, plan, issuer: None, backup: None, needs: Vec::new() };
         let at = |field: &str, message: String| PlanError::at(&["nodes", node, field], message);
+        for secret in rules.secrets {
+            let from = plan.resolve(node, "secrets", secret)?.address;
+            if !is_secret(secret, plan) {
+                return Err(at("secrets", format!("`{secret}` is no secret of a vault"))
+                    .help("name one of those that a `key-vault` holds: `vault.psp-key`")
+                    .word("secrets"));
+            }
+            keys.needs.push(Need { kind: Kind::Secret(rules.keep), from, backup: None });
+        }
         let Some(tokens) = rules.tokens else {
             let given = [("identity", rules.identity.is_some()), ("tokens-for", !rules.only_for.is_empty())];
             return match given.iter().find(|(_, given)| *given) {
@@ -90,7 +110,27 @@ impl<'a> Keys<'a> {
     }
 
     /// Which credential a call to this callee needs, if any.
-    pub(super) fn need(&mut self, to: &Endpoint) -> Option<u16> {
+    ///
+    /// # Errors
+    /// If the callee has a key that the app does not have.
+    pub(super) fn need(&mut self, to: &Endpoint) -> Result<Option<u16>, PlanError> {
+        let called = self.plan.nodes[to.node.index()].name.as_str();
+        let kind = self.plan.blueprint.nodes.get(called);
+        let Some(NodeKind::Endpoint(EndpointService { api_key: Some(key), .. })) = kind else {
+            return Ok(self.token(to));
+        };
+        // The needs begin with the secrets, in their order.
+        let known = self.rules.secrets.iter().position(|secret| secret == key);
+        known.map(|index| Some(index as u16)).ok_or_else(|| {
+            let message = format!("the key of `{called}` is `{key}`, which it does not have");
+            PlanError::at(&["nodes", self.node, "secrets"], message)
+                .help(format!("write `secrets: [{key}]`"))
+                .word("secrets")
+        })
+    }
+
+    /// Which token a call to this callee needs, if any.
+    fn token(&mut self, to: &Endpoint) -> Option<u16> {
         let from = self.issuer?;
         let called = self.plan.nodes[to.node.index()].name.as_str();
         let whole = self.whole(called);
@@ -106,8 +146,8 @@ impl<'a> Keys<'a> {
         if !wanted {
             return None;
         }
-        let (resource, identity, backup) = (name_hash(whole), self.identity(), self.backup);
-        let need = Need { resource, identity, from, backup };
+        let (resource, identity) = (name_hash(whole), self.identity());
+        let need = Need { kind: Kind::Token { resource, identity }, from, backup: self.backup };
         let known = self.needs.iter().position(|known| *known == need);
         let index = known.unwrap_or_else(|| {
             self.needs.push(need);
@@ -124,7 +164,7 @@ impl<'a> Keys<'a> {
                 return Err(at(format!("there is no `{name}`")).word("dangling"));
             }
         }
-        if self.issuer.is_some() && self.needs.is_empty() {
+        if self.issuer.is_some() && self.needs.len() == self.rules.secrets.len() {
             let error =
                 PlanError::at(&["nodes", self.node, "tokens"], "no step of it calls what takes a token");
             return Err(error

@@ -213,6 +213,9 @@ impl Worker {
 
     /// Goes on with its start when it has what it needs.
     fn look_at_keys(&mut self, cx: &mut Context<'_>) {
+        while let Some(need) = self.keyring.as_mut().and_then(|keyring| keyring.fetched()) {
+            self.interpreter.credential_came(need, &mut self.trigger, cx);
+        }
         if self.waits_for_keys && self.keyring.as_ref().is_none_or(|keyring| keyring.is_settled()) {
             self.started(cx);
         }
@@ -595,6 +598,9 @@ impl Process for Worker {
             }
             Input::Closed { peer, .. } => self.closed(peer, cx),
             Input::Poke => {}
+        }
+        if let Some(keyring) = &mut self.keyring {
+            keyring.tend(cx);
         }
         if self.interpreter.is_overdue() {
             return self.too_long(cx);

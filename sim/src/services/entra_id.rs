@@ -175,8 +175,8 @@ impl Issuer {
 /// Answers, and books the call: nothing is stored, whatever the answer.
 fn answer(connection: ConnectionId, message: &Message, granted: Answer, cx: &mut Context<'_>) {
     let how = match granted {
-        Answer::Token { .. } => Handling::Suppressed,
-        Answer::Unavailable => Handling::Rejected,
+        Answer::Token { .. } | Answer::Secret { .. } => Handling::Suppressed,
+        Answer::Unavailable | Answer::Throttled => Handling::Rejected,
     };
     cx.observe_on(connection, Item::default(), What::Handled { call: message.call, how });
     cx.answer(connection, message.answer(Body::Granted(granted)));

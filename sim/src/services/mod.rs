@@ -125,6 +125,7 @@ pub mod event_grid;
 pub mod event_hubs;
 pub mod front;
 pub mod front_door;
+pub mod key_vault;
 pub mod load;
 pub mod ownership;
 pub mod replicas;
@@ -178,6 +179,8 @@ kinds! {
     "service-bus-subscription" => ServiceBusSubscription(service_bus::ServiceBusSubscription),
     /// An identity provider.
     "entra-id" => EntraId(entra_id::EntraId),
+    /// A vault of secrets.
+    "key-vault" => KeyVault(key_vault::KeyVault),
     /// A database of Azure SQL.
     "sql-database" => SqlDatabase(sql_database::SqlDatabase),
     /// A global reverse proxy.

@@ -3,6 +3,7 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use crate::client::keyring::Keep;
 use crate::client::{Dns, Sdk};
 use crate::ids::ProcessId;
 use crate::message::broker::ReceiveMode;
@@ -52,6 +53,10 @@ pub struct ContainerApp {
     /// `resolve-once`, or at least a span.
     #[serde(skip_serializing_if = "Dns::is_default")]
     pub dns: Dns,
+    /// The secrets without which a replica does not start (`vault.psp-key`). It keeps them in memory and reads
+    /// them again when a callee refuses them (facts data 7). Default: none.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub secrets: Vec<String>,
     /// Who issues the tokens without which it cannot call the services of its platform: a node of the kind
     /// `entra-id`. Default: its calls need none.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -134,6 +139,7 @@ impl Default for ContainerApp {
             replicas: Count::exactly(1),
             concurrency: None,
             dns: Dns::Honour,
+            secrets: Vec::new(),
             tokens: None,
             identity: None,
             tokens_for: Vec::new(),
@@ -191,6 +197,8 @@ impl ContainerApp {
                     tokens: self.tokens.as_deref(),
                     identity: self.identity,
                     only_for: &self.tokens_for,
+                    secrets: &self.secrets,
+                    keep: Keep::UntilRefused,
                 },
             },
             site: &self.site,

@@ -4,6 +4,7 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use crate::client::keyring::{Keep, REFERENCE};
 use crate::client::{Dns, Sdk};
 use crate::ids::ProcessId;
 use crate::message::broker::ReceiveMode;
@@ -53,6 +54,10 @@ pub struct FunctionApp {
     /// `resolve-once`, or at least a span.
     #[serde(skip_serializing_if = "Dns::is_default")]
     pub dns: Dns,
+    /// The secrets to which its settings refer (`vault.psp-key`): read when an instance starts and once a day;
+    /// one that cannot be read then is the literal text of the reference until then (facts data 7). Default: none.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub secrets: Vec<String>,
     /// Who issues the tokens without which it cannot call the services of its platform: a node of the kind
     /// `entra-id`. Default: its calls need none.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -127,6 +132,7 @@ impl Default for FunctionApp {
             instances: Count::exactly(1),
             concurrency: None,
             dns: Dns::Honour,
+            secrets: Vec::new(),
             tokens: None,
             identity: None,
             tokens_for: Vec::new(),
@@ -176,6 +182,8 @@ impl FunctionApp {
                     tokens: self.tokens.as_deref(),
                     identity: self.identity,
                     only_for: &self.tokens_for,
+                    secrets: &self.secrets,
+                    keep: Keep::For(REFERENCE),
                 },
             },
             site: &self.site,

@@ -5,6 +5,7 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use crate::client::keyring::{Keep, REFERENCE};
 use crate::client::{Dns, Sdk};
 use crate::ids::{Once, ProcessId};
 use crate::message::broker::ReceiveMode;
@@ -70,6 +71,10 @@ pub struct LogicApp {
     /// `resolve-once`, or at least a span.
     #[serde(skip_serializing_if = "Dns::is_default")]
     pub dns: Dns,
+    /// The secrets to which its settings refer (`vault.psp-key`): read when it starts and once a day; one that
+    /// cannot be read then is the literal text of the reference until then (facts data 7). Default: none.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub secrets: Vec<String>,
     /// Who issues the tokens without which it cannot call the services of its platform: a node of the kind
     /// `entra-id`. Default: its calls need none.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -115,6 +120,7 @@ impl Default for LogicApp {
             stateful: true,
             run_duration: None,
             dns: Dns::Honour,
+            secrets: Vec::new(),
             tokens: None,
             identity: None,
             tokens_for: Vec::new(),
@@ -162,6 +168,8 @@ impl LogicApp {
                     tokens: self.tokens.as_deref(),
                     identity: self.identity,
                     only_for: &self.tokens_for,
+                    secrets: &self.secrets,
+                    keep: Keep::For(REFERENCE),
                 },
             },
             site: &self.site,

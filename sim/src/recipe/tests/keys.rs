@@ -65,7 +65,7 @@ fn a_token_is_asked_for_at_the_start_and_renewed_before_its_end() {
     let again = asked(&rig.advance(Span::secs(65)));
     assert_eq!(again.len(), 1);
     let serial = |message: &Message| match message.body {
-        Body::Credential(Question::Token { serial, .. }) => serial,
+        Body::Credential(Question::Token { serial, .. } | Question::Secret { serial, .. }) => serial,
         _ => 0,
     };
     assert_eq!((serial(&question.1), serial(&again[0].1)), (1, 2));
