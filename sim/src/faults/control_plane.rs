@@ -14,6 +14,7 @@ use crate::time::Span;
 const MANAGED: &[&str] = &[
     "container-app",
     "function-app",
+    "logic-app",
     "service-bus",
     "event-hubs",
     "sql-database",

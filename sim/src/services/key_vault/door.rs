@@ -47,7 +47,7 @@ impl Door {
         cx.timer(EVERY, LOOK, false);
         let well = std::mem::take(&mut self.well);
         cx.datagram(self.vault, Message::new(Body::Probe));
-        if well == !self.away {
+        if well != self.away {
             self.since = None;
             return;
         }
