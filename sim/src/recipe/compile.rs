@@ -369,6 +369,17 @@ impl Compiler<'_> {
     }
 
     fn route_with(&mut self, here: &Place, to: &Endpoint, policy: Policy) -> Result<u8, PlanError> {
+        let need = self.keys.need(to)?;
+        self.route_needing(here, to, policy, need)
+    }
+
+    fn route_needing(
+        &mut self,
+        here: &Place,
+        to: &Endpoint,
+        policy: Policy,
+        need: Option<u16>,
+    ) -> Result<u8, PlanError> {
         let sdk = match to.protocol {
             Protocol::Http => self.recipe.http,
             // Every action of a workflow retries by the same default, whatever its connector speaks.
@@ -378,7 +389,6 @@ impl Compiler<'_> {
         // A breaker belongs to the callee, so another part does not make another route.
         let callee = self.plan.process(to.address.process).hash;
         let hash = mix(name_hash(self.recipe.node), callee);
-        let need = self.keys.need(to)?;
         let route = Route { to: Address { part: 0, ..to.address }, sdk, policy, hash, need };
         if let Some(index) = self.routes.iter().position(|known| *known == route) {
             return Ok(index as u8);
@@ -630,7 +640,8 @@ impl Compiler<'_> {
         // The control plane is HTTP, whatever the data plane speaks.
         let address = self.plan.control_of(endpoint.node).unwrap_or(endpoint.address);
         let plane = Endpoint { address, protocol: Protocol::Http, ..endpoint };
-        let route = self.route_with(
+        // What is managed or looked at is no use of the node: neither its key nor a token for it is presented.
+        let route = self.route_needing(
             here,
             &plane,
             Policy {
@@ -639,6 +650,7 @@ impl Compiler<'_> {
                 retries: if up.is_some() { Some(0) } else { policy.retries },
                 ..policy
             },
+            None,
         )?;
         Ok(Verb::Control { route, command: command(plane.address.part), up })
     }
