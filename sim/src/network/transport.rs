@@ -851,6 +851,8 @@ pub(crate) fn kind_of(body: &Body) -> (u8, u64) {
         Body::Record(_) => (12, 0),
         Body::Replica(_) => (13, 0),
         Body::Owners(_) => (14, 0),
+        Body::Credential(_) => (15, 0),
+        Body::Granted(_) => (16, 0),
     }
 }
 
@@ -867,8 +869,8 @@ fn broker_detail(command: &broker::Command) -> u64 {
         C::ReceiveDeferred { part, .. } => (7, *part),
         C::CancelScheduled { part, .. } => (8, *part),
         C::Peek { part, .. } => (9, *part),
-        C::Receive { part, partition, .. } => (10 | u64::from(*partition) << 8, *part),
-        C::Drain { .. } => (11, 0),
+        C::Receive { part, partition, .. } => (11 | u64::from(*partition) << 8, *part),
+        C::Drain { .. } => (10, 0),
     };
     verb << 16 | u64::from(part)
 }
