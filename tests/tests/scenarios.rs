@@ -85,8 +85,13 @@ fn keeps_its_word(scenario: &str, seed: u64) {
 #[test]
 fn these_are_all_shipped_scenarios() {
     let names: Vec<&str> = shipped().iter().map(|scenario| scenario.name).collect();
-    let known =
-        ["cross-region-replication", "incident-sql-failover-group", "order-flow", "transactional-outbox"];
+    let known = [
+        "cross-region-replication",
+        "incident-sql-failover-group",
+        "mission-critical-stamps",
+        "order-flow",
+        "transactional-outbox",
+    ];
     assert_eq!(names, known, "give each its tests below");
 }
 

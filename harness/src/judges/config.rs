@@ -504,6 +504,22 @@ impl Objective {
         }
     }
 
+    /// What is measured: the door, the flow, the fault, the entity or the app.
+    #[must_use]
+    pub fn subject(&self) -> &str {
+        match self {
+            Objective::Availability(o) => &o.target,
+            Objective::Latency(o) => &o.target,
+            Objective::Delay(o) => &o.target,
+            Objective::RecoveryTime(o) => &o.target,
+            Objective::DrainTime(o) => &o.target,
+            Objective::DeadLetters(o) => &o.target,
+            Objective::Duration(o) => &o.target,
+            Objective::RecoveryPoint(o) => &o.target,
+            Objective::Interruption(o) => &o.target,
+        }
+    }
+
     /// Whether a miss only degrades.
     #[must_use]
     pub fn ideally(&self) -> bool {

@@ -3,6 +3,7 @@
 
 mod activity;
 mod bench;
+pub mod comparison;
 mod conclude;
 pub mod config;
 mod copies;
