@@ -324,6 +324,89 @@ fn a_pair_that_is_not_mutual() {
     sites_with(sites, "{}", "uksouth }, uksouth:", words);
 }
 
+/// What no regions can do, whatever happens in them.
+#[test]
+fn regions_that_cannot_be_as_they_are_written() {
+    let sites =
+        "sites: { westeurope: {}, northeurope: {}, uksouth: { pair: ukwest }, ukwest: { pair: uksouth } }";
+    let runbook = "people: { kind: operator, trigger: every 1h, steps: [{ failover: it, to: northeurope }] }";
+    let one = |link: &str, node: &str, wrong: &str, words: &[&str]| {
+        let text = format!(
+            "scenario: regions\n{sites}\nlinks: {{ {link} }}\nnodes:\n  it: {{ {node} }}\n  {runbook}\n"
+        );
+        let at = text.find(wrong).unwrap();
+        let line = text[..at].matches('\n').count() + 1;
+        let column = at - text[..at].rfind('\n').map_or(0, |i| i + 1) + 1;
+        refused(text, &format!("{line}:{column}"), words);
+    };
+    let replicas = "kind: sql-database, in: [westeurope, northeurope], primary: westeurope";
+    // A link to a site that there is not.
+    let link = "wan: { between: [westeurope, nortetheurope] }";
+    one(link, replicas, "nortetheurope", &["no site `nortetheurope`", "did you mean `northeurope`?"]);
+    // A copy in the pair of a region that has none, or that has another.
+    let geo = "kind: storage-container, redundancy: grs, in";
+    let (none, other) =
+        (format!("{geo}: [westeurope, northeurope]"), format!("{geo}: [uksouth, northeurope]"));
+    one(
+        "",
+        &none,
+        "grs",
+        &["`westeurope` has no pair to which it could be copied", "say `pair` at the site"],
+    );
+    one(
+        "",
+        &other,
+        "grs",
+        &["the pair of `uksouth` is `ukwest`: it can be copied nowhere else", "`redundancy: zrs`"],
+    );
+    // A failover to where nothing has been copied.
+    let alone = "kind: storage-container, in: westeurope";
+    one("", alone, "it, to: northeurope", &["`it` has no replicas", "name a service that replicates"]);
+    let elsewhere = "kind: storage-container, redundancy: grs, in: [uksouth, ukwest]";
+    one(
+        "",
+        elsewhere,
+        "it, to: northeurope",
+        &["`it` has no replica in `northeurope`", "its sites are: uksouth, ukwest"],
+    );
+    // A replica in the site of its own primary.
+    for kind in [
+        "sql-database, primary: westeurope",
+        "cosmos-db",
+        "service-bus",
+        "storage-container, redundancy: grs",
+    ] {
+        let twice = format!("kind: {kind}, in: [westeurope, westeurope]");
+        one("", &twice, "westeurope, westeurope]", &["it is in `westeurope` twice", "name each site once"]);
+    }
+    let primary = "kind: sql-database, in: [westeurope, northeurope], primary: uksouth";
+    one(
+        "",
+        primary,
+        "uksouth }\n  people",
+        &["`uksouth` is not one of its sites", "write one of: westeurope, northeurope"],
+    );
+    // Every region takes writes, and all of them agree at once.
+    let strong = "kind: cosmos-db, in: [westeurope, northeurope], writes: multi, consistency: strong";
+    one(
+        "",
+        strong,
+        "strong }",
+        &["strong consistency is not possible", "choose another level, or `writes: single`"],
+    );
+}
+
+#[test]
+fn a_site_that_is_its_own_pair() {
+    let sites = "sites: { westeurope: { pair: westeurope }, northeurope: {} }";
+    sites_with(
+        sites,
+        "{}",
+        "westeurope },",
+        &["`westeurope` cannot be the pair of itself", "name the other region"],
+    );
+}
+
 #[test]
 fn a_link_and_a_node_of_one_name() {
     let link = "{ psp: { between: [northeurope, westeurope] } }";

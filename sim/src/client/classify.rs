@@ -47,7 +47,12 @@ pub fn classify(body: &Body) -> Verdict {
         Body::Response(response) => http(*response),
         Body::BrokerEvent(event) => broker(event),
         Body::StoreAnswer(answer) => store(*answer),
-        Body::ControlAnswer(control::Answer::Refused) => Verdict::of(Outcome::Failed, true),
+        Body::ControlAnswer(control::Answer::Refused | control::Answer::Unavailable) => {
+            Verdict::of(Outcome::Failed, true)
+        }
+        Body::ControlAnswer(control::Answer::Throttled { retry_after }) => {
+            Verdict { retry_after: Some(*retry_after), throttled: true, ..Verdict::of(Outcome::Failed, true) }
+        }
         Body::ControlAnswer(_) | Body::ProbeAnswer { ready: true } => Verdict::OK,
         Body::ProbeAnswer { ready: false } => Verdict::of(Outcome::Failed, true),
         _ => Verdict::NO_ANSWER,

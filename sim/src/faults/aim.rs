@@ -324,6 +324,12 @@ impl Aim<'_> {
     /// # Errors
     /// If the target is unknown or its kind does not have the hook.
     pub fn hook(&self, allowed: &[&str], hook: Hook, value: Value) -> Result<Vec<Action>, PlanError> {
+        Ok(self.hook_at(self.hooked(allowed)?, hook, value))
+    }
+
+    /// Strikes at a hook of these processes, each at one of its parts or at all of them.
+    #[must_use]
+    pub fn hook_at(&self, hooked: Vec<(ProcessId, Option<u16>)>, hook: Hook, value: Value) -> Vec<Action> {
         let placement = self.placement;
         let frequency = match (placement.chance, placement.nth) {
             (Some(chance), _) => Frequency::Chance(chance.0),
@@ -344,8 +350,7 @@ impl Aim<'_> {
             value,
             hidden: placement.hidden,
         };
-        let hooked = self.hooked(allowed)?;
-        Ok(hooked.into_iter().map(|(process, part)| Action::Local(process, active(part))).collect())
+        hooked.into_iter().map(|(process, part)| Action::Local(process, active(part))).collect()
     }
 
     /// One action for each process of the target, which must be a node of one of these kinds, or one of its

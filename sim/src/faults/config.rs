@@ -4,8 +4,8 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::faults::{
-    Action, Aim, Common, Placement, Strikes, clock, data, event_router, gray, http, load, names, network,
-    process, queue_broker, service, zone,
+    Action, Aim, Common, Placement, Strikes, clock, control_plane, data, event_router, gray, http, load,
+    names, network, process, queue_broker, service, zone,
 };
 use crate::plan::PlanError;
 
@@ -133,6 +133,8 @@ catalogue! {
         "region.isolate" => RegionIsolate(zone::RegionIsolate): "A whole site is cut off.",
         "region.brownout" => RegionBrownout(zone::RegionBrownout): "A whole site is slow and loses messages.",
         "service.down" => ServiceDown(service::ServiceDown): "One service of a region answers nobody.",
+        "control-plane.down" => ControlPlaneDown(control_plane::Down): "Nothing can be changed any more; what runs goes on.",
+        "control-plane.throttle" => ControlPlaneThrottle(control_plane::Throttle): "Management requests are refused: too many.",
         "config.push" => ConfigPush(service::ConfigPush): "A bad configuration reaches all nodes of one kind at once.",
     }
     "queue broker" {

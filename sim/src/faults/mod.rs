@@ -7,6 +7,7 @@ pub mod aim;
 pub mod check;
 pub mod clock;
 pub mod config;
+pub mod control_plane;
 pub mod data;
 pub mod event_router;
 pub mod gray;
@@ -116,6 +117,9 @@ pub enum Hook {
     NameSilent,
     NameStale,
     ProbeFlap,
+    // Control planes.
+    ControlPlaneDown,
+    ControlPlaneThrottle,
     // Apps.
     Poison,
     StepException,

@@ -3,6 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use crate::ids::Address;
+use crate::time::Span;
 
 /// What is asked or told.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -74,6 +75,28 @@ pub enum Command {
     },
 }
 
+impl Command {
+    /// Whether it is asked of a control plane to change something; the others look, or pass between parts of
+    /// one service.
+    #[must_use]
+    pub const fn manages(self) -> bool {
+        match self {
+            Command::Enable { .. }
+            | Command::Scale { .. }
+            | Command::Set { .. }
+            | Command::Promote { .. }
+            | Command::Resubmit { .. }
+            | Command::Replay { .. } => true,
+            Command::Ready { .. }
+            | Command::Drain
+            | Command::Depth { .. }
+            | Command::Raise { .. }
+            | Command::Publish { .. }
+            | Command::Verify { .. } => false,
+        }
+    }
+}
+
 /// Some of a profile's endpoints, in order, by their position in its own list.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Listing(u64);
@@ -141,6 +164,13 @@ pub enum Answer {
         /// Whether its replicas are in sync; true where nothing is replicated.
         in_sync: bool,
     },
-    /// Throttled, down or not permitted in this state.
+    /// Not permitted in this state.
     Refused,
+    /// The control plane is down (503).
+    Unavailable,
+    /// The limit of management requests is used up (429).
+    Throttled {
+        /// When to come again.
+        retry_after: Span,
+    },
 }

@@ -450,6 +450,9 @@ impl CosmosDbProcess {
         command: control::Command,
         cx: &mut Context<'_>,
     ) {
+        if front::turned_away(connection, message, command, cx) {
+            return;
+        }
         let up = self.volatile.front.is_ready(cx) && self.commits();
         let answer = match command {
             control::Command::Depth { part } if up => {

@@ -5,7 +5,7 @@ use crate::faults::Hook;
 use crate::faults::local::{Strike, Value};
 use crate::ids::{CallId, ConnectionId, Item};
 use crate::kernel::slab::Slab;
-use crate::message::control::Answer;
+use crate::message::control::{Answer, Command};
 use crate::message::{Body, Message};
 use crate::node::Context;
 use crate::observe::{Handling, Symptom, What};
@@ -20,6 +20,37 @@ pub fn answer_control(connection: ConnectionId, message: &Message, answer: Answe
         cx.observe_on(connection, Item::default(), What::Handled { call: message.call, how });
     }
     cx.answer(connection, message.answer(Body::ControlAnswer(answer)));
+}
+
+/// Whether the control plane is down: what the platform does by itself (a failover, a published change) waits.
+pub fn control_is_down(cx: &mut Context<'_>) -> bool {
+    cx.strike(Hook::ControlPlaneDown, u16::MAX, Item::default(), 0).is_some()
+}
+
+/// What the control plane answers now instead of doing anything: it is down, or the limit of its requests is
+/// used up.
+pub fn control_fails(cx: &mut Context<'_>) -> Option<Answer> {
+    if control_is_down(cx) {
+        return Some(Answer::Unavailable);
+    }
+    let throttled = cx.strike(Hook::ControlPlaneThrottle, u16::MAX, Item::default(), 0)?;
+    let Value::Span(retry_after) = throttled.value else { return Some(Answer::Unavailable) };
+    Some(Answer::Throttled { retry_after })
+}
+
+/// Whether a request that would change something has been turned away by the control plane. Nothing of it has
+/// happened then.
+pub fn turned_away(
+    connection: ConnectionId,
+    message: &Message,
+    command: Command,
+    cx: &mut Context<'_>,
+) -> bool {
+    let fails = if command.manages() { control_fails(cx) } else { None };
+    if let Some(answer) = fails {
+        cx.answer(connection, message.answer(Body::ControlAnswer(answer)));
+    }
+    fails.is_some()
 }
 
 /// A request that is being served.

@@ -30,7 +30,7 @@ use crate::message::{Body, Message};
 use crate::node::{Context, Input, Process};
 use crate::observe::{Handling, Held, What};
 use crate::random::Purpose;
-use crate::services::front::answer_control;
+use crate::services::front::{answer_control, turned_away};
 use crate::time::Span;
 use crate::units::Sampler;
 
@@ -171,6 +171,9 @@ impl ControlPlane {
     }
 
     fn ask(&mut self, connection: ConnectionId, message: Message, command: Command, cx: &mut Context<'_>) {
+        if turned_away(connection, &message, command, cx) {
+            return;
+        }
         let to = match command {
             Command::Promote { to, .. } => {
                 let found = self.replicas.iter().find(|(site, _)| *site == to);
@@ -207,7 +210,7 @@ impl ControlPlane {
     fn gather(&mut self, of: u32, answer: Answer, cx: &mut Context<'_>) {
         let Some(gathered) = self.gathered.get_mut(of) else { return };
         gathered.open -= 1;
-        gathered.refused |= answer == Answer::Refused;
+        gathered.refused |= !matches!(answer, Answer::Done);
         if gathered.open == 0
             && let Some(Gathered { connection, message, refused, .. }) = self.gathered.take(of)
         {
@@ -224,7 +227,8 @@ impl ControlPlane {
         if answer == Answer::Refused {
             return refuse(connection, &message, cx);
         }
-        if message.call.0 != 0 {
+        let did = !matches!(answer, Answer::Unavailable | Answer::Throttled { .. });
+        if did && message.call.0 != 0 {
             let what = What::Handled { call: message.call, how: Handling::Stored };
             cx.observe_on(connection, Item::default(), what);
         }

@@ -24,7 +24,7 @@ use crate::message::store::{Answer, Command, Error};
 use crate::message::{Body, Cargo, Message, control};
 use crate::node::{Context, DiskError, Input, Process};
 use crate::observe::{Handling, Held, Symptom, What};
-use crate::services::front::{Front, Pending, answer_control};
+use crate::services::front::{Front, Pending, answer_control, turned_away};
 use crate::services::replicas::{Channel, Leads, Pair, Paired, Rises, SYNC, Tenure, Writes};
 use crate::services::sql_database::replica::PAIR;
 use crate::services::store::{about, answer_probe, book, done, handled, keeps_rows, read, refuse};
@@ -205,6 +205,9 @@ impl SqlDatabaseProcess {
         command: control::Command,
         cx: &mut Context<'_>,
     ) {
+        if turned_away(connection, message, command, cx) {
+            return;
+        }
         if let control::Command::Promote { to, mode } = command {
             return self.promote(connection, message, to, mode, cx);
         }

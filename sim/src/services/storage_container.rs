@@ -17,7 +17,7 @@ use crate::node::{Context, DiskError, Input, Process};
 use crate::observe::{Handling, Held, Symptom, What};
 use crate::plan::{Location, PlaceRole, Plan, PlanError};
 use crate::services::Service;
-use crate::services::front::{Front, Line, Pending, answer_control};
+use crate::services::front::{Front, Line, Pending, answer_control, turned_away};
 use crate::services::replicas::declare::at;
 use crate::services::replicas::{Channel, Leads, Pair, Paired, Rises, SYNC, Tenure, Writes, rows};
 use crate::services::store::{
@@ -325,6 +325,9 @@ impl StorageContainerProcess {
         command: control::Command,
         cx: &mut Context<'_>,
     ) {
+        if turned_away(connection, message, command, cx) {
+            return;
+        }
         if let control::Command::Promote { to, mode } = command {
             return self.promote(connection, message, to, mode, cx);
         }

@@ -11,6 +11,12 @@ const NAMED: &[&str] =
     &["nodes.front={ kind: traffic-manager, endpoints: [gate], probe: 10s, ttl: 5s }", "nodes.shop.to=front"];
 const NARROW: &[&str] = &["nodes.gate.rate-limit=10/1s"];
 
+/// Somebody who manages something all the time.
+const MANAGED: &[&str] = &[
+    "nodes.bell={ kind: alert, in: west, watch: jobs.depth, above: 1000000, for: 1m }",
+    "nodes.ringer={ kind: function-app, in: west, trigger: every 2s, policy: none, steps: [{ enable: bell }] }",
+];
+
 /// Whoever gives up on an answer before the broker's client has sat out its 10 s begins a storm that may not
 /// end with its cause (a zone that was cut off hands over in one burst what it held up): see `impatient_callers_keep_up_a_retry_storm_that_patient_ones_do_not`.
 pub(crate) const PATIENT: &[&str] = &["policies.client.timeout=15s"];
@@ -68,6 +74,8 @@ pub(crate) const ROWS: &[Row] = &[
     row("region.brownout", "east", "loss: 20%"),
     row("service.down", "partner", ""),
     row("config.push", "sql-database", ""),
+    row("control-plane.down", "alert/west", "").with(MANAGED),
+    row("control-plane.throttle", "bell", "").with(MANAGED),
     //
     row("entity.disable", "jobs", ""),
     row("entity.delete", "later", ""),

@@ -7,6 +7,7 @@ use crate::message::{Body, Message, control};
 use crate::node::{Context, Input, Process};
 use crate::observe::{Handling, Held};
 use crate::recipe::fed::handled;
+use crate::services::front::{control_is_down, turned_away};
 use crate::time::Span;
 
 /// So long an answer of the front is waited for before it is told again.
@@ -32,12 +33,15 @@ impl ControlPlane {
     }
 
     fn tell(&mut self, cx: &mut Context<'_>) {
+        cx.timer(PATIENCE, u64::from(self.version), false);
+        if control_is_down(cx) {
+            return;
+        }
         let tell = |command| Message { tag: self.version, ..Message::new(Body::Control(command)) };
         cx.tell(self.front, tell(control::Command::Enable { part: 0, on: self.on }));
         if let Some(to) = self.scale.filter(|_| self.on) {
             cx.tell(self.front, tell(control::Command::Scale { to }));
         }
-        cx.timer(PATIENCE, u64::from(self.version), false);
     }
 
     fn wish(
@@ -47,6 +51,9 @@ impl ControlPlane {
         command: control::Command,
         cx: &mut Context<'_>,
     ) {
+        if turned_away(connection, message, command, cx) {
+            return;
+        }
         let answer = match command {
             control::Command::Enable { on, .. } => {
                 self.on = on;

@@ -12,6 +12,7 @@ use crate::observe::{Belief, Handling, Held, Outcome, Symptom, What};
 use crate::random::{Purpose, mix};
 use crate::recipe::fed::handled;
 use crate::recipe::hosts::ingress::{self, HeldUp, Struck};
+use crate::services::front::{control_fails, turned_away};
 use crate::time::{Span, Time};
 
 /// What a front is told.
@@ -220,7 +221,9 @@ impl Front {
         } else {
             // An answer that was under way when it was stopped may have been taken for a sign of life.
             slot.missed = 0;
-            cx.start_slot(self.fronting.slots[index]);
+            if control_fails(cx).is_none() {
+                cx.start_slot(self.fronting.slots[index]);
+            }
         }
     }
 
@@ -295,7 +298,8 @@ impl Front {
             return self.forward(index, connection, message, cx);
         }
         let coming = self.slots.iter().any(|slot| slot.state == State::Starting);
-        if self.fronting.scaling.is_some() && !coming && self.fronting.min == 0 {
+        let from_zero = self.fronting.scaling.is_some() && !coming && self.fronting.min == 0;
+        if from_zero && control_fails(cx).is_none() {
             self.wanted = 1;
             self.grow(1, cx);
         }
@@ -440,7 +444,8 @@ impl Front {
         if desired > self.wanted {
             self.idle_since = Time::NEVER;
             let first = self.added == Time::ZERO;
-            if first || cx.now().since(self.added) >= scaling.pause {
+            let may = first || cx.now().since(self.added) >= scaling.pause;
+            if may && control_fails(cx).is_none() {
                 let more = (desired - self.wanted).min(scaling.step);
                 self.wanted += more;
                 self.grow(more, cx);
@@ -448,7 +453,7 @@ impl Front {
         } else if desired < self.wanted {
             if self.idle_since == Time::NEVER {
                 self.idle_since = cx.now();
-            } else if cx.now().since(self.idle_since) >= scaling.cool_down {
+            } else if cx.now().since(self.idle_since) >= scaling.cool_down && control_fails(cx).is_none() {
                 self.idle_since = cx.now();
                 self.shrink(self.wanted - 1, cx);
             }
@@ -486,11 +491,16 @@ impl Front {
 
     fn control(
         &mut self,
+        from: ProcessId,
         connection: ConnectionId,
         message: &Message,
         command: control::Command,
         cx: &mut Context<'_>,
     ) {
+        // What comes from its own control plane has been let through there.
+        if self.fronting.plane != Some(from) && turned_away(connection, message, command, cx) {
+            return;
+        }
         let answer = match command {
             control::Command::Ready { instance } => {
                 if let Some(slot) = self.slots.get(usize::from(instance))
@@ -597,7 +607,7 @@ impl Process for Front {
                 Body::ProbeAnswer { ready } => {
                     self.probed((message.tag & 0x00ff_ffff) as usize, ready, cx);
                 }
-                Body::Control(command) => self.control(connection, &message, command, cx),
+                Body::Control(command) => self.control(from, connection, &message, command, cx),
                 Body::Record(name::Answer::Record { address, ttl }) => cx.learn(from, address, ttl),
                 Body::ControlAnswer(answer) => self.control_answer(&message, answer, from, cx),
                 _ => {}

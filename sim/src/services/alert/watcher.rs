@@ -8,7 +8,7 @@ use crate::ids::{Address, ConnectionId, Item, ProcessId};
 use crate::message::{Body, Message, control};
 use crate::node::{Context, Input, Process};
 use crate::observe::{Belief, Handling, Held, Outcome, What};
-use crate::services::front::answer_control;
+use crate::services::front::{answer_control, turned_away};
 use crate::time::{Span, Time};
 
 /// The space of the caller that tells.
@@ -184,6 +184,10 @@ impl Watcher {
 
     /// It is switched on or off: what it has seen so far counts no more.
     fn switch(&mut self, connection: ConnectionId, message: &Message, on: bool, cx: &mut Context<'_>) {
+        let command = control::Command::Enable { part: 0, on };
+        if turned_away(connection, message, command, cx) {
+            return;
+        }
         if self.muted == on {
             (self.muted, self.raised, self.bad_since, self.good) = (!on, false, None, 0);
         }

@@ -7,6 +7,7 @@ use crate::message::{Body, Message};
 use crate::node::Context;
 use crate::observe::Belief;
 use crate::random::Purpose;
+use crate::services::front::control_is_down;
 use crate::time::{Span, Time};
 use crate::units::Sampler;
 
@@ -70,7 +71,11 @@ impl ControlPlane {
             cx.believe(leader, Belief::Ready(knew));
         }
         watch.well = false;
-        if acts && let Some((to, process)) = other {
+        // The platform's own failover is the work of its control plane.
+        if acts
+            && let Some((to, process)) = other
+            && !control_is_down(cx)
+        {
             // Asked again at the next look, until somebody leads: nothing has to be remembered.
             let promote = Command::Promote { to, mode: Transition::Forced };
             cx.tell(process, Message { tag: u32::MAX, ..Message::new(Body::Control(promote)) });

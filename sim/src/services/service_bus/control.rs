@@ -7,7 +7,7 @@ use crate::message::control::{Answer, Command};
 use crate::message::replication::Change;
 use crate::message::{Body, Cargo, Message};
 use crate::node::Context;
-use crate::services::front::answer_control;
+use crate::services::front::{answer_control, turned_away};
 use crate::services::replicas::{Leads, Paired, Rises};
 use crate::services::service_bus::incoming::{Incoming, Origin};
 use crate::services::service_bus::namespace::Namespace;
@@ -25,6 +25,9 @@ impl Namespace {
         command: Command,
         cx: &mut Context<'_>,
     ) {
+        if turned_away(from, message, command, cx) {
+            return;
+        }
         if let Command::Promote { to, mode } = command {
             return self.promote(from, message, to, mode, cx);
         }

@@ -11,6 +11,7 @@ use crate::message::{Body, Message};
 use crate::node::{Context, Durable, Input, Process, TimerId};
 use crate::observe::{Belief, Handling, Held, Symptom, What};
 use crate::random::{Purpose, mix};
+use crate::services::front::{control_is_down, turned_away};
 use crate::services::traffic_manager::profile::{Profile, Records};
 use crate::time::Span;
 
@@ -195,6 +196,11 @@ impl Monitor {
         if self.told == Some(records) && !anyway {
             return;
         }
+        // The name servers go on answering with what they were told last (facts data 4); it is tried again
+        // after the next probe.
+        if control_is_down(cx) {
+            return;
+        }
         self.told = Some(records);
         let publish = Command::Publish { listed: records.listed, degraded };
         cx.tell(self.profile.servers, Message::new(Body::Control(publish)));
@@ -214,6 +220,9 @@ impl Monitor {
         message: &Message,
         command: Command,
     ) {
+        if turned_away(connection, message, command, cx) {
+            return;
+        }
         let answer = match command {
             Command::Ready { .. } => return self.publish(cx, self.degraded(), true),
             Command::Set { listed }
