@@ -460,6 +460,13 @@ impl Plan {
         self.places.iter().position(|place| place.name == name).map(|index| PlaceId(index as u16))
     }
 
+    /// The place of this name, or the first of those that are it in several sites.
+    #[must_use]
+    pub fn place_anywhere(&self, name: &str) -> Option<PlaceId> {
+        let of_one = || self.places.iter().position(|place| self.anywhere(&place.name) == name);
+        self.place_named(name).or_else(|| of_one().map(|index| PlaceId(index as u16)))
+    }
+
     /// The processes of a node, in order.
     pub fn processes_of(&self, node: NodeId) -> impl Iterator<Item = (ProcessId, &ProcessInfo)> {
         self.processes
