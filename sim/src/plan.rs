@@ -667,9 +667,7 @@ impl Plan {
     }
 
     fn no_site(&self, node: &str, field: &str, message: String) -> PlanError {
-        let known: Vec<&str> = self.blueprint.sites.keys().map(String::as_str).collect();
-        PlanError::at(&["nodes", node, field], message)
-            .help(format!("the sites are: {}", known.join(", ")))
-            .word("dangling")
+        let help = crate::network::links::sites(&self.blueprint);
+        PlanError::at(&["nodes", node, field], message).help(help).word("dangling")
     }
 }

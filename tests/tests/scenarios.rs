@@ -88,6 +88,7 @@ fn these_are_all_shipped_scenarios() {
     let known = [
         "cross-region-replication",
         "incident-sql-failover-group",
+        "logic-apps-bcdr",
         "mission-critical-stamps",
         "order-flow",
         "transactional-outbox",
@@ -123,6 +124,11 @@ fn the_mission_critical_stamps_and_their_variants_come_out_as_they_say() {
 #[test]
 fn readers_see_what_the_consistency_level_promises() {
     keeps_its_word(concat!(env!("CARGO_MANIFEST_DIR"), "/scenarios/consistency.yaml"), 1);
+}
+
+#[test]
+fn the_locations_of_workflows_and_their_variants_come_out_as_they_say() {
+    keeps_its_word("logic-apps-bcdr", 1);
 }
 
 // -- The long soak: `cargo test --release -p beaufort-tests --test scenarios -- --ignored`. --
@@ -182,6 +188,12 @@ fn a_long_soak_of_cross_region_replication() {
 #[ignore = "takes an hour: 200 seeds of the base and 50 of every variant"]
 fn a_long_soak_of_the_mission_critical_stamps() {
     soaks("mission-critical-stamps");
+}
+
+#[test]
+#[ignore = "takes minutes: 200 seeds of the base and 50 of every variant"]
+fn a_long_soak_of_the_locations_of_workflows() {
+    soaks("logic-apps-bcdr");
 }
 
 #[test]

@@ -2,7 +2,7 @@
 
 use beaufort_sim::ids::{NodeId, PlaceId, ProcessId};
 use beaufort_sim::observe::Life;
-use beaufort_sim::plan::{PlaceRole, Plan, Protocol};
+use beaufort_sim::plan::{Consumer, PlaceRole, Plan, Protocol};
 use beaufort_sim::services::NodeKind;
 
 use super::copies::Copies;
@@ -70,10 +70,10 @@ impl Reach {
         if self.is_down(endpoint.address.process) {
             return Some(Barrier::Down);
         }
-        let mut readers = plan.consumers_of(&info.name);
+        let mut readers = readers_of(plan, &info.name);
         if readers.is_empty() {
             // Of what has a replica in each of several sites, people name the whole.
-            readers = plan.consumers_of(&plan.anywhere(&info.name));
+            readers = readers_of(plan, &plan.anywhere(&info.name));
         }
         if readers.is_empty() {
             let unread = !forwards(plan, &info.name) && !copies.taken(place);
@@ -90,6 +90,17 @@ impl Reach {
         let mut processes = plan.processes_of(node).filter(|(_, process)| process.runs_recipe).peekable();
         processes.peek().is_some() && processes.all(|(id, _)| self.is_down(id))
     }
+}
+
+/// Who reads this, or one of its consumer groups.
+fn readers_of(plan: &Plan, name: &str) -> Vec<Consumer> {
+    let mut readers = plan.consumers_of(name).to_vec();
+    if let Some(NodeKind::EventHub(hub)) = plan.blueprint.nodes.get(name) {
+        for group in hub.groups() {
+            readers.extend(plan.consumers_of(&format!("{name}.{group}")));
+        }
+    }
+    readers
 }
 
 /// Whether the broker itself takes messages out of this queue or subscription, to another one.

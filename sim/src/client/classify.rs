@@ -98,7 +98,8 @@ fn broker(event: &broker::Event) -> Verdict {
         | E::MessageNotFound
         | E::MessagingEntityNotFound
         | E::SessionIdRequired
-        | E::InvalidOperation => Verdict::NO,
+        | E::InvalidOperation
+        | E::ConsumerDisconnected => Verdict::NO,
     }
 }
 
@@ -163,6 +164,7 @@ mod tests {
             E::SessionIdRequired,
             E::TransactionAborted,
             E::InvalidOperation,
+            E::ConsumerDisconnected,
         ] {
             let verdict = classify(&Body::BrokerEvent(broker::Event::Refused(error)));
             assert_eq!(verdict.outcome != Outcome::Unknown, error.is_definite(), "{error:?}");

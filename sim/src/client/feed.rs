@@ -1,20 +1,28 @@
-//! The change feed processor of the Cosmos client library (facts 1.7): it acquires leases of feed ranges
-//! with a fair share, reads each range page by page, hands a page to its host, and moves the checkpoint
-//! when the host says so. What was not checkpointed is read again: at least once.
+//! The processors of feeds: that of the Cosmos client library for a change feed (facts 1.7), and the event
+//! processor for an event hub (facts 3.3). It gets its fair share of the ranges (the partitions), reads each
+//! of them page by page, hands a page to its host, and moves the checkpoint when the host says so. What was
+//! not checkpointed is read again: at least once. The two differ in how a range changes hands, which for an
+//! event hub is the affair of `balance`, and in what they say to the service (`wire`).
 //!
 //! A plain struct that a host embeds. The host hands it starts, messages, timers and closed connections,
 //! and gets [`Event`]s back. One page of a range is out at a time; pages of different ranges run side by
 //! side. All of it is upkeep but the pages themselves, which carry items.
 
-use crate::ids::{Address, ProcessId};
+use std::collections::VecDeque;
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use crate::ids::{Address, Item, ProcessId};
 use crate::message::store::{Answer, Command, LeaseAction};
-use crate::message::{Body, Cargo, Message};
+use crate::message::{Body, Cargo, Message, broker};
 use crate::node::Context;
 use crate::observe::Symptom;
 use crate::random::{Purpose, mix};
 use crate::time::{Span, Time};
 
-/// How a processor behaves. The defaults are those of the .NET library, version 3 (facts 1.7).
+/// How a processor behaves. The defaults are those of the .NET library for a change feed, version 3 (facts
+/// 1.7).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct FeedRules {
     /// How often it looks for leases to take. Default: 17s.
@@ -27,8 +35,45 @@ pub struct FeedRules {
     pub poll: Span,
     /// At most so many changes in a page. Default: 100.
     pub max: u32,
+    /// Of an event hub: so many events are fetched at once, page by page.
+    pub prefetch: u32,
     /// How long it waits for an answer. Default: 5s (facts 1.1).
     pub timeout: Span,
+    /// Of an event hub: how it takes what is its share.
+    pub strategy: Strategy,
+    /// Of an event hub: only every so many pages are checkpointed.
+    pub checkpoint_every: u32,
+}
+
+/// How an event processor takes its share of the partitions (facts 3.3).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum Strategy {
+    /// All of it at once.
+    #[default]
+    Greedy,
+    /// At most one partition in each interval.
+    Balanced,
+}
+
+impl FeedRules {
+    /// Those of the event processor (facts 3.3): 30 s between looks, at which what it owns is renewed, 2 min
+    /// until an owner who does not renew is written off. 10 s for an answer of the checkpoint store, and a
+    /// second until a partition that could not be read is read again \[K\]; 300 events are fetched at once.
+    #[must_use]
+    pub fn of_event_processor() -> FeedRules {
+        FeedRules {
+            acquire: Span::secs(30),
+            renew: Span::secs(30),
+            expiration: Span::mins(2),
+            poll: Span::secs(1),
+            max: 100,
+            prefetch: 300,
+            timeout: Span::secs(10),
+            strategy: Strategy::Greedy,
+            checkpoint_every: 1,
+        }
+    }
 }
 
 impl Default for FeedRules {
@@ -39,7 +84,10 @@ impl Default for FeedRules {
             expiration: Span::secs(60),
             poll: Span::secs(5),
             max: 100,
+            prefetch: 0,
             timeout: Span::secs(5),
+            strategy: Strategy::Greedy,
+            checkpoint_every: 1,
         }
     }
 }
@@ -47,8 +95,8 @@ impl Default for FeedRules {
 /// What the host has to know.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Event {
-    /// Changes to work on. The range waits until [`done`](ChangeFeedProcessor::done) or
-    /// [`retry`](ChangeFeedProcessor::retry).
+    /// Changes to work on. The range waits until [`done`](FeedProcessor::done) or
+    /// [`retry`](FeedProcessor::retry).
     Page(Page),
     /// The checkpoint of this range has moved; the run of its page goes on.
     Checkpointed {
@@ -56,7 +104,7 @@ pub enum Event {
         range: u16,
     },
     /// The checkpoint could not be moved, or nobody knows: the run of the page has failed. Call
-    /// [`retry`](ChangeFeedProcessor::retry).
+    /// [`retry`](FeedProcessor::retry).
     CheckpointFailed {
         /// The range.
         range: u16,
@@ -80,12 +128,34 @@ pub struct Page {
     pub upto: u64,
 }
 
-/// Reads the change feed of one store for one app instance.
+/// What is read, and where it is written down who reads which range.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Wire {
+    /// The change feed of a store, which keeps the leases and spreads them itself.
+    ChangeFeed {
+        /// The store.
+        store: Address,
+        /// Which part of it; `u16::MAX`: all.
+        part: u16,
+    },
+    /// A consumer group of an event hub.
+    Hub {
+        /// The consumer group.
+        group: Address,
+        /// How many partitions there are.
+        partitions: u16,
+        /// The checkpoint store.
+        store: Address,
+    },
+}
+
+/// Reads one feed for one app instance.
 #[derive(Clone, Debug)]
-pub struct ChangeFeedProcessor {
-    store: Address,
-    part: u16,
+pub struct FeedProcessor {
+    wire: Wire,
     processor: u16,
+    /// What its owner's number is made from.
+    name: u64,
     owner: u64,
     space: u8,
     rules: FeedRules,
@@ -93,6 +163,8 @@ pub struct ChangeFeedProcessor {
     /// When leases are looked for next: a timer armed for another time is out of date.
     looking: Time,
     asked: u16,
+    /// How many claims of partitions are under way.
+    claims: u16,
 }
 
 /// A range whose lease it holds.
@@ -109,6 +181,12 @@ struct Owned {
     attempt: u16,
     renewed: Time,
     renewal_due: Time,
+    /// Whether its link is still to be opened.
+    opens: bool,
+    /// How many pages are done since the last checkpoint, and up to where.
+    unwritten: (u32, u64),
+    /// What is fetched and not yet worked on; it ends at `position`.
+    fetched: VecDeque<Item>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -129,37 +207,43 @@ const RENEWAL: u32 = 2;
 const CHECKPOINT: u32 = 3;
 const READ: u32 = 4;
 const RELEASE: u32 = 5;
+const OWNERS: u32 = 6;
+const CLAIM: u32 = 7;
 const ANY: u16 = u16::MAX;
 
-impl ChangeFeedProcessor {
-    /// A processor that reads `part` (`u16::MAX`: all parts) of a store. `processor` is the node of the
-    /// app: its instances share the leases. `owner` names this instance: the same after a restart, it
-    /// resumes its leases at once; a new one has to wait until they expire. `space` (1 to 254, unique
-    /// within the process) is the top byte of its timer tokens and message tags.
+impl FeedProcessor {
+    /// A processor. `processor` is the group whose members share the ranges: the node of an app that reads a
+    /// change feed, the number of a consumer group. `name` names this instance. On a change feed it is the
+    /// same after a restart, and resumes its leases at once; an event processor is a stranger then, and has
+    /// to wait until they expire. `space` (1 to 254, unique within the process) is the top byte of its timer
+    /// tokens and message tags.
     #[must_use]
-    pub fn new(store: Address, part: u16, processor: u16, owner: u64, space: u8, rules: FeedRules) -> Self {
-        ChangeFeedProcessor {
-            store,
-            part,
+    pub fn new(wire: Wire, processor: u16, name: u64, space: u8, rules: FeedRules) -> Self {
+        FeedProcessor {
+            wire,
             processor,
-            owner,
+            name,
+            owner: wire.owner(name, Time::ZERO),
             space,
             rules,
             owned: Vec::new(),
             looking: Time::NEVER,
             asked: 0,
+            claims: 0,
         }
     }
 
     /// Forgets its leases: the process died.
     pub fn crash(&mut self) {
-        self.owned.clear();
-        self.looking = Time::NEVER;
-        self.asked = 0;
+        *self = FeedProcessor::new(self.wire, self.processor, self.name, self.space, self.rules);
     }
 
     /// The instance starts: it gives back what it held in its last life, and then looks for leases.
     pub fn on_start(&mut self, cx: &mut Context<'_>) {
+        self.owner = self.wire.owner(self.name, cx.now());
+        if self.wire.is_hub() {
+            return self.look(cx);
+        }
         self.ask(RELEASE, ANY, LeaseAction::Release, cx);
         // Looking at once could overtake the release and lose what it finds.
         self.looking = cx.now() + self.rules.timeout;
@@ -195,9 +279,19 @@ impl ChangeFeedProcessor {
         if !self.owns_tag(message.tag) {
             return None;
         }
-        let Body::StoreAnswer(answer) = message.body else { return None };
         let range = message.tag as u16;
+        let answer = match &message.body {
+            Body::StoreAnswer(answer) => *answer,
+            Body::Owners(owners) => return self.balance(owners, cx),
+            Body::BrokerEvent(broker::Event::Received { upto, .. }) => Answer::Rows { range, upto: *upto },
+            Body::BrokerEvent(broker::Event::Refused(why)) => return self.not_read(range, message, *why, cx),
+            _ => return None,
+        };
         match message.tag >> 16 & 0xff {
+            CLAIM => {
+                self.claimed(range, answer, cx);
+                None
+            }
             ACQUIRE => {
                 self.acquired(answer, cx);
                 None
@@ -232,19 +326,24 @@ impl ChangeFeedProcessor {
 
     /// The connection to a process is gone: what was asked there will not be answered.
     pub fn on_closed(&mut self, peer: ProcessId, cx: &mut Context<'_>) -> Vec<Event> {
-        if peer != self.store.process {
-            return Vec::new();
-        }
-        let under_way =
-            self.owned.iter().filter(|o| matches!(o.phase, Phase::Reading | Phase::Checkpointing(_)));
+        let (source, store) = (self.wire.source(), self.wire.store());
+        let under_way = self.owned.iter().filter(|owned| match owned.phase {
+            Phase::Reading => peer == source.process,
+            Phase::Checkpointing(_) => peer == store.process,
+            Phase::Pausing | Phase::Working => false,
+        });
         let ranges: Vec<u16> = under_way.map(|owned| owned.range).collect();
         ranges.into_iter().filter_map(|range| self.unanswered(range, cx)).collect()
     }
 
     /// Moves the checkpoint of a range to there: an event follows. At once if the lease is lost.
     pub fn checkpoint(&mut self, range: u16, upto: u64, cx: &mut Context<'_>) -> Option<Event> {
-        if !self.ranges().any(|owned| owned == range) {
-            return Some(Event::Lost { range });
+        let every = self.rules.checkpoint_every;
+        let Some(owned) = self.owned(range) else { return Some(Event::Lost { range }) };
+        let pages = owned.unwritten.0 + 1;
+        if pages < every {
+            owned.unwritten = (pages, upto);
+            return Some(Event::Checkpointed { range });
         }
         self.enter(range, Phase::Checkpointing(upto), self.rules.timeout, cx);
         let attempt = self.ask(CHECKPOINT, range, LeaseAction::Checkpoint(upto), cx);
@@ -257,15 +356,28 @@ impl ChangeFeedProcessor {
     /// The run of the page is over: the next one is read from the checkpoint on.
     pub fn done(&mut self, range: u16, cx: &mut Context<'_>) {
         if let Some(owned) = self.owned(range) {
-            owned.position = owned.checkpoint;
+            if !owned.fetched.is_empty() {
+                // The next page follows as an event of its own.
+                return self.enter(range, Phase::Pausing, Span::ZERO, cx);
+            }
+            owned.position = owned.checkpoint.max(owned.unwritten.1);
             self.request_page(range, cx);
         }
+    }
+
+    /// The run of the page failed, and is not to be repeated: the next page follows, whatever was written.
+    pub fn skip(&mut self, range: u16, upto: u64, cx: &mut Context<'_>) {
+        if let Some(owned) = self.owned(range) {
+            owned.unwritten = (owned.unwritten.0, upto);
+        }
+        self.done(range, cx);
     }
 
     /// The run of the page failed: after a pause, the range is read again from the last checkpoint.
     pub fn retry(&mut self, range: u16, cx: &mut Context<'_>) {
         if let Some(owned) = self.owned(range) {
-            owned.position = owned.checkpoint;
+            (owned.position, owned.unwritten) = (owned.checkpoint, (0, 0));
+            owned.fetched.clear();
             self.enter(range, Phase::Pausing, self.rules.poll, cx);
         }
     }
@@ -281,22 +393,26 @@ impl ChangeFeedProcessor {
     /// Asks something about a lease; returns the number of the request.
     fn ask(&mut self, kind: u32, range: u16, how: LeaseAction, cx: &mut Context<'_>) -> u16 {
         let command = Command::Lease { processor: self.processor, range, owner: self.owner, how };
-        self.send(kind, range, command, cx)
+        self.send(kind, range, self.wire.store(), Body::Store(command), cx)
     }
 
-    fn send(&mut self, kind: u32, range: u16, command: Command, cx: &mut Context<'_>) -> u16 {
+    fn send(&mut self, kind: u32, range: u16, to: Address, body: Body, cx: &mut Context<'_>) -> u16 {
         self.asked = self.asked.wrapping_add(1);
-        let mut message = Message::new(Body::Store(command));
+        let mut message = Message::new(body);
         message.tag = u32::from(self.space) << 24 | kind << 16 | u32::from(range);
         message.attempt = self.asked;
-        let to = cx.nearest_region(self.store.process, false).unwrap_or(self.store.process);
+        let to = cx.nearest_region(to.process, false).unwrap_or(to.process);
         cx.tell(to, message);
         self.asked
     }
 
     /// Looks for a lease, and again after the interval.
     fn look(&mut self, cx: &mut Context<'_>) {
-        self.ask(ACQUIRE, ANY, LeaseAction::Acquire, cx);
+        if self.wire.is_hub() {
+            self.list_owners(cx);
+        } else {
+            self.ask(ACQUIRE, ANY, LeaseAction::Acquire, cx);
+        }
         // Instances that start together must not look together for ever.
         let early =
             cx.draw(Purpose::Phase, [self.owner, u64::from(self.asked)]) % (self.rules.acquire.0 / 10 + 1);
@@ -310,6 +426,14 @@ impl ChangeFeedProcessor {
         if self.owned(range).is_some() {
             return;
         }
+        self.own(range, position, cx);
+        self.arm_renewal(range, cx);
+        self.request_page(range, cx);
+        self.ask(ACQUIRE, ANY, LeaseAction::Acquire, cx); // there may be more
+    }
+
+    /// A range is its own from now on.
+    fn own(&mut self, range: u16, position: u64, cx: &Context<'_>) {
         let now = cx.now();
         self.owned.push(Owned {
             range,
@@ -320,10 +444,10 @@ impl ChangeFeedProcessor {
             attempt: 0,
             renewed: now,
             renewal_due: Time::NEVER,
+            opens: true,
+            unwritten: (0, 0),
+            fetched: VecDeque::new(),
         });
-        self.arm_renewal(range, cx);
-        self.request_page(range, cx);
-        self.ask(ACQUIRE, ANY, LeaseAction::Acquire, cx); // there may be more
     }
 
     fn arm_renewal(&mut self, range: u16, cx: &mut Context<'_>) {
@@ -360,7 +484,7 @@ impl ChangeFeedProcessor {
     fn lose(&mut self, range: u16, cx: &mut Context<'_>) -> Option<Event> {
         let index = self.owned.iter().position(|owned| owned.range == range)?;
         self.owned.remove(index);
-        cx.trouble(self.store.process, Symptom::LeaseLost);
+        cx.trouble(self.wire.store().process, Symptom::LeaseLost);
         Some(Event::Lost { range })
     }
 
@@ -375,23 +499,34 @@ impl ChangeFeedProcessor {
     }
 
     fn request_page(&mut self, range: u16, cx: &mut Context<'_>) {
-        let Some(after) = self.owned(range).map(|owned| owned.position) else { return };
-        self.enter(range, Phase::Reading, self.rules.timeout, cx);
-        let command = Command::ReadFeed { part: self.part, range, after, max: self.rules.max };
-        let attempt = self.send(READ, range, command, cx);
+        let Some(owned) = self.owned.iter().find(|owned| owned.range == range) else { return };
+        let body = self.wire.read(owned, self.owner, self.rules.max.max(self.rules.prefetch));
+        self.enter(range, Phase::Reading, self.rules.timeout + self.wire.patience(), cx);
+        let attempt = self.send(READ, range, self.wire.source(), body, cx);
         if let Some(owned) = self.owned(range) {
-            owned.attempt = attempt;
+            (owned.attempt, owned.opens) = (attempt, false);
         }
     }
 
     fn read(&mut self, range: u16, message: &Message, answer: Answer, cx: &mut Context<'_>) -> Option<Event> {
-        let attempt = message.attempt;
+        let (attempt, max, waits) = (message.attempt, self.rules.max as usize, self.wire.is_hub());
         let owned = self.owned(range).filter(|o| o.phase == Phase::Reading && o.attempt == attempt)?;
         match answer {
             Answer::Rows { upto, .. } if !message.cargo.is_empty() => {
-                owned.phase = Phase::Working;
-                owned.due = Time::NEVER;
-                Some(Event::Page(Page { range, cargo: message.cargo.clone(), upto }))
+                owned.position = upto;
+                if message.cargo.items().len() <= max {
+                    owned.phase = Phase::Working;
+                    owned.due = Time::NEVER;
+                    return Some(Event::Page(Page { range, cargo: message.cargo.clone(), upto }));
+                }
+                owned.fetched.extend(message.cargo.items());
+                self.next_fetched(range)
+            }
+            // Whoever has waited for an answer asks again at once.
+            Answer::Rows { upto, .. } if waits => {
+                owned.position = upto;
+                self.request_page(range, cx);
+                None
             }
             Answer::Rows { upto, .. } => {
                 owned.position = owned.position.max(upto);
@@ -399,13 +534,24 @@ impl ChangeFeedProcessor {
                 None
             }
             Answer::Refused { retry_after, .. } => {
-                cx.trouble(self.store.process, Symptom::Error);
+                cx.trouble(self.wire.source().process, Symptom::Error);
                 let pause = retry_after.map_or(self.rules.poll, |after| Span(after.0.max(1)));
                 self.enter(range, Phase::Pausing, pause, cx);
                 None
             }
             _ => None,
         }
+    }
+
+    /// A page of what is fetched.
+    fn next_fetched(&mut self, range: u16) -> Option<Event> {
+        let max = self.rules.max as usize;
+        let owned = self.owned(range).filter(|owned| !owned.fetched.is_empty())?;
+        let many = max.min(owned.fetched.len());
+        let cargo = Cargo::of(owned.fetched.drain(..many).collect());
+        owned.phase = Phase::Working;
+        owned.due = Time::NEVER;
+        Some(Event::Page(Page { range, cargo, upto: owned.position - owned.fetched.len() as u64 }))
     }
 
     fn checkpointed(
@@ -421,6 +567,7 @@ impl ChangeFeedProcessor {
         match answer {
             Answer::Leased { .. } => {
                 owned.checkpoint = upto;
+                owned.unwritten = (0, 0);
                 owned.renewed = now;
                 owned.phase = Phase::Working;
                 owned.due = Time::NEVER;
@@ -440,10 +587,14 @@ impl ChangeFeedProcessor {
         let now = cx.now();
         let owned = self.owned(range).filter(|owned| owned.due <= now)?;
         if owned.phase == Phase::Pausing {
-            self.request_page(range, cx);
-            return None;
+            let next = self.next_fetched(range);
+            if next.is_none() {
+                self.request_page(range, cx);
+            }
+            return next;
         }
-        cx.trouble(self.store.process, Symptom::Timeout);
+        let subject = if owned.phase == Phase::Reading { self.wire.source() } else { self.wire.store() };
+        cx.trouble(subject.process, Symptom::Timeout);
         self.unanswered(range, cx)
     }
 
@@ -464,6 +615,13 @@ impl ChangeFeedProcessor {
     }
 }
 
+impl Wire {
+    /// The number of an owner of this name.
+    fn owner(self, name: u64, started: Time) -> u64 {
+        if self.is_hub() { owner_of_life(name, started) } else { name }
+    }
+}
+
 /// An owner's number for an instance of this name in this life, where a restart is a stranger (the
 /// Functions host takes a new id at each start).
 #[must_use]
@@ -471,5 +629,7 @@ pub fn owner_of_life(name: u64, started: Time) -> u64 {
     mix(name, started.0)
 }
 
+mod balance;
 #[cfg(test)]
 mod tests;
+mod wire;

@@ -12,7 +12,7 @@ pub mod retry;
 
 pub use caller::{CallHandle, Caller, Finished, Progress};
 pub use classify::{Verdict, classify};
-pub use feed::ChangeFeedProcessor;
+pub use feed::FeedProcessor;
 pub use names::Dns;
 pub use policy::Policy;
 pub use retry::{Rules, Sdk};

@@ -14,6 +14,18 @@ pub mod kinds {
         &["service-bus", "service-bus-queue", "service-bus-topic", "service-bus-subscription"];
     /// Entities of a broker.
     pub const ENTITY: &[&str] = &["service-bus-queue", "service-bus-topic", "service-bus-subscription"];
+    /// What messages and events are published to over AMQP: brokers, event hubs and their entities.
+    pub const PUBLISHED: &[&str] = &[
+        "service-bus",
+        "service-bus-queue",
+        "service-bus-topic",
+        "service-bus-subscription",
+        "event-hubs",
+        "event-hub",
+    ];
+    /// Those of them that can be switched off one by one.
+    pub const SWITCHED: &[&str] =
+        &["service-bus-queue", "service-bus-topic", "service-bus-subscription", "event-hub"];
     /// Event routers.
     pub const ROUTER: &[&str] = &["event-grid-topic", "event-grid-subscription"];
     /// API gateways.

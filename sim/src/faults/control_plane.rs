@@ -15,6 +15,7 @@ const MANAGED: &[&str] = &[
     "container-app",
     "function-app",
     "service-bus",
+    "event-hubs",
     "sql-database",
     "cosmos-db",
     "storage-container",

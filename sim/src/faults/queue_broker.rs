@@ -3,7 +3,7 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::faults::aim::kinds::{BROKER, ENTITY, HOST};
+use crate::faults::aim::kinds::{BROKER, ENTITY, HOST, PUBLISHED, SWITCHED};
 use crate::faults::local::Value;
 use crate::faults::placement::{fault, hook_fault};
 use crate::faults::{Action, Aim, Hook, Strikes};
@@ -35,10 +35,10 @@ impl Strikes for EntityDisable {
     fn actions(&self, aim: &Aim<'_>) -> Result<Vec<Action>, PlanError> {
         let mut actions = Vec::new();
         if self.side != Side::Receive {
-            actions.extend(aim.hook(ENTITY, Hook::EntityDisabledForSend, Value::None)?);
+            actions.extend(aim.hook(SWITCHED, Hook::EntityDisabledForSend, Value::None)?);
         }
         if self.side != Side::Send {
-            actions.extend(aim.hook(ENTITY, Hook::EntityDisabledForReceive, Value::None)?);
+            actions.extend(aim.hook(SWITCHED, Hook::EntityDisabledForReceive, Value::None)?);
         }
         Ok(actions)
     }
@@ -53,16 +53,16 @@ hook_fault! {
     Throttle {
         /// So many operations. Default: 100/s.
         limit: Rate = Rate::per_second(100.0),
-        /// Or: so many credits are left of what each second grants; a premium namespace has none (facts 1.2).
+        /// Or: so many credits are left of what each second grants; a premium namespace and event hubs have none (facts 1.2).
         #[serde(skip_serializing_if = "Option::is_none")]
         credits: Option<u32> = None,
-    } on BROKER, at Hook::BrokerThrottle, |it| Value::Rate(
+    } on PUBLISHED, at Hook::BrokerThrottle, |it| Value::Rate(
         it.credits.map_or(it.limit, |credits| Rate::per_second(f64::from(credits)))
     )
 }
 hook_fault! {
     /// The namespace answers ServerBusy; clients back off 10 s together (facts 1.10).
-    ServerBusy {} on BROKER, at Hook::BrokerBusy
+    ServerBusy {} on PUBLISHED, at Hook::BrokerBusy
 }
 hook_fault! {
     /// The entity is full (QuotaExceeded).
@@ -73,7 +73,7 @@ hook_fault! {
     Connections {
         /// So many. Default: 1000 (facts 1.1).
         limit: u32 = 1000,
-    } on BROKER, at Hook::ConnectionQuota, |it| Value::Number(u64::from(it.limit))
+    } on PUBLISHED, at Hook::ConnectionQuota, |it| Value::Number(u64::from(it.limit))
 }
 hook_fault! {
     /// No more than so many concurrent receive requests.
@@ -84,7 +84,7 @@ hook_fault! {
 }
 hook_fault! {
     /// A message is refused as too large.
-    TooLarge {} on BROKER, at Hook::MessageTooLarge
+    TooLarge {} on PUBLISHED, at Hook::MessageTooLarge
 }
 hook_fault! {
     /// The broker forgets the lock of a delivery before its time.
@@ -96,7 +96,7 @@ hook_fault! {
 }
 hook_fault! {
     /// The broker detaches a link.
-    LinkDetach {} on BROKER, at Hook::LinkDetach
+    LinkDetach {} on PUBLISHED, at Hook::LinkDetach
 }
 hook_fault! {
     /// A renewal of a lock fails.
@@ -108,7 +108,7 @@ hook_fault! {
 }
 hook_fault! {
     /// A message is stored, but its sender does not learn it.
-    SendAckLost {} on BROKER, at Hook::SendAnswerLost
+    SendAckLost {} on PUBLISHED, at Hook::SendAnswerLost
 }
 hook_fault! {
     /// A message is delivered twice.
@@ -167,7 +167,7 @@ hook_fault! {
 }
 hook_fault! {
     /// The message store of an entity is not available.
-    StoreDown {} on BROKER, at Hook::StoreDown
+    StoreDown {} on PUBLISHED, at Hook::StoreDown
 }
 hook_fault! {
     /// A consumer needs longer for each message.

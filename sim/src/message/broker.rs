@@ -12,11 +12,11 @@ use crate::time::{Span, Time};
 pub enum Command {
     /// Send the cargo (one message an item).
     Send {
-        /// The queue or topic.
+        /// The queue, topic or event hub.
         part: u16,
         /// What makes the message id; `NONE`: a new id each time.
         once: Once,
-        /// What makes the session id; `NONE`: no session.
+        /// What makes the session id, of an event hub the partition key; `NONE`: none.
         session: Once,
         /// The execution in which it is sent.
         execution: Execution,
@@ -44,6 +44,11 @@ pub enum Command {
         link: u32,
         /// How much more.
         more: u32,
+    },
+    /// Take back the credit of a link: nothing more is delivered on it until it gets more.
+    Drain {
+        /// The link.
+        link: u32,
     },
     /// Close a link; an idle session is given back.
     Detach {
@@ -91,6 +96,24 @@ pub enum Command {
         part: u16,
         /// Its sequence number.
         sequence: u64,
+    },
+    /// Read one partition of an event hub. Answered as soon as there is something to read, or after a while
+    /// with nothing (facts 3.3).
+    Receive {
+        /// The consumer group.
+        part: u16,
+        /// The partition.
+        partition: u16,
+        /// After which sequence number.
+        after: u64,
+        /// At most so many events.
+        max: u32,
+        /// Who reads. All readers have the owner level 0.
+        owner: u64,
+        /// Whether this opens the link: the reader before is disconnected, the newest wins (facts 3.2).
+        opens: bool,
+        /// Up to where the reader has checkpointed, as far as it knows. No broker is told; it is for the books.
+        done: u64,
     },
     /// Look at messages without locking them.
     Peek {
@@ -211,6 +234,13 @@ pub enum Event {
     },
     /// The answer to a peek: the cargo.
     Peeked,
+    /// Events of a partition, oldest first: the cargo. None, if there were none for a while.
+    Received {
+        /// The partition.
+        partition: u16,
+        /// The sequence number up to which was read.
+        upto: u64,
+    },
 }
 
 /// The errors of a broker (facts 1.2, 1.10). Each says whether the client knows what happened.
@@ -238,6 +268,8 @@ pub enum Error {
     TransactionAborted,
     /// The operation does not exist on this entity or tier.
     InvalidOperation,
+    /// Another reader has taken the partition (facts 3.2).
+    ConsumerDisconnected,
 }
 
 impl Error {

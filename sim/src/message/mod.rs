@@ -118,6 +118,8 @@ pub enum Body {
     Store(store::Command),
     /// Its answer.
     StoreAnswer(store::Answer),
+    /// Its answer where the owners of partitions were asked for: by partition, as far as any was written.
+    Owners(Arc<Vec<store::Ownership>>),
     /// A health probe (a datagram here: what matters is its loss and its delay).
     Probe,
     /// The answer to a probe.

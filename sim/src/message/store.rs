@@ -5,7 +5,7 @@ use std::sync::Arc;
 use serde::{Deserialize, Serialize};
 
 use crate::ids::{Execution, Once, TypeId};
-use crate::time::Span;
+use crate::time::{Span, Time};
 
 /// What a client sends to a store. `part` is the table or container, by the store's own numbering.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -39,6 +39,11 @@ pub enum Command {
         owner: u64,
         /// What to do.
         how: LeaseAction,
+    },
+    /// Who owns the partitions of an event hub, as a consumer group has written it down? (facts 3.3)
+    Owners {
+        /// The consumer group, by its number in the plan.
+        processor: u16,
     },
     /// Read the change feed of a range after a position.
     ReadFeed {
@@ -94,6 +99,8 @@ pub enum LeaseAction {
     Renew,
     /// Move its checkpoint to this position.
     Checkpoint(u64),
+    /// Write one's own name into it if it still has this ETag (of the partitions of an event hub, facts 3.3).
+    Claim(u32),
     /// Give it back.
     Release,
 }
@@ -132,6 +139,20 @@ pub enum Answer {
         /// When to come again, where the store says so.
         retry_after: Option<Span>,
     },
+}
+
+/// What is written down about one partition of an event hub (facts 3.3): two blobs, one of them with the
+/// owner, one with the checkpoint.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Ownership {
+    /// The owner; 0: nobody.
+    pub owner: u64,
+    /// When that was written last, on the store's wall clock.
+    pub since: Time,
+    /// Counts the writes; 0: never written.
+    pub etag: u32,
+    /// The sequence number up to which events are done.
+    pub checkpoint: u64,
 }
 
 /// The errors of a store.

@@ -21,7 +21,7 @@ impl Speech {
     pub const fn of(body: &Body) -> Speech {
         match body {
             Body::Broker(_) | Body::BrokerEvent(_) | Body::Replica(_) => Speech::Amqp,
-            Body::Store(_) | Body::StoreAnswer(_) => Speech::Database,
+            Body::Store(_) | Body::StoreAnswer(_) | Body::Owners(_) => Speech::Database,
             _ => Speech::Http,
         }
     }

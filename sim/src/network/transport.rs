@@ -821,7 +821,8 @@ fn part_of(body: &Body) -> Option<u16> {
             | B::Attach { part, .. }
             | B::ReceiveDeferred { part, .. }
             | B::CancelScheduled { part, .. }
-            | B::Peek { part, .. },
+            | B::Peek { part, .. }
+            | B::Receive { part, .. },
         )
         | Body::Store(S::Poll { part, .. } | S::Read { part, .. }) => Some(*part),
         Body::Store(S::Write { operations, .. }) => operations.first().map(|operation| operation.part),
@@ -849,6 +850,7 @@ pub(crate) fn kind_of(body: &Body) -> (u8, u64) {
         Body::Lookup => (11, 0),
         Body::Record(_) => (12, 0),
         Body::Replica(_) => (13, 0),
+        Body::Owners(_) => (14, 0),
     }
 }
 
@@ -865,6 +867,8 @@ fn broker_detail(command: &broker::Command) -> u64 {
         C::ReceiveDeferred { part, .. } => (7, *part),
         C::CancelScheduled { part, .. } => (8, *part),
         C::Peek { part, .. } => (9, *part),
+        C::Receive { part, partition, .. } => (11 | u64::from(*partition) << 8, *part),
+        C::Drain { .. } => (10, 0),
     };
     verb << 16 | u64::from(part)
 }
@@ -879,5 +883,6 @@ fn store_detail(command: &store::Command) -> u64 {
         C::Read { part, .. } => 2 << 16 | u64::from(*part),
         C::Lease { range, .. } => 3 << 16 | u64::from(*range),
         C::ReadFeed { range, .. } => 4 << 16 | u64::from(*range),
+        C::Owners { processor } => 5 << 16 | u64::from(*processor),
     }
 }

@@ -17,7 +17,7 @@ use crate::units::OneOrMany;
 pub struct Copies(IndexMap<String, Vec<String>>, IndexMap<String, Vec<String>>);
 
 /// Fields whose text is never the name of a node.
-const NO_NAMES: [&str; 15] = [
+const NO_NAMES: [&str; 16] = [
     "policy",
     "undo-policy",
     "as",
@@ -26,6 +26,7 @@ const NO_NAMES: [&str; 15] = [
     "flow",
     "key",
     "session",
+    "partition-key",
     "once",
     "only",
     "in",

@@ -261,7 +261,7 @@ impl Compiler<'_> {
             Step::DeadLetter(_) => self.settle(here, step, Settlement::DeadLetter)?,
             Step::Defer(_) => self.settle(here, step, Settlement::Defer)?,
             Step::Checkpoint(_) => {
-                self.must(here, step, matches!(self.source, Source::Feed(_)))?;
+                self.must(here, step, matches!(self.source, Source::Feed(_) | Source::Hub(_)))?;
                 Verb::Checkpoint
             }
             Step::Verify(verify) => {
@@ -354,6 +354,8 @@ impl Compiler<'_> {
     fn route_with(&mut self, here: &Place, to: &Endpoint, policy: Policy) -> Result<u8, PlanError> {
         let sdk = match to.protocol {
             Protocol::Http => self.recipe.http,
+            // Every action of a workflow retries by the same default, whatever its connector speaks.
+            _ if self.recipe.http == Sdk::LogicApps => Sdk::LogicApps,
             _ => Sdk::of(self.plan, to),
         };
         // A breaker belongs to the callee, so another part does not make another route.
@@ -409,12 +411,16 @@ impl Compiler<'_> {
         let route = self.route(here, step, &endpoint)?;
         let (part, once, kind) =
             (address.part, send.once.unwrap_or_default(), self.kind(send.kind.as_deref()));
+        let is_hub = self.is_hub(&endpoint);
+        if let Some((message, help)) = misaddressed(send, is_hub) {
+            return Err(error(here, message).help(help).word("step"));
+        }
         match protocol {
             Protocol::Broker => Ok(Verb::Send {
                 route,
                 part,
                 once,
-                session: send.session.unwrap_or_default(),
+                session: if is_hub { send.partition_key } else { send.session }.unwrap_or_default(),
                 kind,
                 ttl: send.ttl.unwrap_or(Span::FOREVER),
                 delay: send.delay.unwrap_or_default(),
@@ -431,6 +437,11 @@ impl Compiler<'_> {
                 .help("`send` is for queues and topics; use `call` for an app or endpoint, `insert` for a table")
                 .word("dangling")),
         }
+    }
+
+    fn is_hub(&self, endpoint: &Endpoint) -> bool {
+        let node = self.plan.blueprint.nodes.get_index(endpoint.node.index());
+        matches!(node, Some((_, NodeKind::EventHub(_))))
     }
 
     fn write(&self, here: &Place, step: &Step) -> Result<(Endpoint, Operation), PlanError> {
@@ -527,6 +538,10 @@ impl Compiler<'_> {
                     return Err(error(here, message).word("step"));
                 }
                 let entity = self.named(here, &send.target, Protocol::Broker)?.clone();
+                if self.is_hub(&entity) {
+                    let message = "event hubs have no transactions";
+                    return Err(error(here, message).word("transaction"));
+                }
                 sends.push(TransactedSend {
                     part: entity.address.part,
                     once: send.once.unwrap_or_default(),
@@ -650,7 +665,7 @@ impl Compiler<'_> {
             Source::Queue(_) => {
                 settlement_of(step).is_some() || self.recipe.receive == ReceiveMode::ReceiveAndDelete
             }
-            Source::Feed(_) => matches!(step, Step::Checkpoint(_)),
+            Source::Feed(_) | Source::Hub(_) => matches!(step, Step::Checkpoint(_)),
             Source::Table(_) => matches!(step, Step::Delete(delete) if delete.target == polled),
             Source::Timer(_) | Source::Alert => true,
         };
@@ -661,6 +676,22 @@ impl Compiler<'_> {
         Err(PlanError::at(&["nodes", self.recipe.node, "steps"], message)
             .help(self.source.acknowledgement())
             .word("acknowledge"))
+    }
+}
+
+/// What is said of a send that its destination does not know.
+fn misaddressed(send: &Send, is_hub: bool) -> Option<(&'static str, &'static str)> {
+    let unknown = send.session.is_some() || send.once.is_some() || send.delay.is_some() || send.ttl.is_some();
+    match is_hub {
+        true if unknown => Some((
+            "an event hub knows no session, message id, delay or ttl of an event",
+            "`partition-key: key` keeps the events of a key in order; whoever reads them has to recognise repetitions",
+        )),
+        false if send.partition_key.is_some() => Some((
+            "only an event hub has partition keys",
+            "what keeps the messages of a queue in order is `session: key`",
+        )),
+        _ => None,
     }
 }
 

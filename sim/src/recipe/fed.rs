@@ -17,7 +17,7 @@ pub mod space {
     pub const TICK: u64 = 252;
     /// The receiver of a broker.
     pub const RECEIVE: u8 = 240;
-    /// The processor of a change feed.
+    /// The processor of a change feed or an event hub.
     pub const FEED: u8 = 230;
 }
 

@@ -1,6 +1,7 @@
-//! A change feed as a trigger: one page of a range is one run; the checkpoint is a step.
+//! A change feed, or a consumer group of an event hub, as a trigger: one page of a range is one run; the
+//! checkpoint is a step.
 
-use crate::client::feed::{ChangeFeedProcessor, Event, Page};
+use crate::client::feed::{Event, FeedProcessor, Page};
 use crate::ids::ProcessId;
 use crate::message::Message;
 use crate::node::Context;
@@ -21,21 +22,38 @@ struct Open {
     lost: bool,
 }
 
-/// The change feed of one instance.
+/// The feed of one instance.
 #[derive(Clone, Debug)]
 pub struct Feeder {
-    processor: ChangeFeedProcessor,
+    processor: FeedProcessor,
     app: u64,
     open: Vec<Option<Open>>,
     /// How often in a row each range was not finished; tells the draws of repeated runs apart.
     failures: Vec<(u16, u64)>,
+    /// Whether the host checkpoints what has failed as well (facts 4.3: the Event Hubs trigger of Functions).
+    regardless: bool,
+    /// The ranges whose checkpoint the host itself is moving behind a page that has failed, and to where.
+    passed: Vec<(u16, u64)>,
 }
 
 impl Feeder {
     /// A feeder that holds no lease yet. `app` is the hash of the app's name.
     #[must_use]
-    pub fn new(processor: ChangeFeedProcessor, app: u64) -> Feeder {
-        Feeder { processor, app, open: Vec::new(), failures: Vec::new() }
+    pub fn new(processor: FeedProcessor, app: u64) -> Feeder {
+        Feeder {
+            processor,
+            app,
+            open: Vec::new(),
+            failures: Vec::new(),
+            regardless: false,
+            passed: Vec::new(),
+        }
+    }
+
+    /// The same for a host that checkpoints a page with or without exception.
+    #[must_use]
+    pub fn regardless(self, regardless: bool) -> Feeder {
+        Feeder { regardless, ..self }
     }
 
     /// Forgets its leases and pages: the process died.
@@ -43,6 +61,7 @@ impl Feeder {
         self.processor.crash();
         self.open.clear();
         self.failures.clear();
+        self.passed.clear();
     }
 
     /// Begins to look for leases.
@@ -76,6 +95,16 @@ impl Feeder {
     fn event(&mut self, event: Event, cx: &mut Context<'_>) -> Option<Fed> {
         match event {
             Event::Page(page) => Some(Fed::Start(self.page(page, cx))),
+            Event::Checkpointed { range } | Event::CheckpointFailed { range }
+                if self.passed.iter().any(|(passed, _)| *passed == range) =>
+            {
+                // A later checkpoint makes up for one that failed.
+                let upto =
+                    self.passed.iter().find(|(passed, _)| *passed == range).map_or(0, |(_, upto)| *upto);
+                self.passed.retain(|(passed, _)| *passed != range);
+                self.processor.skip(range, upto, cx);
+                None
+            }
             Event::Checkpointed { range } => {
                 self.waiting(range).map(|run| Fed::Acknowledged(run, Outcome::Ok))
             }
@@ -83,6 +112,7 @@ impl Feeder {
                 self.waiting(range).map(|run| Fed::Acknowledged(run, Outcome::Unknown))
             }
             Event::Lost { range } => {
+                self.passed.retain(|(passed, _)| *passed != range);
                 let run = self.waiting(range);
                 if let Some(open) = self.find(range) {
                     open.lost = true;
@@ -120,12 +150,20 @@ impl Feeder {
         let Some(Some(open)) = self.open.get_mut(ticket.0 as usize) else {
             return Acknowledged::Over(Outcome::Failed);
         };
-        if open.lost || self.processor.checkpoint(open.range, open.upto, cx).is_some() {
-            open.lost = true;
+        if open.lost {
             return Acknowledged::Over(Outcome::Failed);
         }
-        open.waits = Some(run);
-        Acknowledged::Pending
+        match self.processor.checkpoint(open.range, open.upto, cx) {
+            None => {
+                open.waits = Some(run);
+                Acknowledged::Pending
+            }
+            Some(Event::Checkpointed { .. }) => Acknowledged::Over(Outcome::Ok),
+            Some(_) => {
+                open.lost = true;
+                Acknowledged::Over(Outcome::Failed)
+            }
+        }
     }
 
     /// The run is over. A page that was not checkpointed is read again.
@@ -138,10 +176,22 @@ impl Feeder {
         if ending.acknowledged {
             return self.processor.done(open.range, cx);
         }
+        if self.regardless {
+            return self.pass(open.range, open.upto, cx);
+        }
         match self.failures.iter_mut().find(|(range, _)| *range == open.range) {
             Some((_, failures)) => *failures += 1,
             None => self.failures.push((open.range, 1)),
         }
         self.processor.retry(open.range, cx);
+    }
+
+    /// Leaves a page behind that has failed.
+    fn pass(&mut self, range: u16, upto: u64, cx: &mut Context<'_>) {
+        match self.processor.checkpoint(range, upto, cx) {
+            None => self.passed.push((range, upto)),
+            Some(Event::Checkpointed { .. }) => self.processor.done(range, cx),
+            Some(_) => {}
+        }
     }
 }

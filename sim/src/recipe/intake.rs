@@ -53,6 +53,11 @@ impl Intake {
         self.receiver.stop(cx);
     }
 
+    /// Receives nothing new until it begins again; what is worked on goes on.
+    pub fn pause(&mut self, cx: &mut Context<'_>) {
+        self.receiver.pause(cx);
+    }
+
     /// Takes a message of the broker. False if it is for somebody else.
     pub fn on_message(&mut self, from: ProcessId, message: &Message, cx: &mut Context<'_>) -> bool {
         self.receiver.on_message(cx, from, message)

@@ -43,6 +43,10 @@ pub struct Poller {
     busy: bool,
     /// Whether the last batch was full, so that there is more.
     more: bool,
+    /// Whether it looks no more, until it begins again.
+    stopped: bool,
+    /// Whether the next tick is on its way.
+    ticks: bool,
     /// How often in a row a batch was not finished; tells the draws of repeated runs apart.
     failures: u64,
 }
@@ -58,6 +62,8 @@ impl Poller {
             number: 0,
             busy: false,
             more: false,
+            stopped: false,
+            ticks: false,
             failures: 0,
         }
     }
@@ -69,8 +75,24 @@ impl Poller {
 
     /// Begins to poll.
     pub fn begin(&mut self, cx: &mut Context<'_>) {
-        self.poll(cx);
+        self.stopped = false;
+        if !self.busy {
+            self.poll(cx);
+        }
+        if !self.ticks {
+            self.tick(cx);
+        }
+    }
+
+    fn tick(&mut self, cx: &mut Context<'_>) {
+        self.ticks = true;
         cx.timer(self.polling.every, TICK, false);
+    }
+
+    /// Looks no more; what it has in hand goes on, and what an answer brings stays where it is.
+    pub fn stop(&mut self) {
+        (self.stopped, self.more) = (true, false);
+        self.asked = Time::NEVER;
     }
 
     fn poll(&mut self, cx: &mut Context<'_>) {
@@ -102,11 +124,15 @@ impl Poller {
         if token != TICK {
             return;
         }
+        self.ticks = false;
+        if self.stopped {
+            return;
+        }
         let waits = self.asked != Time::NEVER && cx.now().since(self.asked) < GIVE_UP;
         if !self.busy && !waits {
             self.poll(cx);
         }
-        cx.timer(self.polling.every, TICK, false);
+        self.tick(cx);
     }
 
     /// Takes the answer to a poll; a run starts if there are rows.

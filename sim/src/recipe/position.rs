@@ -37,6 +37,8 @@ pub struct Position {
     pub acknowledged: bool,
     /// Until when it waits, where the operation is a wait.
     pub until: Time,
+    /// When the run began.
+    pub began: Time,
 }
 
 /// In which list a run is.

@@ -79,6 +79,8 @@ pub struct Interpreter {
     timeout: Option<Span>,
     /// Whether one took longer.
     overdue: bool,
+    /// After so long a run is given up by the platform, wherever it is.
+    duration: Option<Span>,
 }
 
 const SLOT_BITS: u32 = 24;
@@ -105,8 +107,20 @@ impl Interpreter {
             journal,
             timeout,
             overdue: false,
+            duration: None,
             program,
         }
+    }
+
+    /// The same; a run that is not over after so long is given up between two steps, or in a wait.
+    #[must_use]
+    pub fn given_up_after(self, duration: Option<Span>) -> Interpreter {
+        Interpreter { duration, ..self }
+    }
+
+    /// When a run that began then is given up.
+    fn deadline(&self, began: Time) -> Time {
+        self.duration.map_or(Time::NEVER, |duration| began + duration)
     }
 
     /// The program.
@@ -179,6 +193,7 @@ impl Interpreter {
             outcome: Outcome::Ok,
             acknowledged: false,
             until: Time::ZERO,
+            began: cx.now(),
         };
         let id = self.insert(start, position, false);
         if let Some(timeout) = self.timeout {
@@ -360,7 +375,14 @@ impl Interpreter {
     /// Begins the operation at which the run is. What is over at once comes back by `ready`.
     fn advance<D: Door>(&mut self, id: RunId, door: &mut D, cx: &mut Context<'_>) {
         let program = Arc::clone(&self.program);
+        let Some(began) = self.get(id).map(|run| run.position.began) else { return };
+        let given_up = self.deadline(began) <= cx.now();
         let Some(run) = self.get_mut(id) else { return };
+        if given_up {
+            run.position.outcome = Outcome::Failed;
+            cx.observe(run.cargo.first().unwrap_or_default(), What::Symptom(Symptom::Timeout));
+            return self.end(id, door, cx);
+        }
         if run.position.phase == Phase::Undo && !next_undo(&mut run.position, &program) {
             enter_handler(&mut run.position, &program);
         }
@@ -418,6 +440,7 @@ impl Interpreter {
             }
             return;
         }
+        let Some(deadline) = self.get(id).map(|run| self.deadline(run.position.began)) else { return };
         let Some(run) = self.get_mut(id) else { return };
         run.worst = Outcome::Ok;
         run.pending = 1;
@@ -433,6 +456,7 @@ impl Interpreter {
             Verb::Wait(span) => {
                 let left =
                     if run.position.until > Time::ZERO { run.position.until.since(cx.now()) } else { *span };
+                let left = left.min(deadline.since(cx.now()));
                 cx.timer(left, token(id, STEP_OVER), !run.cargo.is_empty());
                 cx.point(op.step, Point::InDoubt, item, execution.run);
             }

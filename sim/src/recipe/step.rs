@@ -131,7 +131,7 @@ verbs! {
         pivot: bool,
     }
 
-    /// Sends the item to a queue, a topic of a broker, or a topic of an event router.
+    /// Sends the item to a queue, a topic of a broker, an event hub, or a topic of an event router.
     "send" remote Send {
         /// Where to.
         target: String,
@@ -142,6 +142,11 @@ verbs! {
         #[serde(with = "once_text", skip_serializing_if = "Option::is_none")]
         #[schemars(with = "Option<Once>")]
         session: Option<Once>,
+        /// What makes the partition key, where it is sent to an event hub. Default: none, the partitions take
+        /// turns.
+        #[serde(with = "once_text", skip_serializing_if = "Option::is_none")]
+        #[schemars(with = "Option<Once>")]
+        partition_key: Option<Once>,
         /// What makes the message id. Default: a new one each time.
         #[serde(with = "once_text", skip_serializing_if = "Option::is_none")]
         #[schemars(with = "Option<Once>")]

@@ -23,6 +23,8 @@ pub enum Source {
     Feed(Address),
     /// A queue, subscription or dead-letter queue.
     Queue(Address),
+    /// A consumer group of an event hub.
+    Hub(Address),
     /// An alert.
     Alert,
 }
@@ -71,11 +73,14 @@ impl Source {
         if plan.blueprint.nodes.get(trigger).is_some_and(|kind| kind.word() == "alert") {
             return Ok(Source::Alert);
         }
+        if let Some(group) = crate::services::event_hubs::group_of(endpoint, trigger, plan) {
+            return Ok(Source::Hub(group));
+        }
         match endpoint.protocol {
             Protocol::Broker => Ok(Source::Queue(endpoint.address)),
             Protocol::Store => Ok(Source::Table(endpoint.address)),
             _ => Err(wrong(format!("`{trigger}` cannot start a recipe")).help(
-                "a trigger is http, a queue or subscription, a dead-letter queue, a table, a change feed, an event subscription, an alert or `every 15m`",
+                "a trigger is http, a queue or subscription, a dead-letter queue, a table, a change feed, an event hub, an event subscription, an alert or `every 15m`",
             )),
         }
     }
@@ -95,7 +100,7 @@ impl Source {
         match self {
             Source::Http | Source::Push => "it is acknowledged by a step such as `reply: 202`",
             Source::Queue(_) => "it is acknowledged by `complete` (or abandon, dead-letter, defer)",
-            Source::Feed(_) => "it is acknowledged by `checkpoint`",
+            Source::Feed(_) | Source::Hub(_) => "it is acknowledged by `checkpoint`",
             Source::Table(_) => "it is acknowledged by a step that deletes the rows: `delete: TABLE`",
             Source::Timer(_) | Source::Alert => "it needs no acknowledgement",
         }

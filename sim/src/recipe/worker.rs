@@ -56,6 +56,10 @@ pub struct Settings {
     pub health: Vec<ProcessId>,
     /// Whether it begins only when its front says so: its app can be switched off.
     pub asks: bool,
+    /// Whether it is a managed workflow: it is switched itself, and goes on with the runs that it has.
+    pub managed: bool,
+    /// At most so many requests wait for one of the `concurrency` places; more are answered 429.
+    pub most_waiting: usize,
 }
 
 /// How far an instance is in its life.
@@ -65,6 +69,9 @@ enum Life {
     #[default]
     Starting,
     Serving,
+    /// Goes on with the runs that it has and begins none: its app is switched off, or it has not been told
+    /// yet that it is on.
+    Off,
     /// Finishes what it has and takes nothing new; then tells the front, whose command this was.
     Draining(ProcessId),
     Drained,
@@ -103,7 +110,7 @@ pub enum Trigger {
     Ticker(Ticker),
     /// An alert.
     Alarm(Alarm),
-    /// A change feed.
+    /// A change feed or an event hub.
     Feeder(Feeder),
     /// A queue, subscription or dead-letter queue.
     Intake(Box<Intake>),
@@ -116,6 +123,8 @@ pub struct Worker {
     trigger: Trigger,
     interpreter: Interpreter,
     life: Life,
+    /// Whether its control plane has told it what is wanted, where it is switched itself.
+    told: bool,
     /// Runs that wait for one of the `concurrency` places.
     waiting: VecDeque<Start>,
     attention: Attention,
@@ -133,6 +142,7 @@ impl Worker {
             trigger,
             interpreter,
             life: Life::default(),
+            told: false,
             waiting: VecDeque::new(),
             attention: Attention::Away,
             dependencies,
@@ -158,14 +168,18 @@ impl Worker {
         }
         if self.settings.asks {
             cx.timer(PATIENCE, ASK, false);
+            if self.settings.managed && self.life == Life::Starting {
+                self.life = Life::Off;
+                self.interpreter.resume(&mut self.trigger, cx);
+            }
         } else {
+            self.interpreter.resume(&mut self.trigger, cx);
             self.serve(cx);
         }
     }
 
     fn serve(&mut self, cx: &mut Context<'_>) {
         self.life = Life::Serving;
-        self.interpreter.resume(&mut self.trigger, cx);
         match &mut self.trigger {
             Trigger::Requests(_) | Trigger::Alarm(_) => {}
             Trigger::Poller(poller) => poller.begin(cx),
@@ -193,8 +207,11 @@ impl Worker {
                     *known = Dependency { asked: false, down: !*ready };
                 }
             }
-            Body::Control(control::Command::Enable { on: true, .. }) if self.settings.front == Some(from) => {
-                if self.life == Life::Starting {
+            Body::Control(control::Command::Enable { on, .. }) if self.settings.front == Some(from) => {
+                if self.settings.managed {
+                    self.switch(*on, cx);
+                    cx.answer(connection, message.answer(Body::ControlAnswer(control::Answer::Done)));
+                } else if *on && self.life == Life::Starting {
                     self.serve(cx);
                 }
             }
@@ -235,6 +252,26 @@ impl Worker {
                     Trigger::Requests(_) | Trigger::Ticker(_) | Trigger::Alarm(_) => {}
                 }
             }
+        }
+    }
+
+    /// A managed workflow is switched on or off. Off, its trigger does not fire; runs that have begun, and
+    /// those that wait for a place, go on (facts 5).
+    fn switch(&mut self, on: bool, cx: &mut Context<'_>) {
+        self.told = true;
+        match (self.life, on) {
+            (Life::Off, true) => self.serve(cx),
+            (Life::Serving, false) => {
+                self.life = Life::Off;
+                match &mut self.trigger {
+                    Trigger::Requests(_) | Trigger::Alarm(_) => {}
+                    Trigger::Poller(poller) => poller.stop(),
+                    Trigger::Ticker(ticker) => ticker.stop(),
+                    Trigger::Feeder(feeder) => feeder.stop(cx),
+                    Trigger::Intake(intake) => intake.pause(cx),
+                }
+            }
+            _ => {}
         }
     }
 
@@ -306,8 +343,15 @@ impl Worker {
         let Trigger::Requests(requests) = &mut self.trigger else {
             return respond(connection, message, 404, cx);
         };
-        if self.life != Life::Serving {
-            return respond(connection, message, 503, cx);
+        match self.life {
+            Life::Serving => {}
+            // The trigger of a workflow that is switched off is not found [K].
+            Life::Off if self.told => {
+                let item = message.cargo.first().unwrap_or_default();
+                handled(connection, item, message.call, Handling::Rejected, cx);
+                return respond(connection, message, 404, cx);
+            }
+            _ => return respond(connection, message, 503, cx),
         }
         if request.verb == http::Verb::Validate {
             // Its ingress counts it as a call; a handshake has no effect.
@@ -326,6 +370,10 @@ impl Worker {
                 }
             }
         }
+        if self.waiting.len() >= self.settings.most_waiting {
+            cx.observe(item, What::Symptom(Symptom::Throttled));
+            return respond(connection, message, 429, cx);
+        }
         let identity = request.key.unwrap_or_else(|| mix(item.identity(), u64::from(item.kind.0)));
         let attempt = mix(request.execution.run, u64::from(message.attempt));
         let execution = execution(self.interpreter.program().app, identity, attempt);
@@ -341,7 +389,7 @@ impl Worker {
     fn timer(&mut self, token: u64, cx: &mut Context<'_>) {
         match token {
             STARTED => self.started(cx),
-            ASK if self.life == Life::Starting => self.started(cx),
+            ASK if self.life == Life::Starting || self.life == Life::Off && !self.told => self.started(cx),
             ASK => {}
             NOTICED => self.attention = Attention::Attending,
             IDLE if self.attention == Attention::Leaving => self.attention = Attention::Away,
@@ -527,6 +575,7 @@ impl Process for Worker {
             Trigger::Intake(intake) => intake.crash(),
         }
         self.life = Life::default();
+        self.told = false;
         self.waiting.clear();
         self.attention = Attention::Away;
         self.dependencies.fill(Dependency::default());

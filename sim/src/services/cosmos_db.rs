@@ -251,9 +251,10 @@ impl CosmosDbProcess {
             Command::ReadFeed { range, .. } if usize::from(*range) < self.setup.ranges => {
                 smallvec::smallvec![(usize::from(*range), self.setup.read_charge)]
             }
-            Command::ReadFeed { .. } | Command::Lease { .. } | Command::Poll { .. } => {
-                smallvec::SmallVec::new()
-            }
+            Command::ReadFeed { .. }
+            | Command::Lease { .. }
+            | Command::Poll { .. }
+            | Command::Owners { .. } => smallvec::SmallVec::new(),
         }
     }
 
@@ -279,7 +280,9 @@ impl CosmosDbProcess {
                 self.read_feed(connection, &message, (part, range, after, max), cx);
             }
             // A container has no order that could be polled.
-            Command::Poll { .. } => refuse(connection, &message, Error::BadRequest, None, cx),
+            Command::Poll { .. } | Command::Owners { .. } => {
+                refuse(connection, &message, Error::BadRequest, None, cx);
+            }
         }
     }
 

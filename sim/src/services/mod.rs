@@ -117,18 +117,22 @@ pub mod alert;
 pub mod api_management;
 #[cfg(test)]
 pub(crate) mod bench;
+mod connections;
 pub mod cosmos_db;
 pub mod endpoint;
 pub mod event_grid;
+pub mod event_hubs;
 pub mod front;
 pub mod front_door;
 pub mod load;
+pub mod ownership;
 pub mod replicas;
 pub mod service_bus;
 pub mod sql_database;
 pub mod storage_container;
 pub mod store;
 pub mod tables;
+mod throttle;
 pub mod traffic_manager;
 mod window;
 
@@ -141,6 +145,10 @@ kinds! {
     "event-grid-topic" => EventGridTopic(event_grid::EventGridTopic),
     /// A subscription of an event router's topic.
     "event-grid-subscription" => EventGridSubscription(event_grid::EventGridSubscription),
+    /// An Event Hubs namespace.
+    "event-hubs" => EventHubs(event_hubs::EventHubs),
+    /// An event hub of a namespace.
+    "event-hub" => EventHub(event_hubs::EventHub),
     /// A generator of items.
     "load" => Load(load::Load),
     /// Your own async code.

@@ -114,7 +114,7 @@ impl SqlDatabaseProcess {
             Command::Write { .. } => self.commit(part, run, item, Pending { connection, message }, cx),
             Command::Poll { part, max } => self.poll(connection, &message, *part, *max, cx),
             Command::Read { part } => read(&self.tables, connection, &message, *part, cx),
-            Command::Lease { .. } | Command::ReadFeed { .. } => {
+            Command::Lease { .. } | Command::ReadFeed { .. } | Command::Owners { .. } => {
                 refuse(connection, &message, Error::BadRequest, None, cx);
             }
         }

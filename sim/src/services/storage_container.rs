@@ -18,6 +18,7 @@ use crate::observe::{Handling, Held, Symptom, What};
 use crate::plan::{Location, PlaceRole, Plan, PlanError};
 use crate::services::Service;
 use crate::services::front::{Front, Line, Pending, answer_control, turned_away};
+use crate::services::ownership::Ownerships;
 use crate::services::replicas::declare::at;
 use crate::services::replicas::{Channel, Leads, Pair, Paired, Rises, SYNC, Tenure, Writes, rows};
 use crate::services::store::{
@@ -117,7 +118,13 @@ impl StorageContainer {
         let tenure = pair.as_ref().map(|pair| Box::new(Tenure::new(pair)));
         let reads = self.redundancy.is_read();
         let setup = Setup { latency: self.latency.sampler(), rate: self.request_rate, rests, reads, pair };
-        Ok(StorageContainerProcess { setup: Arc::new(setup), tables, tenure, volatile: Volatile::default() })
+        Ok(StorageContainerProcess {
+            setup: Arc::new(setup),
+            tables,
+            ownerships: Ownerships::default(),
+            tenure,
+            volatile: Volatile::default(),
+        })
     }
 
     fn location(&self, site: u8, zonal: bool) -> Location {
@@ -200,6 +207,8 @@ struct StorageContainerProcess {
     setup: Arc<Setup>,
     /// The blobs: durable.
     tables: Vec<Table>,
+    /// The owners and checkpoints of event hubs: durable.
+    ownerships: Ownerships,
     /// Of one of a pair: durable.
     tenure: Option<Box<Tenure>>,
     volatile: Volatile,
@@ -263,12 +272,13 @@ impl StorageContainerProcess {
             self.volatile.front.take(token);
             return cx.close(connection);
         }
-        if matches!(command, Command::Write { .. }) {
+        if matches!(command, Command::Write { .. } | Command::Lease { .. }) {
             return cx.sync(token, item); // acknowledged when all copies have it
         }
         let Some(Pending { message, .. }) = self.volatile.front.take(token) else { return };
         match message.body {
             Body::Store(Command::Read { part }) => read(&self.tables, connection, &message, part, cx),
+            Body::Store(Command::Owners { .. }) => self.ownership(connection, &message, cx),
             _ => refuse(connection, &message, Error::BadRequest, None, cx),
         }
     }
@@ -277,6 +287,12 @@ impl StorageContainerProcess {
         let Some(Pending { connection, message }) = self.volatile.front.take(token) else { return };
         if connection == ConnectionId::NONE {
             return; // it was cut off
+        }
+        if matches!(message.body, Body::Store(Command::Lease { .. })) {
+            return match result {
+                Ok(()) => self.ownership(connection, &message, cx),
+                Err(_) => refuse(connection, &message, Error::Unavailable, None, cx),
+            };
         }
         let Body::Store(command @ Command::Write { operations, execution }) = &message.body else { return };
         let (part, item) = (operations.first().map_or(0, |operation| operation.part), first(&message));
@@ -316,6 +332,14 @@ impl StorageContainerProcess {
         }
         journal.clear();
         self.volatile.journal = journal;
+    }
+
+    /// What event processors write down here about who reads what.
+    fn ownership(&mut self, connection: ConnectionId, message: &Message, cx: &mut Context<'_>) {
+        let Body::Store(command) = &message.body else { return };
+        if let Some(answer) = self.ownerships.answer(command, cx.wall()) {
+            cx.answer(connection, message.answer(answer));
+        }
     }
 
     fn control(

@@ -172,6 +172,7 @@ pub(super) fn about(command: &Command) -> (u16, u64) {
         Command::Poll { part, .. } | Command::Read { part } | Command::ReadFeed { part, .. } => (*part, 0),
         // A lease is of a range of the whole store.
         Command::Lease { range, .. } => (u16::MAX, u64::from(*range)),
+        Command::Owners { .. } => (u16::MAX, 0),
     }
 }
 

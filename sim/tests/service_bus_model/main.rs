@@ -243,7 +243,7 @@ fn outputs(effects: &[Effect]) -> (Vec<Out>, Vec<u64>) {
             Event::Settled => Out::Settled { peer },
             Event::Renewed { .. } => Out::Renewed { peer },
             Event::Detached { .. } => Out::Detached { peer },
-            Event::Peeked => continue,
+            Event::Peeked | Event::Received { .. } => continue,
         });
     }
     (outs, locks)

@@ -17,7 +17,7 @@ use crate::units::{Distribution, RequestUnits};
 /// A host that works on pages as it is told: its runs succeed or fail.
 #[derive(Clone, Debug)]
 struct Host {
-    processor: ChangeFeedProcessor,
+    processor: FeedProcessor,
     fails: bool,
     checkpoints: bool,
 }
@@ -115,7 +115,13 @@ impl<'a> Bench<'a> {
         let (id, process) = plan.blueprint.nodes["it"].build("it", plan)?.remove(0);
         let hosts = (0..instances).map(|index| {
             let rules = FeedRules { max: 3, poll: Span::secs(2), ..FeedRules::default() };
-            let processor = ChangeFeedProcessor::new(account, u16::MAX, READER, index as u64 + 1, 9, rules);
+            let processor = FeedProcessor::new(
+                Wire::ChangeFeed { store: account, part: u16::MAX },
+                READER,
+                index as u64 + 1,
+                9,
+                rules,
+            );
             let host = Host { processor, fails: false, checkpoints: true };
             Rig::new(plan, ProcessId(1 + index as u32), Box::new(host))
         });
@@ -304,9 +310,8 @@ fn an_outage_of_the_account_is_survived_and_a_lost_checkpoint_means_again() {
 fn a_crash_forgets_everything_but_its_rules() {
     let plan = reading_plan(2, 1);
     let mut bench = bench(&plan, 1);
-    let fresh = ChangeFeedProcessor::new(
-        plan.endpoint("it").expect("it").address,
-        u16::MAX,
+    let fresh = FeedProcessor::new(
+        Wire::ChangeFeed { store: plan.endpoint("it").expect("it").address, part: u16::MAX },
         READER,
         1,
         9,

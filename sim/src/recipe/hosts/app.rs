@@ -2,8 +2,11 @@
 
 use std::sync::Arc;
 
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
 use crate::client::Dns;
-use crate::client::feed::{ChangeFeedProcessor, FeedRules};
+use crate::client::feed::{FeedProcessor, FeedRules, Strategy, Wire};
 use crate::ids::{Address, NodeId, ProcessId};
 use crate::node::Process;
 use crate::plan::{Endpoint, Location, PlaceRole, Plan, PlanError, Protocol};
@@ -22,8 +25,8 @@ use crate::recipe::run::Interpreter;
 use crate::recipe::ticker::Ticker;
 use crate::recipe::trigger::Source;
 use crate::recipe::worker::{ONLY_PART, Settings, Trigger, Worker};
-use crate::services::NodeKind;
 use crate::services::service_bus::receiver::{Receiver, ReceiverRules};
+use crate::services::{NodeKind, event_hubs};
 use crate::time::Span;
 use crate::units::{Count, Distribution, OneOrMany};
 
@@ -51,6 +54,8 @@ pub struct App<'a> {
     pub dns: Dns,
     /// How many runs at once in one instance.
     pub concurrency: u32,
+    /// At most so many requests wait for one of these places.
+    pub most_waiting: usize,
     /// How long an instance takes from its start until it serves.
     pub start_up: Distribution,
     /// How long a person takes to notice that there is something to do.
@@ -67,12 +72,51 @@ pub struct App<'a> {
     pub session_idle: Span,
     /// Which part of the source it reads, of a store that holds several.
     pub only: Option<&'a str>,
+    /// How it reads an event hub; none: it cannot.
+    pub hub: Option<HubReading<'a>>,
     /// The nodes without which an instance does not call itself ready.
     pub health: &'a [String],
     /// How long a run may take; then the instance is restarted.
     pub run_timeout: Option<Span>,
+    /// How long a run may take; then it is given up, and no other.
+    pub run_duration: Option<Span>,
+    /// How long from a confirmed `enable` or `disable` until the app is told; none: at once.
+    pub switch: Option<Distribution>,
     /// How the front works, where there is one.
     pub front: FrontRules,
+}
+
+/// How an app reads an event hub.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct HubReading<'a> {
+    /// The checkpoint store; none: the namespace.
+    pub checkpoints: Option<&'a str>,
+    /// Only every so many batches are checkpointed.
+    pub every: u32,
+    /// How its instances share the partitions.
+    pub balancing: LoadBalancing,
+    /// Whether a batch that failed is checkpointed too.
+    pub regardless: bool,
+}
+
+/// How the event processors of a consumer group share the partitions of a hub (facts 3.3).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case", default)]
+pub struct LoadBalancing {
+    /// `greedy`: an instance takes its whole share at once; `balanced`: at most one partition in each
+    /// interval. Default: greedy (facts 3.3; balanced before 5.7 of the client library).
+    pub strategy: Strategy,
+    /// How often an instance renews what it owns and looks for what it may take. Default: 30s (facts 3.3).
+    pub interval: Span,
+    /// An owner who has not renewed for so long is written off. Default: 2m; at least twice the interval
+    /// (facts 3.3).
+    pub expiration: Span,
+}
+
+impl Default for LoadBalancing {
+    fn default() -> Self {
+        LoadBalancing { strategy: Strategy::Greedy, interval: Span::secs(30), expiration: Span::mins(2) }
+    }
 }
 
 /// Where the instances of an app run.
@@ -80,8 +124,11 @@ pub struct App<'a> {
 pub enum Spread {
     /// So many instances, one zone after the other; a crash forgets their runs.
     Instances(Count),
-    /// One managed process over all zones, whose runs are durable.
-    Durable,
+    /// One managed process over all zones; whether a crash resumes its runs.
+    Managed {
+        /// Whether each step is written down.
+        durable: bool,
+    },
     /// One person.
     Person,
 }
@@ -121,8 +168,10 @@ pub struct ScaleRule {
 pub struct Defaults {
     /// Runs at once in one instance of a function app: 16 for messages, 8 for sessions (facts 4.2).
     pub concurrency: u32,
-    /// Items in one run: 100 for a change feed (facts 4.2).
+    /// Items in one run: 100 for a change feed, 10 for an event hub (facts 4.2).
     pub batch: u32,
+    /// How many are fetched ahead: 300 of an event hub (facts 3.3).
+    pub prefetch: u32,
     /// How often the source is looked at: 5 s for a change feed (facts 1.7).
     pub every: Span,
     /// Whether it is a queue or subscription of a broker.
@@ -141,13 +190,20 @@ pub fn defaults(trigger: &str, plan: &Plan) -> Defaults {
         _ => (false, false),
     };
     let feed = trigger.ends_with(".change-feed");
+    let (whole, _) = node.split_once('.').unwrap_or((node, ""));
+    let hub = matches!(plan.blueprint.nodes.get(whole), Some(NodeKind::EventHub(_)));
     Defaults {
         concurrency: match (reads_messages, sessions) {
             (true, true) => 8,
             (true, false) => 16,
             (false, _) => 100,
         },
-        batch: if feed { 100 } else { 1 },
+        batch: match () {
+            () if feed => 100,
+            () if hub => 10,
+            () => 1,
+        },
+        prefetch: if hub { 300 } else { 0 },
         every: if feed { Span::secs(5) } else { Span::secs(1) },
         reads_messages,
         sessions,
@@ -181,9 +237,13 @@ impl App<'_> {
         }
         let called = Source::calls(self.recipe.trigger, plan).is_some();
         let door = match self.spread {
-            Spread::Durable => {
-                plan.add_place(node, node, PlaceRole::Queue);
-                runs_recipe(plan.add_process(node, "", location), false, plan)
+            Spread::Managed { durable } => {
+                if durable {
+                    plan.add_place(node, node, PlaceRole::Queue);
+                }
+                let process = runs_recipe(plan.add_process(node, "", location), false, plan);
+                self.declare_plane(plan);
+                process
             }
             Spread::Person => runs_recipe(plan.add_process(node, "", location), false, plan),
             Spread::Instances(count) => self.declare_instances(count, called, location, plan),
@@ -253,17 +313,24 @@ impl App<'_> {
                 runs_recipe(slot, index >= count.min || self.can_be_switched(), plan)
             })
             .collect();
-        if self.can_be_switched() {
-            let plane = plan.add_process(node, CONTROL, Location::Internet);
-            let endpoint = Endpoint {
-                address: Address { process: plane, part: ONLY_PART },
-                protocol: Protocol::None,
-                node: plan.node(node).unwrap_or_default(),
-                place: None,
-            };
-            plan.add_endpoint(&format!("{node}{CONTROL}"), endpoint);
-        }
+        self.declare_plane(plan);
         front.or(slots.first().copied()).unwrap_or_default()
+    }
+
+    /// The control plane, where the app can be switched on and off.
+    fn declare_plane(&self, plan: &mut Plan) {
+        if !self.can_be_switched() {
+            return;
+        }
+        let node = self.recipe.node;
+        let plane = plan.add_process(node, CONTROL, Location::Internet);
+        let endpoint = Endpoint {
+            address: Address { process: plane, part: ONLY_PART },
+            protocol: Protocol::None,
+            node: plan.node(node).unwrap_or_default(),
+            place: None,
+        };
+        plan.add_endpoint(&format!("{node}{CONTROL}"), endpoint);
     }
 
     /// Builds the processes of the app.
@@ -276,12 +343,18 @@ impl App<'_> {
         let program = Arc::new(compile::compile(&self.recipe, &source, plan)?);
         let id = plan.node(node).unwrap_or_default();
         let (slots, fronts) = split(id, plan);
-        let front = fronts.first().copied();
+        if matches!(source, Source::Hub(_)) {
+            self.check_hub(plan)?;
+        }
+        let managed = matches!(self.spread, Spread::Managed { .. });
+        let plane = plan.endpoint(&format!("{node}{CONTROL}")).map(|endpoint| endpoint.address.process);
+        // A managed workflow has no front: its control plane speaks with it.
+        let front = if managed { plane } else { fronts.first().copied() };
         let health = self.health_nodes(plan)?;
         let mut built = Built::new();
         for (index, slot) in slots.iter().enumerate() {
             let journal = match self.spread {
-                Spread::Durable => plan.place_named(node).map(Journal::new),
+                Spread::Managed { durable: true } => plan.place_named(node).map(Journal::new),
                 _ => None,
             };
             let settings = Settings {
@@ -293,17 +366,25 @@ impl App<'_> {
                 joins: self.joins,
                 health: health.clone(),
                 asks: self.can_be_switched(),
+                managed,
+                most_waiting: self.most_waiting,
             };
             let interpreter = Interpreter::new(Arc::clone(&program), journal, self.run_timeout);
+            let interpreter = interpreter.given_up_after(self.run_duration);
             let trigger = self.trigger(source, *slot, plan)?;
             built.push((*slot, Box::new(Worker::new(Arc::new(settings), trigger, interpreter))));
         }
-        if let Some(front) = front {
+        let switched = if managed { slots.first().copied() } else { front };
+        if let (Some(plane), Some(switched)) = (plane, switched) {
+            let plane_of = ControlPlane::new(switched, self.begins_on(plan)?);
+            let plane_of = match self.switch {
+                Some(delay) => plane_of.after(delay.sampler()),
+                None => plane_of,
+            };
+            built.push((plane, Box::new(plane_of)));
+        }
+        if let Some(front) = front.filter(|_| !managed) {
             let fronting = self.fronting(slots, source, self.feed_part(plan)?);
-            let plane = plan.endpoint(&format!("{node}{CONTROL}")).map(|endpoint| endpoint.address.process);
-            if let Some(plane) = plane {
-                built.push((plane, Box::new(ControlPlane::new(front, self.begins_on(plan)?))));
-            }
             built.push((front, Box::new(Front::new(Arc::new(Fronting { plane, ..fronting })))));
         }
         Ok(built)
@@ -322,6 +403,7 @@ impl App<'_> {
                 app: name_hash(self.recipe.node),
             })),
             Source::Feed(store) => Trigger::Feeder(self.feeder(store, slot, plan)?),
+            Source::Hub(group) => Trigger::Feeder(self.hub_feeder(group, slot, plan)?),
             Source::Queue(queue) => Trigger::Intake(Box::new(self.intake(queue, plan)?)),
         })
     }
@@ -333,8 +415,68 @@ impl App<'_> {
         let app = name_hash(node);
         let processor = plan.node(node).unwrap_or_default().0;
         let owner = plan.process(slot).hash;
-        let processor = ChangeFeedProcessor::new(store, part, processor, owner, space::FEED, rules);
+        let wire = Wire::ChangeFeed { store, part };
+        let processor = FeedProcessor::new(wire, processor, owner, space::FEED, rules);
         Ok(Feeder::new(processor, app))
+    }
+
+    fn hub_feeder(&self, group: Address, slot: ProcessId, plan: &Plan) -> Result<Feeder, PlanError> {
+        let node = self.recipe.node;
+        let Some(reading) = self.hub else { return Err(self.wrong("trigger", "it reads no event hub")) };
+        let (number, hub) = event_hubs::group_number(group, plan);
+        let namespace = Address { process: group.process, part: u16::MAX };
+        let store = match reading.checkpoints {
+            Some(name) => plan.resolve(node, "checkpoints", name)?.address,
+            None => namespace,
+        };
+        let rules = FeedRules {
+            acquire: reading.balancing.interval,
+            expiration: reading.balancing.expiration,
+            strategy: reading.balancing.strategy,
+            max: self.recipe.batch,
+            prefetch: self.prefetch,
+            checkpoint_every: reading.every,
+            ..FeedRules::of_event_processor()
+        };
+        let wire = Wire::Hub { group, partitions: hub.partitions, store };
+        let processor = FeedProcessor::new(wire, number, plan.process(slot).hash, space::FEED, rules);
+        Ok(Feeder::new(processor, name_hash(node)).regardless(reading.regardless))
+    }
+
+    fn wrong(&self, field: &str, message: impl Into<String>) -> PlanError {
+        PlanError::at(&["nodes", self.recipe.node, field], message)
+    }
+
+    /// Whether it can read an event hub as it says.
+    fn check_hub(&self, plan: &Plan) -> Result<(), PlanError> {
+        let Some(reading) = self.hub else {
+            return Err(self
+                .wrong("trigger", "this host has no event processor")
+                .help("a container-app or a function-app reads an event hub")
+                .word("inapplicable"));
+        };
+        let balancing = reading.balancing;
+        if balancing.interval.is_zero() || balancing.expiration < balancing.interval.times(2) {
+            return Err(self
+                .wrong("load-balancing", "an owner would be written off before it can renew")
+                .help("`expiration` is at least twice the `interval`, better three times"));
+        }
+        if reading.every == 0 {
+            return Err(self.wrong("checkpoint-every", "a checkpoint comes after at least one batch"));
+        }
+        let Some(name) = reading.checkpoints else { return Ok(()) };
+        let endpoint = plan.resolve(self.recipe.node, "checkpoints", name)?;
+        match plan.blueprint.nodes.get_index(endpoint.node.index()) {
+            Some((_, NodeKind::StorageContainer(container))) if container.redundancy.is_geo() => Err(self
+                .wrong("checkpoints", format!("`{name}` is copied to another region"))
+                .help("checkpoints do not survive the failover of a container here; use one with `redundancy: zrs`")
+                .word("redundancy")),
+            Some((_, NodeKind::StorageContainer(_))) => Ok(()),
+            _ => Err(self
+                .wrong("checkpoints", format!("`{name}` keeps no checkpoints"))
+                .help("it must name a storage-container; left out, the namespace itself keeps them")
+                .word("dangling")),
+        }
     }
 
     /// Which part of the feed it reads; all of them where it does not say.
@@ -377,6 +519,7 @@ impl App<'_> {
                     (Measure::Depth(at.process, at.part), self.front.by_depth)
                 }
                 Source::Feed(at) => (Measure::Depth(at.process, feed), self.front.by_depth),
+                Source::Hub(at) => (Measure::Depth(at.process, at.part), self.front.by_depth),
                 _ => (Measure::Requests, self.front.by_requests),
             };
             Scaling {

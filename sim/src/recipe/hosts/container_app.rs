@@ -10,7 +10,9 @@ use crate::node::Process;
 use crate::plan::{Plan, PlanError};
 use crate::recipe::Step;
 use crate::recipe::compile::Recipe;
-use crate::recipe::hosts::app::{App, FrontRules, ScaleRule, Spread, consumed, defaults};
+use crate::recipe::hosts::app::{
+    App, FrontRules, HubReading, LoadBalancing, ScaleRule, Spread, consumed, defaults,
+};
 use crate::services::Service;
 use crate::time::Span;
 use crate::units::{Count, Distribution, OneOrMany};
@@ -28,7 +30,7 @@ pub struct ContainerApp {
     #[serde(skip_serializing_if = "OneOrMany::is_empty")]
     pub enabled_in: OneOrMany,
     /// What starts a run: `http`, a queue or subscription, a dead-letter queue, a change feed, a table, an
-    /// event subscription, `every 15m`.
+    /// event hub or one of its consumer groups, an event subscription, `every 15m`.
     pub trigger: String,
     /// The recipe.
     pub steps: Vec<Step>,
@@ -59,11 +61,24 @@ pub struct ContainerApp {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub every: Option<Span>,
     /// At most so many items in one run, where the source gives several. Default: 1; 100 for a change
-    /// feed.
+    /// feed, 10 for an event hub.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub batch: Option<u32>,
-    /// How many messages are fetched before they are asked for. Default: 0.
-    pub prefetch: u32,
+    /// How many messages are fetched before they are asked for. Default: 0; 300 events of an event
+    /// hub (facts 3.3).
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub prefetch: Option<u32>,
+    /// Of an event hub: the storage-container in which its instances write down who reads which partition,
+    /// and how far it is. Default: the namespace keeps that itself, as for Kafka clients.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub checkpoints: Option<String>,
+    /// Of an event hub: only every so many batches of a partition are checkpointed; after a crash the
+    /// others are done again. Default: 1 (facts 4.3).
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub checkpoint_every: Option<u32>,
+    /// Of an event hub: how its instances share the partitions.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub load_balancing: Option<LoadBalancing>,
     /// How long the lock of a message is renewed while its run lasts. Default: 5m, as the processor of the
     /// client library \[K\].
     pub renew_lock: Span,
@@ -111,7 +126,10 @@ impl Default for ContainerApp {
             undo_unknown: true,
             every: None,
             batch: None,
-            prefetch: 0,
+            prefetch: None,
+            checkpoints: None,
+            checkpoint_every: None,
+            load_balancing: None,
             renew_lock: Span::mins(5),
             session_idle: Span::secs(1),
             receive: ReceiveMode::PeekLock,
@@ -159,16 +177,25 @@ impl ContainerApp {
             spread: Spread::Instances(self.replicas),
             dns: self.dns,
             concurrency: self.concurrency.unwrap_or(usual),
+            most_waiting: usize::MAX,
             start_up: self.start_up,
             notices: None,
             joins: false,
             every: self.every.unwrap_or(defaults.every),
-            prefetch: self.prefetch,
+            prefetch: self.prefetch.unwrap_or(defaults.prefetch),
             renew_lock: self.renew_lock,
             session_idle: self.session_idle,
             only: self.only.as_deref(),
             health: &self.health,
+            hub: Some(HubReading {
+                checkpoints: self.checkpoints.as_deref(),
+                every: self.checkpoint_every.unwrap_or(1),
+                balancing: self.load_balancing.unwrap_or_default(),
+                regardless: false,
+            }),
             run_timeout: None,
+            run_duration: None,
+            switch: None,
             front: FrontRules {
                 period: self.probe_every,
                 threshold: self.probe_failures,

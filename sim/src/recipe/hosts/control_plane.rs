@@ -1,14 +1,19 @@
 //! The control plane of an app that can be switched on and off: it keeps what is wanted, outside the region of
 //! the app, and tells the front of the app until that confirms it. What is wanted of an app whose region is
-//! away takes effect when the region is back; an app that nobody can reach goes on as it is.
+//! away takes effect when the region is back; an app that nobody can reach goes on as it is. Where the app is a
+//! managed workflow, it has no front: its one process is told itself.
+
+use std::sync::Arc;
 
 use crate::ids::{ConnectionId, Item, ProcessId};
 use crate::message::{Body, Message, control};
 use crate::node::{Context, Input, Process};
 use crate::observe::{Handling, Held};
+use crate::random::Purpose;
 use crate::recipe::fed::handled;
 use crate::services::front::{control_is_down, turned_away};
 use crate::time::Span;
+use crate::units::Sampler;
 
 /// So long an answer of the front is waited for before it is told again.
 const PATIENCE: Span = Span::secs(5);
@@ -17,6 +22,8 @@ const PATIENCE: Span = Span::secs(5);
 #[derive(Clone, Debug)]
 pub struct ControlPlane {
     front: ProcessId,
+    /// How long from a confirmed wish until the app is told; none: at once.
+    delay: Option<Arc<Sampler>>,
     /// Written down before it is confirmed to anybody: it survives a crash.
     on: bool,
     scale: Option<u16>,
@@ -29,7 +36,13 @@ impl ControlPlane {
     /// For the app behind this front, which is switched on or off to begin with.
     #[must_use]
     pub const fn new(front: ProcessId, on: bool) -> ControlPlane {
-        ControlPlane { front, on, scale: None, version: 0, confirmed: false }
+        ControlPlane { front, delay: None, on, scale: None, version: 0, confirmed: false }
+    }
+
+    /// The same; what it confirms takes effect after a while.
+    #[must_use]
+    pub fn after(self, delay: Sampler) -> ControlPlane {
+        ControlPlane { delay: Some(Arc::new(delay)), ..self }
     }
 
     fn tell(&mut self, cx: &mut Context<'_>) {
@@ -69,7 +82,13 @@ impl ControlPlane {
             handled(connection, Item::default(), message.call, Handling::Stored, cx);
             self.version += 1;
             self.confirmed = false;
-            self.tell(cx);
+            match &self.delay {
+                Some(delay) => {
+                    let draw = cx.draw(Purpose::Work, [u64::from(self.version), u64::from(self.on)]);
+                    cx.timer(delay.at(draw), u64::from(self.version), false);
+                }
+                None => self.tell(cx),
+            }
         }
         cx.answer(connection, message.answer(Body::ControlAnswer(answer)));
     }

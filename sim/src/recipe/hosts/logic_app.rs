@@ -1,5 +1,6 @@
 //! `logic-app`: a managed workflow. Each step is written down before it begins; a crash resumes at the
-//! step that was under way.
+//! step that was under way. The runs of a location are in its region and nowhere else (facts 5, BCDR): when
+//! the region is lost they stop where they are, and go on when it is back; no other location takes them over.
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -24,6 +25,14 @@ pub struct LogicApp {
     /// The site; several: a copy in each of them. Default: the only one.
     #[serde(rename = "in", skip_serializing_if = "OneOrMany::is_empty")]
     pub site: OneOrMany,
+    /// The sites whose copies are switched on to begin with; the others wait to be enabled. One that is
+    /// switched off starts no runs and takes no messages; the runs that it has go on (facts 5). Default:
+    /// all, and none can be switched.
+    #[serde(skip_serializing_if = "OneOrMany::is_empty")]
+    pub enabled_in: OneOrMany,
+    /// How long from a confirmed `enable` or `disable` until the workflow follows. Default: 5s..30s (not
+    /// documented).
+    pub switch: Distribution,
     /// What starts a run: `http`, a queue or subscription, a dead-letter queue, a table, an event
     /// subscription, `every 15m`.
     pub trigger: String,
@@ -40,9 +49,21 @@ pub struct LogicApp {
     #[serde(with = "once_text", skip_serializing_if = "Option::is_none")]
     #[schemars(with = "Option<Once>")]
     pub once: Option<Once>,
-    /// How many runs at once; more wait. Default: no limit (trigger concurrency is off, facts 5).
+    /// How many runs at once; more wait. Default: no limit (trigger concurrency is off, facts 5); of messages
+    /// at most 1000 are taken from a broker at once \[K\].
     #[serde(skip_serializing_if = "Option::is_none")]
     pub concurrency: Option<u32>,
+    /// At most so many requests wait for one of these places; more are answered 429. Default: 10 more than
+    /// `concurrency` (facts 5); no limit without it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub waiting_runs: Option<u32>,
+    /// Whether each step is written down before it begins. A stateless workflow keeps its runs in memory: a
+    /// crash loses them. Default: true.
+    pub stateful: bool,
+    /// How long a run may take; then it is given up, between two steps or in a wait. Default: 90d; 5m where
+    /// it is stateless (facts 5).
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub run_duration: Option<Span>,
     /// How long it remembers where a name leads: `honour` (the record's time to live, the default),
     /// `resolve-once`, or at least a span.
     #[serde(skip_serializing_if = "Dns::is_default")]
@@ -69,12 +90,17 @@ impl Default for LogicApp {
     fn default() -> Self {
         Self {
             site: OneOrMany::default(),
+            enabled_in: OneOrMany::default(),
+            switch: Distribution::Uniform(Span::secs(5), Span::secs(30)),
             trigger: String::new(),
             steps: Vec::new(),
             on_refusal: None,
             on_failure: None,
             once: None,
             concurrency: None,
+            waiting_runs: None,
+            stateful: true,
+            run_duration: None,
             dns: Dns::Honour,
             policy: "sdk".to_owned(),
             undo_policy: None,
@@ -86,7 +112,14 @@ impl Default for LogicApp {
     }
 }
 
+/// At most so many messages are taken from a broker at once by a workflow that says nothing \[K\].
+const AT_ONCE: u32 = 1000;
+
 impl LogicApp {
+    pub(crate) fn run_duration(&self) -> Span {
+        self.run_duration.unwrap_or(if self.stateful { Span::mins(90 * 24 * 60) } else { Span::mins(5) })
+    }
+
     fn app<'a>(&'a self, name: &'a str, plan: &Plan) -> App<'a> {
         let defaults = defaults(&self.trigger, plan);
         let unused = ScaleRule {
@@ -111,13 +144,18 @@ impl LogicApp {
                 batch: self.batch.unwrap_or(1),
             },
             site: &self.site,
-            enabled_in: &[],
-            spread: Spread::Durable,
+            enabled_in: self.enabled_in.names(),
+            spread: Spread::Managed { durable: self.stateful },
             dns: self.dns,
             concurrency: self.concurrency.unwrap_or(match defaults.reads_messages {
-                true => defaults.concurrency,
+                true => AT_ONCE,
                 false => u32::MAX,
             }),
+            most_waiting: match (self.waiting_runs, self.concurrency) {
+                (Some(most), _) => most as usize,
+                (None, Some(concurrency)) => concurrency as usize + 10,
+                (None, None) => usize::MAX,
+            },
             start_up: Distribution::Constant(Span::ZERO),
             notices: None,
             joins: self.once.is_some(),
@@ -127,7 +165,10 @@ impl LogicApp {
             session_idle: Span::secs(1),
             only: None,
             health: &[],
+            hub: None,
             run_timeout: None,
+            run_duration: Some(self.run_duration()),
+            switch: Some(self.switch),
             front: FrontRules {
                 period: Span::secs(10),
                 threshold: 3,
@@ -155,6 +196,18 @@ impl Service for LogicApp {
         consumed(&self.trigger, None)
     }
     fn declare(&self, name: &str, plan: &mut Plan) -> Result<(), PlanError> {
+        if !self.enabled_in.is_empty() && self.trigger.ends_with(".change-feed") {
+            let message = "a workflow that is started by a change feed cannot be switched off";
+            return Err(PlanError::at(&["nodes", name, "enabled-in"], message)
+                .help("write a `function-app`, or another trigger")
+                .word("inapplicable"));
+        }
+        if self.run_duration().is_zero() {
+            let message = "a run has no time at all";
+            return Err(PlanError::at(&["nodes", name, "run-duration"], message)
+                .help("write a duration above 0")
+                .word("value"));
+        }
         if self.once.is_some_and(|once| once != Once::ITEM) {
             let message = "a workflow recognises a request by its item only";
             return Err(PlanError::at(&["nodes", name, "once"], message).help("write `once: item`"));

@@ -89,6 +89,7 @@ impl Operator {
             spread: Spread::Person,
             dns: self.dns,
             concurrency: 1,
+            most_waiting: usize::MAX,
             start_up: Distribution::Constant(Span::ZERO),
             notices: Some(self.notices),
             joins: false,
@@ -98,7 +99,10 @@ impl Operator {
             session_idle: Span::secs(1),
             only: None,
             health: &[],
+            hub: None,
             run_timeout: None,
+            run_duration: None,
+            switch: None,
             front: FrontRules {
                 period: Span::secs(10),
                 threshold: 3,

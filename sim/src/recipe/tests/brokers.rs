@@ -93,7 +93,7 @@ fn a_transaction_settles_its_trigger_together_with_what_it_sends() {
     let worker = FunctionApp {
         trigger: "raw".to_owned(),
         concurrency: Some(2),
-        prefetch: 3,
+        prefetch: Some(3),
         steps: vec![transaction(vec![send("done", Some(Once::ITEM)), complete()])],
         ..FunctionApp::default()
     };

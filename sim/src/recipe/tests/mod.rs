@@ -5,6 +5,7 @@ mod brokers;
 mod hosts;
 mod interpreter;
 mod refusals;
+mod workflows;
 mod worlds;
 
 use std::sync::Arc;

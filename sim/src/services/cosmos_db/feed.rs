@@ -172,14 +172,14 @@ impl Feed {
                     self.release(processor, owner);
                     Some((ANY, 0))
                 }
-                LeaseAction::Renew | LeaseAction::Checkpoint(_) => None,
+                LeaseAction::Renew | LeaseAction::Checkpoint(_) | LeaseAction::Claim(_) => None,
             };
         }
         let lease = self.ranges.get_mut(usize::from(range))?.lease(processor);
         if how == LeaseAction::Acquire && (lease.owner == owner || lease.until <= now) {
             lease.owner = owner;
         }
-        if lease.owner != owner {
+        if lease.owner != owner || matches!(how, LeaseAction::Claim(_)) {
             return None;
         }
         match how {
@@ -189,6 +189,7 @@ impl Feed {
                 lease.position = lease.position.max(position);
             }
             LeaseAction::Release => lease.free(),
+            LeaseAction::Claim(_) => {}
         }
         let position = lease.position;
         self.trim(usize::from(range));

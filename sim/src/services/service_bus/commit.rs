@@ -13,7 +13,7 @@ use crate::services::replicas::{Leads, Paired};
 use crate::services::service_bus::incoming::{Incoming, Origin};
 use crate::services::service_bus::layout::Role;
 use crate::services::service_bus::namespace::{Namespace, Op};
-use crate::services::service_bus::throttle::Limit;
+use crate::services::throttle::Limit;
 use crate::time::Span;
 
 /// How a message is addressed, for itself or within a transaction.

@@ -7,7 +7,7 @@ use crate::services::NodeKind;
 use crate::services::replicas::Pair;
 use crate::services::service_bus::config::{ServiceBus, Tier};
 use crate::services::service_bus::pairs;
-use crate::services::service_bus::throttle::Limit;
+use crate::services::throttle::Limit;
 use crate::time::Span;
 use crate::units::Bytes;
 

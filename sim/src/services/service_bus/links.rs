@@ -1,7 +1,7 @@
 //! Receiver links: opened, given credit, closed, lost; and the sessions that they own.
 
 use crate::faults::Hook;
-use crate::faults::local::{Strike, Value};
+use crate::faults::local::Value;
 use crate::ids::{CallId, ConnectionId, Item};
 use crate::message::broker::{Error, Event, ReceiveMode, Source};
 use crate::message::{Body, Message};
@@ -10,58 +10,6 @@ use crate::observe::{Handling, Symptom, What};
 use crate::services::service_bus::entity::Owner;
 use crate::services::service_bus::layout::Role;
 use crate::services::service_bus::namespace::{Link, Namespace, token};
-
-/// The connections that have been used, for the quota.
-#[derive(Clone, Debug, Default)]
-pub(super) struct Connections {
-    /// The generation of the open connection in each slot; 0: none.
-    open: Vec<u32>,
-    count: u32,
-}
-
-impl Connections {
-    /// Lets a connection in, or not: known ones always.
-    ///
-    /// # Errors
-    /// With the fault that lowered the quota, if one did.
-    pub(super) fn admit(
-        &mut self,
-        connection: ConnectionId,
-        most: u32,
-        fault: Option<Strike>,
-    ) -> Result<(), Option<Strike>> {
-        if connection == ConnectionId::NONE {
-            return Ok(());
-        }
-        let slot = connection.slot as usize;
-        if self.open.len() <= slot {
-            self.open.resize(slot + 1, 0);
-        }
-        if self.open[slot] == connection.generation {
-            return Ok(());
-        }
-        let allowed = match fault {
-            Some(Strike { value: Value::Number(n), .. }) => n.min(u64::from(most)),
-            Some(_) => 0,
-            None => u64::from(most),
-        };
-        if u64::from(self.count) >= allowed {
-            return Err(fault);
-        }
-        self.count += u32::from(self.open[slot] == 0);
-        self.open[slot] = connection.generation;
-        Ok(())
-    }
-
-    pub(super) fn close(&mut self, connection: ConnectionId) {
-        if let Some(open) = self.open.get_mut(connection.slot as usize)
-            && *open == connection.generation
-        {
-            *open = 0;
-            self.count -= 1;
-        }
-    }
-}
 
 impl Namespace {
     /// Opens a receiver link, or takes what it asks for.
@@ -320,6 +268,17 @@ impl Namespace {
     pub(super) fn credit(&mut self, from: ConnectionId, number: u32, more: u32, cx: &mut Context<'_>) {
         let Some(slot) = self.live.index.get(&(from, number)).copied() else { return };
         self.give_credit(slot, more, cx);
+    }
+
+    /// Nothing more is delivered on a link until it gets credit again.
+    pub(super) fn drain(&mut self, from: ConnectionId, number: u32) {
+        let Some(slot) = self.live.index.get(&(from, number)).copied() else { return };
+        let Some(link) = self.live.links.get_mut(slot) else { return };
+        link.credit = 0;
+        if std::mem::take(&mut link.in_ring) {
+            let (part, serial) = (link.part, link.serial);
+            self.outlet(part).ring.retain(|waiting| *waiting != (slot, serial));
+        }
     }
 
     pub(super) fn give_credit(&mut self, slot: u32, more: u32, cx: &mut Context<'_>) {

@@ -18,7 +18,6 @@ pub mod receiver;
 mod settle;
 #[cfg(test)]
 mod tests;
-mod throttle;
 mod transact;
 
 pub use config::{Replication, ServiceBus, ServiceBusQueue, ServiceBusSubscription, ServiceBusTopic, Tier};

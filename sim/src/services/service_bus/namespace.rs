@@ -12,11 +12,11 @@ use crate::message::replication::Letter;
 use crate::message::{Body, Message};
 use crate::node::{Context, Input, Process, TimerId};
 use crate::observe::{Handling, Held, What};
+use crate::services::connections::Connections;
 use crate::services::replicas::{Channel, Leads, Paired, SYNC, Tenure, Writes};
 use crate::services::service_bus::entity::{Entity, State};
 use crate::services::service_bus::layout::{Layout, Role};
-use crate::services::service_bus::links::Connections;
-use crate::services::service_bus::throttle::Meter;
+use crate::services::throttle::Meter;
 use crate::time::Time;
 
 /// What a timer is for; the top byte of its token.
@@ -203,7 +203,7 @@ impl Namespace {
     fn command(&mut self, from: ConnectionId, message: Message, cx: &mut Context<'_>) {
         let Body::Broker(command) = &message.body else { return };
         if !self.serves() {
-            if !matches!(command, Command::Credit { .. } | Command::Detach { .. }) {
+            if !matches!(command, Command::Credit { .. } | Command::Drain { .. } | Command::Detach { .. }) {
                 self.refuse(from, &message, Namespace::away(), cx);
             }
             return;
@@ -215,6 +215,7 @@ impl Namespace {
                 self.attach(from, &message, (part, link), (source, mode, credit), cx);
             }
             Command::Credit { link, more } => self.credit(from, *link, *more, cx),
+            Command::Drain { link } => self.drain(from, *link),
             Command::Detach { link } => self.detach(from, *link, cx),
             Command::Settle { .. } => self.settle(from, message, cx),
             Command::Renew { link, lock } => self.renew(from, &message, *link, *lock, cx),
@@ -224,6 +225,7 @@ impl Namespace {
             }
             Command::CancelScheduled { .. } => self.cancel_scheduled(from, message, cx),
             Command::Peek { part, max } => self.peek(from, &message, *part, *max, cx),
+            Command::Receive { .. } => self.refuse(from, &message, Error::InvalidOperation, cx),
         }
     }
 

@@ -11,7 +11,7 @@ use crate::observe::{Birth, End, Symptom, What};
 use crate::services::replicas::Leads;
 use crate::services::service_bus::entity::{Lock, Owner, State, Stored};
 use crate::services::service_bus::namespace::{Namespace, lock_id, token};
-use crate::services::service_bus::throttle::{Limit, Meter};
+use crate::services::throttle::{Limit, Meter};
 use crate::time::{Span, Time};
 
 impl Namespace {

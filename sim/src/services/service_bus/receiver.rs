@@ -196,6 +196,8 @@ pub struct Receiver {
     caller: Caller<u64>,
     count: u64,
     stopped: bool,
+    /// Whether it was told to take nothing new for a while.
+    paused: bool,
     /// How many messages the host wants, on demand.
     wanted: u32,
     /// For how many of them the link has credit.
@@ -221,6 +223,7 @@ impl Receiver {
             space,
             count: 0,
             stopped: true,
+            paused: false,
             wanted: 0,
             granted: 0,
             out: VecDeque::new(),
@@ -234,7 +237,7 @@ impl Receiver {
         self.caller.crash();
         self.count = 0;
         self.at = self.from.process;
-        self.stopped = true;
+        (self.stopped, self.paused) = (true, false);
         (self.wanted, self.granted) = (0, 0);
         self.out.clear();
     }
@@ -242,11 +245,38 @@ impl Receiver {
     /// The host starts, or may receive again.
     pub fn on_start(&mut self, cx: &mut Context<'_>) {
         self.stopped = false;
+        let paused = std::mem::take(&mut self.paused);
         for place in 0..self.places.len() as u32 {
-            if self.places[place as usize].phase == Phase::Closed {
-                self.open(place, cx);
+            match self.places[place as usize].phase {
+                Phase::Closed => self.open(place, cx),
+                Phase::Open if paused => self.credit_again(place, cx),
+                _ => {}
             }
         }
+    }
+
+    /// No new messages until it is started again, on the links that stay open neither: what is worked on goes
+    /// on, and nothing is fetched ahead of it.
+    pub fn pause(&mut self, cx: &mut Context<'_>) {
+        (self.stopped, self.paused) = (true, true);
+        for place in 0..self.places.len() as u32 {
+            let entry = &self.places[place as usize];
+            if entry.running == 0 || entry.phase != Phase::Open {
+                self.close(place, cx);
+            } else {
+                let drain = Command::Drain { link: self.number(place) };
+                cx.tell(self.at, Message::new(Body::Broker(drain)));
+            }
+        }
+    }
+
+    /// A link that was drained gets the credit back that is not in use.
+    fn credit_again(&mut self, place: u32, cx: &mut Context<'_>) {
+        let own = if self.rules.sessions { 1 } else { self.rules.concurrency.max(1) };
+        let busy = self.runs.iter().filter(|(_, run)| run.place == place && !run.credited).count() as u32;
+        let more = (own + self.rules.prefetch).saturating_sub(busy);
+        let credit = Command::Credit { link: self.number(place), more };
+        cx.tell(self.at, Message::new(Body::Broker(credit)));
     }
 
     /// No new messages: links are closed, what is worked on goes on. Messages fetched ahead come back
@@ -332,8 +362,8 @@ impl Receiver {
             self.out.push_back(Received::Settled { handle, how, outcome: Outcome::Ok });
             return;
         }
-        let more = u32::from(last && !run.credited);
-        run.credited |= last;
+        let more = u32::from(last && !run.credited && !self.paused);
+        run.credited |= more > 0;
         run.settling = Some(how);
         let command = Command::Settle { link: run.link, lock: run.lock, how, more };
         let message = Message::new(Body::Broker(command)).carrying(Cargo::One(run.delivery.item));

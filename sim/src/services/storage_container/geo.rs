@@ -24,7 +24,7 @@ pub(super) const PAIR: u64 = 1 << 62;
 
 impl Redundancy {
     /// Whether it is copied to another region.
-    pub(super) const fn is_geo(self) -> bool {
+    pub(crate) const fn is_geo(self) -> bool {
         matches!(self, Redundancy::Grs | Redundancy::RaGrs | Redundancy::Gzrs | Redundancy::RaGzrs)
     }
 

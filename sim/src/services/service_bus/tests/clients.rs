@@ -22,6 +22,7 @@ struct Host {
     done: u32,
     lost: u32,
     log: Vec<u32>,
+    paused: bool,
 }
 
 impl Host {
@@ -60,7 +61,12 @@ impl Process for Host {
                 }
             }
             Input::Closed { peer, .. } => self.receiver.on_closed(cx, peer),
-            Input::Disk(..) | Input::Poke => {}
+            // Once to pause, once to go on.
+            Input::Poke => {
+                self.paused = !self.paused;
+                if self.paused { self.receiver.pause(cx) } else { self.receiver.on_start(cx) }
+            }
+            Input::Disk(..) => {}
         }
         self.take(cx);
     }
@@ -93,7 +99,8 @@ impl<'a> Pair<'a> {
         let from = Address { process: ProcessId(0), part: 0 };
         let receiver = Receiver::new(from, rules, 77, SPACE);
         let (count, done, lost) = (0, 0, 0);
-        let host = Host { receiver, work, count, at_work: BTreeMap::new(), done, lost, log: Vec::new() };
+        let (at_work, log, paused) = (BTreeMap::new(), Vec::new(), false);
+        let host = Host { receiver, work, count, at_work, done, lost, log, paused };
         let (host, effects) = Rig::new(plan, ProcessId(HOST), Box::new(host));
         let mut pair = Pair { bus, host, seen: Vec::new() };
         pair.host.now = pair.bus.now;
@@ -178,6 +185,36 @@ fn everything_is_settled_once_with_as_many_at_work_as_allowed() {
     pair.advance(Span::secs(2), Span::millis(1));
     assert_eq!(pair.tally(), (40, 0));
     assert!(pair.bus.held().is_empty() && pair.symptoms(Symptom::Redelivery) == 0);
+}
+
+#[test]
+fn while_it_pauses_it_finishes_what_it_has_and_takes_nothing_and_then_as_many_as_before() {
+    let plan = premium(ServiceBusQueue { lock: Span::secs(30), ..Default::default() });
+    for (waiting, work) in [(2, 10), (40, 10), (40, 100)] {
+        let rules = ReceiverRules { concurrency: 4, ..Default::default() };
+        let mut pair = Pair::new(&plan, rules, Span::secs(work), 0..waiting);
+        pair.advance(Span::secs(1), Span::millis(10));
+        let taken = waiting.min(4);
+        let poke = |pair: &mut Pair<'_>| {
+            let effects = pair.host.input(Input::Poke);
+            pair.carry(effects, true);
+        };
+        poke(&mut pair);
+        for number in 100..120 {
+            pair.bus.message(9, send(0, &[number]).message(0));
+        }
+        pair.advance(Span::secs(work + 60), Span::millis(20));
+        assert_eq!(pair.tally(), (taken, 0), "what was begun is done, and nothing else");
+        assert_eq!(pair.symptoms(Symptom::Redelivery), 0);
+        poke(&mut pair);
+        pair.advance(Span::secs(2 * work + 1), Span::millis(20));
+        assert_eq!(pair.tally(), (taken + 8, 0), "two rounds of four");
+        // Told to go on while it is still at work on what it had: not more than four at a time.
+        poke(&mut pair);
+        poke(&mut pair);
+        pair.advance(Span::secs(2 * work), Span::millis(20));
+        assert_eq!(pair.tally(), (taken + 16, 0));
+    }
 }
 
 #[test]

@@ -5,14 +5,14 @@ use crate::units::Rate;
 
 /// A limit: so much in each period.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Limit {
-    pub(super) count: u64,
-    pub(super) per: Span,
+pub(crate) struct Limit {
+    pub(crate) count: u64,
+    pub(crate) per: Span,
 }
 
 impl Limit {
     /// A rate as a limit of at least one in its period.
-    pub(super) fn of(rate: Rate) -> Limit {
+    pub(crate) fn of(rate: Rate) -> Limit {
         if rate.count >= 1.0 {
             return Limit { count: rate.count as u64, per: rate.per };
         }
@@ -22,7 +22,7 @@ impl Limit {
 
 /// What is used up in the current period.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(super) struct Meter {
+pub(crate) struct Meter {
     period: u64,
     used: u64,
 }
@@ -30,7 +30,7 @@ pub(super) struct Meter {
 impl Meter {
     /// Takes so many credits, if there are enough. A request that costs more than a whole period's grant
     /// is let through at the start of one.
-    pub(super) fn take(&mut self, cost: u64, limit: Limit, now: Time) -> bool {
+    pub(crate) fn take(&mut self, cost: u64, limit: Limit, now: Time) -> bool {
         let period = now.0 / limit.per.0.max(1);
         if period != self.period {
             *self = Meter { period, used: 0 };
@@ -43,7 +43,7 @@ impl Meter {
     }
 
     /// How long until the next grant.
-    pub(super) fn wait(limit: Limit, now: Time) -> Span {
+    pub(crate) fn wait(limit: Limit, now: Time) -> Span {
         let per = limit.per.0.max(1);
         Span(per - now.0 % per)
     }

@@ -1,0 +1,393 @@
+//! The kinds `event-hubs` and `event-hub` as a scenario writes them, and what they may not be.
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use crate::faults::FaultKind;
+use crate::ids::{Address, ProcessId};
+use crate::node::Process;
+use crate::plan::{Endpoint, Location, PlaceRole, Plan, PlanError, Protocol};
+use crate::services::event_hubs::layout::Layout;
+use crate::services::event_hubs::namespace::Namespace;
+use crate::services::{NodeKind, Service};
+use crate::time::Span;
+use crate::units::{Bytes, OneOrMany};
+
+/// The part under which the namespace itself is addressed, as opposed to a hub or a consumer group.
+pub(super) const NAMESPACE: u16 = u16::MAX;
+
+/// The consumer group that every hub has.
+pub(super) const DEFAULT_GROUP: &str = "$Default";
+
+/// The tiers of a namespace (facts 3.1).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum Tier {
+    /// One consumer group, 256 KB, a day of retention.
+    Basic,
+    /// 20 consumer groups, 1 MB, 7 days.
+    #[default]
+    Standard,
+    /// Capacity of its own, in processing units.
+    Premium,
+    /// A cluster of its own, in capacity units.
+    Dedicated,
+}
+
+impl Tier {
+    const fn name(self) -> &'static str {
+        match self {
+            Tier::Basic => "basic",
+            Tier::Standard => "standard",
+            Tier::Premium => "premium",
+            Tier::Dedicated => "dedicated",
+        }
+    }
+
+    /// Whether it is bought in throughput units, which limit what goes in and out.
+    pub(super) const fn has_throughput_units(self) -> bool {
+        matches!(self, Tier::Basic | Tier::Standard)
+    }
+
+    const fn most_groups(self) -> usize {
+        match self {
+            Tier::Basic => 1,
+            Tier::Standard => 20,
+            Tier::Premium => 100,
+            Tier::Dedicated => 1000,
+        }
+    }
+
+    const fn most_partitions(self) -> u16 {
+        match self {
+            Tier::Basic | Tier::Standard => 32,
+            Tier::Premium => 100,
+            Tier::Dedicated => 1024,
+        }
+    }
+
+    const fn most_hubs(self, units: u16) -> usize {
+        match self {
+            Tier::Basic | Tier::Standard => 10,
+            Tier::Premium => 100 * units as usize,
+            Tier::Dedicated => 1000,
+        }
+    }
+
+    const fn most_units(self) -> u16 {
+        match self {
+            Tier::Basic | Tier::Standard => 1,
+            Tier::Premium => 16,
+            Tier::Dedicated => 20,
+        }
+    }
+
+    fn longest_retention(self) -> Span {
+        match self {
+            Tier::Basic => Span::days(1),
+            Tier::Standard => Span::days(7),
+            Tier::Premium | Tier::Dedicated => Span::days(90),
+        }
+    }
+
+    /// The largest event, or batch of events.
+    pub(super) const fn largest(self) -> Bytes {
+        match self {
+            Tier::Basic => Bytes(256 << 10),
+            _ => Bytes(1 << 20),
+        }
+    }
+
+    /// Concurrent connections to the namespace.
+    pub(super) const fn connections(self, units: u16) -> u32 {
+        match self {
+            Tier::Basic => 100,
+            Tier::Standard => 5_000,
+            Tier::Premium => 10_000 * units as u32,
+            Tier::Dedicated => 100_000 * units as u32,
+        }
+    }
+}
+
+/// The most throughput units of a namespace (facts 3.1).
+const MOST_THROUGHPUT_UNITS: u16 = 40;
+/// The shortest retention \[K\].
+const SHORTEST_RETENTION: Span = Span::hours(1);
+
+/// A namespace of event hubs: the unit of throttling, connections and failure.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case", default)]
+pub struct EventHubs {
+    /// The site; several: a copy in each of them. Default: the only one.
+    #[serde(rename = "in", skip_serializing_if = "OneOrMany::is_empty")]
+    pub site: OneOrMany,
+    /// `basic`, `standard`, `premium` or `dedicated`. Default: standard (facts 3.1).
+    pub tier: Tier,
+    /// Of the basic and standard tiers: each lets in 1 MB or 1000 events a second, beyond which publishers
+    /// are throttled, and lets out 2 MB or 4096 events a second. Default: 1; at most 40 (facts 3.1).
+    pub throughput_units: u16,
+    /// Of the standard tier: when publishers are throttled there is a throughput unit more, up to so many;
+    /// never one less again. Default: none is added (facts 3.1).
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub auto_inflate: Option<u16>,
+    /// Processing units (premium) or capacity units (dedicated); neither has a fixed throughput. Default: 1
+    /// (facts 3.1).
+    pub units: u16,
+    /// How long it does not answer when a zone is lost. Default: 5s, as a Service Bus namespace (facts 1.9).
+    pub blip: Span,
+}
+
+impl Default for EventHubs {
+    fn default() -> Self {
+        Self {
+            site: OneOrMany::default(),
+            tier: Tier::Standard,
+            throughput_units: 1,
+            auto_inflate: None,
+            units: 1,
+            blip: Span::secs(5),
+        }
+    }
+}
+
+/// An event hub.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case", default)]
+pub struct EventHub {
+    /// The namespace.
+    pub of: String,
+    /// How many logs it consists of; events are in order within one of them only. Default: 4 (at most 32,
+    /// premium 100, dedicated 1024; facts 3.1).
+    pub partitions: u16,
+    /// How long an event is kept, whether or not anybody has read it. Default: 1d (at most 1d in the basic,
+    /// 7d in the standard, 90d in the other tiers; facts 3.1).
+    pub retention: Span,
+    /// Its consumer groups besides `$Default`, each of which reads all events for itself: the trigger
+    /// `telemetry.billing`. Default: none (at most 20 in all, premium 100, dedicated 1000, basic 1; facts 3.1).
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub consumer_groups: Vec<String>,
+}
+
+impl Default for EventHub {
+    fn default() -> Self {
+        Self { of: String::new(), partitions: 4, retention: Span::days(1), consumer_groups: Vec::new() }
+    }
+}
+
+impl EventHub {
+    /// Its consumer groups.
+    pub fn groups(&self) -> impl Iterator<Item = &str> {
+        std::iter::once(DEFAULT_GROUP).chain(self.consumer_groups.iter().map(String::as_str))
+    }
+}
+
+/// The number of a consumer group, unique in the plan, under which its processors write down who owns what;
+/// and its hub.
+#[must_use]
+pub fn group_number(group: Address, plan: &Plan) -> (u16, EventHub) {
+    let mut number = 0;
+    for (name, kind) in &plan.blueprint.nodes {
+        let NodeKind::EventHub(hub) = kind else { continue };
+        for one in hub.groups() {
+            let endpoint = plan.endpoint(&format!("{name}.{one}"));
+            if endpoint.is_some_and(|endpoint| endpoint.address == group) {
+                return (number, hub.clone());
+            }
+            number += 1;
+        }
+    }
+    (u16::MAX, EventHub::default())
+}
+
+/// The consumer group that a trigger reads: `telemetry.billing`, or of `telemetry` the default one. `None` if
+/// it is no event hub.
+#[must_use]
+pub fn group_of(endpoint: &Endpoint, trigger: &str, plan: &Plan) -> Option<Address> {
+    let (_, kind) = plan.blueprint.nodes.get_index(endpoint.node.index())?;
+    match (kind, endpoint.protocol) {
+        (NodeKind::EventHub(_), Protocol::Broker) => {
+            plan.endpoint(&format!("{trigger}.{DEFAULT_GROUP}")).map(|endpoint| endpoint.address)
+        }
+        (NodeKind::EventHub(_), _) => Some(endpoint.address),
+        _ => None,
+    }
+}
+
+/// The error at a field of a node, under the word by which a variant can expect it.
+fn wrong(node: &str, field: &str, word: &'static str, message: String) -> PlanError {
+    PlanError::at(&["nodes", node, field], message).word(word)
+}
+
+/// The namespace that this name means.
+fn namespace<'a>(node: &str, of: &str, plan: &'a Plan) -> Result<&'a EventHubs, PlanError> {
+    let help = "`of` must name an event-hubs, the namespace that this is a part of";
+    match plan.blueprint.nodes.get(of) {
+        Some(NodeKind::EventHubs(config)) if plan.endpoint(of).is_some() => Ok(config),
+        Some(NodeKind::EventHubs(_)) => {
+            Err(wrong(node, "of", "dangling", format!("the namespace `{of}` is itself wrong")))
+        }
+        Some(other) => Err(wrong(node, "of", "of", format!("`{of}` is a {}", other.word())).help(help)),
+        None if of.is_empty() => Err(wrong(node, "of", "dangling", "`of` is missing".to_owned()).help(help)),
+        None => Err(wrong(node, "of", "dangling", format!("there is no `{of}`")).help(help)),
+    }
+}
+
+impl EventHubs {
+    fn check(&self, name: &str) -> Result<(), PlanError> {
+        let tier = self.tier.name();
+        let metered = self.tier.has_throughput_units();
+        let units = self.throughput_units;
+        if metered && !(1..=MOST_THROUGHPUT_UNITS).contains(&units) {
+            let message = format!("{units} throughput units are not possible");
+            return Err(wrong(name, "throughput-units", "limit", message)
+                .help(format!("write 1 to {MOST_THROUGHPUT_UNITS}")));
+        }
+        if !metered && units != EventHubs::default().throughput_units {
+            let message = format!("a {tier} namespace has no throughput units");
+            return Err(wrong(name, "throughput-units", "tier", message).help("say how many `units` it has"));
+        }
+        if metered && self.units != 1 {
+            let message = format!("a {tier} namespace is bought in throughput units");
+            return Err(wrong(name, "units", "tier", message).help("say how many `throughput-units` it has"));
+        }
+        if !(1..=self.tier.most_units()).contains(&self.units) {
+            let message = format!("{} units are not possible in the {tier} tier", self.units);
+            let help = format!("write 1 to {}", self.tier.most_units());
+            return Err(wrong(name, "units", "limit", message).help(help));
+        }
+        self.check_inflation(name)
+    }
+
+    fn check_inflation(&self, name: &str) -> Result<(), PlanError> {
+        let Some(most) = self.auto_inflate else { return Ok(()) };
+        if self.tier != Tier::Standard {
+            let message = format!("a {} namespace does not inflate", self.tier.name());
+            return Err(wrong(name, "auto-inflate", "tier", message)
+                .help("only the standard tier has auto-inflate; leave it out"));
+        }
+        if most <= self.throughput_units || most > MOST_THROUGHPUT_UNITS {
+            let message = format!("from {} to {most} throughput units it cannot grow", self.throughput_units);
+            return Err(wrong(name, "auto-inflate", "limit", message)
+                .help(format!("write more than `throughput-units`, and at most {MOST_THROUGHPUT_UNITS}")));
+        }
+        Ok(())
+    }
+}
+
+impl Service for EventHubs {
+    fn about(&self) -> &'static str {
+        "an Event Hubs namespace: throughput units, connections and failure of its hubs"
+    }
+
+    fn sites(&self) -> Option<&OneOrMany> {
+        Some(&self.site)
+    }
+
+    fn sites_mut(&mut self) -> Option<&mut OneOrMany> {
+        Some(&mut self.site)
+    }
+
+    fn refuses(&self, fault: &FaultKind) -> Option<String> {
+        refuses(fault)
+    }
+
+    fn declare(&self, name: &str, plan: &mut Plan) -> Result<(), PlanError> {
+        self.check(name)?;
+        let site = plan.site(name, &self.site)?;
+        let process = plan.add_process(name, "", Location::Redundant { site, blip: self.blip });
+        let node = plan.node(name).unwrap_or_default();
+        let address = Address { process, part: NAMESPACE };
+        plan.add_endpoint(name, Endpoint { address, protocol: Protocol::None, node, place: None });
+        Ok(())
+    }
+
+    fn build(&self, name: &str, plan: &Plan) -> Result<Vec<(ProcessId, Box<dyn Process>)>, PlanError> {
+        let hubs = plan.parts_of(name).count();
+        let most = self.tier.most_hubs(self.units);
+        if hubs > most {
+            let message =
+                format!("{hubs} hubs; at most {most} are possible in the {} tier", self.tier.name());
+            return Err(PlanError::at(&["nodes", name], message).word("limit"));
+        }
+        let process = plan.resolve(name, "kind", name)?.address.process;
+        let layout = Layout::of(self, name, plan)?;
+        Ok(vec![(process, Box::new(Namespace::new(layout)))])
+    }
+}
+
+/// Why a fault cannot apply.
+fn refuses(fault: &FaultKind) -> Option<String> {
+    let FaultKind::BrokerThrottle(throttle) = fault else { return None };
+    let credits = throttle.credits.is_some();
+    credits.then(|| "event hubs have no credits; `limit` throttles their operations".to_owned())
+}
+
+impl Service for EventHub {
+    fn about(&self) -> &'static str {
+        "an event hub: partitions, retention, consumer groups"
+    }
+
+    fn of(&self) -> Option<&str> {
+        Some(&self.of)
+    }
+
+    fn refuses(&self, fault: &FaultKind) -> Option<String> {
+        refuses(fault)
+    }
+
+    fn declare(&self, name: &str, plan: &mut Plan) -> Result<(), PlanError> {
+        let tier = namespace(name, &self.of, plan)?.tier;
+        self.check(name, tier)?;
+        let process = plan.resolve(name, "of", &self.of)?.address.process;
+        let node = plan.node(name).unwrap_or_default();
+        let parts = plan.endpoints().map(|(_, endpoint)| endpoint.address);
+        let parts = parts.filter(|address| address.process == process && address.part != NAMESPACE);
+        let part = parts.map(|address| address.part + 1).max().unwrap_or(0);
+        let place = Some(plan.add_place(name, name, PlaceRole::Effect));
+        let address = Address { process, part };
+        plan.add_endpoint(name, Endpoint { address, protocol: Protocol::Broker, node, place });
+        for (part, group) in (part + 1..).zip(self.groups()) {
+            let address = Address { process, part };
+            let endpoint = Endpoint { address, protocol: Protocol::None, node, place };
+            plan.add_endpoint(&format!("{name}.{group}"), endpoint);
+        }
+        Ok(())
+    }
+
+    fn build(&self, _: &str, _: &Plan) -> Result<Vec<(ProcessId, Box<dyn Process>)>, PlanError> {
+        Ok(Vec::new())
+    }
+}
+
+impl EventHub {
+    fn check(&self, name: &str, tier: Tier) -> Result<(), PlanError> {
+        let word = tier.name();
+        let most = tier.most_partitions();
+        if !(1..=most).contains(&self.partitions) {
+            let message = format!("{} partitions are not possible", self.partitions);
+            return Err(wrong(name, "partitions", "limit", message)
+                .help(format!("in the {word} tier a hub has 1 to {most}")));
+        }
+        let longest = tier.longest_retention();
+        if self.retention < SHORTEST_RETENTION || self.retention > longest {
+            let message = format!("a retention of {} is not possible", self.retention);
+            return Err(wrong(name, "retention", "limit", message)
+                .help(format!("in the {word} tier events are kept for {SHORTEST_RETENTION} to {longest}")));
+        }
+        let groups: Vec<&str> = self.groups().collect();
+        let most = tier.most_groups();
+        if groups.len() > most {
+            let message = format!("{} consumer groups are not possible", groups.len());
+            return Err(wrong(name, "consumer-groups", "limit", message)
+                .help(format!("in the {word} tier a hub has at most {most}, `{DEFAULT_GROUP}` included")));
+        }
+        let twice = groups.iter().enumerate().find(|(index, group)| groups[..*index].contains(group));
+        if let Some((_, group)) = twice {
+            let message = format!("the consumer group `{group}` is there twice");
+            return Err(wrong(name, "consumer-groups", "limit", message).help(format!(
+                "each has a name of its own; `{DEFAULT_GROUP}` is there without being named"
+            )));
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,281 @@
+//! The namespace as a process: what arrives is sorted out here. Its state is the configuration, the logs,
+//! and what a crash takes away (who reads, what waits).
+
+use std::sync::Arc;
+
+use crate::faults::Hook;
+use crate::ids::{ConnectionId, Item, ProcessId};
+use crate::kernel::slab::Slab;
+use crate::message::broker::{Command, Error, Event};
+use crate::message::{Body, Message, control};
+use crate::node::{Context, Input, Process};
+use crate::observe::{End, Handling, Held, What};
+use crate::services::event_hubs::layout::{Layout, Part};
+use crate::services::event_hubs::log::Log;
+use crate::services::event_hubs::publish::Op;
+use crate::services::event_hubs::receive::{Delayed, Reader};
+use crate::services::front::{answer_control, turned_away};
+use crate::services::ownership::Ownerships;
+use crate::services::store::answer_probe;
+use crate::services::throttle::Meter;
+use crate::time::{Span, Time};
+
+/// What a timer is for; the top byte of its token.
+pub(super) mod token {
+    pub(in crate::services::event_hubs) const EXPIRY: u64 = 1;
+    pub(in crate::services::event_hubs) const EMPTY: u64 = 2;
+    pub(in crate::services::event_hubs) const DELAYED: u64 = 3;
+    pub(in crate::services::event_hubs) const INFLATE: u64 = 4;
+
+    /// A token: what for, and about what.
+    pub(in crate::services::event_hubs) const fn of(kind: u64, about: u64) -> u64 {
+        kind << 56 | about
+    }
+}
+
+/// The service looks for events that are too old no more often than this \[K\].
+const SWEEP: Span = Span::secs(1);
+
+/// What survives a crash.
+#[derive(Clone, Debug)]
+pub(super) struct Store {
+    /// By hub, by partition.
+    pub(super) logs: Vec<Vec<Log>>,
+    /// By hub: whether it is switched on.
+    pub(super) enabled: Vec<bool>,
+    /// The throughput units, as inflated so far.
+    pub(super) units: Option<u16>,
+    /// What the processors write down that have no checkpoint store of their own.
+    pub(super) ownerships: Ownerships,
+}
+
+/// What a crash takes away.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Live {
+    pub(super) staged: Vec<Op>,
+    pub(super) syncing: Vec<Op>,
+    pub(super) sync: u64,
+    pub(super) busy: bool,
+    /// By hub, by partition, by consumer group.
+    pub(super) readers: Vec<Vec<Vec<Reader>>>,
+    /// Answers that wait for their turn to go out.
+    pub(super) delayed: Slab<Delayed>,
+    /// Until when the egress is taken.
+    pub(super) egress: Time,
+    pub(super) ingress: [Meter; 2],
+    pub(super) fault: Meter,
+    /// By hub: the partition of the next event without a key.
+    pub(super) turns: Vec<u16>,
+    /// By hub: whether a sweep is planned.
+    pub(super) sweeping: Vec<bool>,
+    /// Whether a throughput unit is being added.
+    pub(super) inflating: bool,
+    pub(super) connections: crate::services::connections::Connections,
+}
+
+/// A namespace with its hubs.
+#[derive(Clone, Debug)]
+pub(super) struct Namespace {
+    pub(super) layout: Arc<Layout>,
+    pub(super) store: Store,
+    pub(super) live: Live,
+}
+
+impl Namespace {
+    /// A new namespace with empty hubs.
+    pub(super) fn new(layout: Layout) -> Namespace {
+        let logs = |hub: &crate::services::event_hubs::layout::Settings| {
+            (0..hub.partitions).map(|_| Log::new(hub.read.len())).collect()
+        };
+        let store = Store {
+            logs: layout.hubs.iter().map(logs).collect(),
+            enabled: vec![true; layout.hubs.len()],
+            units: layout.units,
+            ownerships: Ownerships::default(),
+        };
+        let live = Namespace::fresh(&layout);
+        Namespace { layout: Arc::new(layout), store, live }
+    }
+
+    /// What a process has that has just started.
+    fn fresh(layout: &Layout) -> Live {
+        let readers = |hub: &crate::services::event_hubs::layout::Settings| {
+            vec![vec![Reader::default(); hub.read.len()]; usize::from(hub.partitions)]
+        };
+        Live {
+            readers: layout.hubs.iter().map(readers).collect(),
+            turns: vec![0; layout.hubs.len()],
+            sweeping: vec![false; layout.hubs.len()],
+            ..Live::default()
+        }
+    }
+
+    /// Refuses a command: nothing has happened.
+    pub(super) fn refuse(&self, to: ConnectionId, message: &Message, why: Error, cx: &mut Context<'_>) {
+        self.handled(to, message, Handling::Rejected, cx);
+        cx.answer(to, message.answer(Body::BrokerEvent(Event::Refused(why))));
+    }
+
+    /// Books what became of an attempt, if anybody counts it.
+    pub(super) fn handled(&self, on: ConnectionId, message: &Message, how: Handling, cx: &mut Context<'_>) {
+        if message.call.0 != 0 {
+            let item = message.cargo.first().unwrap_or_default();
+            cx.observe_on(on, item, What::Handled { call: message.call, how });
+        }
+    }
+
+    /// What every request passes: the quota of connections, and the faults of the whole. `part`: of the hub.
+    pub(super) fn admit(
+        &mut self,
+        connection: ConnectionId,
+        part: u16,
+        (item, occurrence): (Item, u64),
+        cx: &mut Context<'_>,
+    ) -> Result<(), Error> {
+        let limited = cx.impaired(Hook::ConnectionQuota, part);
+        if let Err(quota) = self.live.connections.admit(connection, self.layout.max_connections, limited) {
+            if let Some(strike) = quota {
+                cx.touched(item, strike);
+            }
+            return Err(Error::QuotaExceeded);
+        }
+        for (hook, error) in [(Hook::BrokerBusy, Error::ServiceBusy), (Hook::StoreDown, Error::GeneralError)]
+        {
+            if cx.strike(hook, part, item, occurrence).is_some() {
+                return Err(error);
+            }
+        }
+        Ok(())
+    }
+
+    fn message(&mut self, from: ProcessId, connection: ConnectionId, message: Message, cx: &mut Context<'_>) {
+        match &message.body {
+            Body::Broker(Command::Send { .. }) => self.publish(connection, message, cx),
+            Body::Broker(Command::Receive { .. }) => self.receive(connection, message, cx),
+            Body::Broker(_) => self.refuse(connection, &message, Error::InvalidOperation, cx),
+            Body::Store(command) => {
+                let Some(answer) = self.store.ownerships.answer(command, cx.wall()) else { return };
+                cx.answer(connection, message.answer(answer));
+            }
+            Body::Control(command) => self.control(connection, &message, *command, cx),
+            Body::Probe => {
+                let ready = cx.visible(Hook::StoreDown, crate::services::event_hubs::config::NAMESPACE);
+                answer_probe(from, connection, &message, ready.is_none(), cx);
+            }
+            _ => {}
+        }
+    }
+
+    fn timer(&mut self, token: u64, cx: &mut Context<'_>) {
+        let about = token & ((1 << 56) - 1);
+        match token >> 56 {
+            token::EXPIRY => self.sweep(about as usize, cx),
+            token::EMPTY => self.nothing_came(about, cx),
+            token::DELAYED => self.let_out(about as u32, cx),
+            token::INFLATE => self.inflated(),
+            _ => {}
+        }
+    }
+
+    /// Forgets what is older than the retention of a hub, and plans the next look.
+    fn sweep(&mut self, hub: usize, cx: &mut Context<'_>) {
+        let Some(settings) = self.layout.hubs.get(hub) else { return };
+        let (place, retention, now) = (settings.place, settings.retention, cx.wall());
+        for log in &mut self.store.logs[hub] {
+            log.expire(now, retention, |item| cx.observe(item, What::Ended { place, cause: End::Expired }));
+        }
+        self.live.sweeping[hub] = false;
+        self.plan_sweep(hub, cx);
+    }
+
+    /// Looks again when the oldest event is too old. No event waits for that: it is upkeep.
+    pub(super) fn plan_sweep(&mut self, hub: usize, cx: &mut Context<'_>) {
+        let Some(oldest) = self.store.logs[hub].iter().filter_map(Log::oldest).min() else { return };
+        if !std::mem::replace(&mut self.live.sweeping[hub], true) {
+            let due = (oldest + self.layout.hubs[hub].retention).since(cx.wall());
+            cx.timer(due.max(SWEEP), token::of(token::EXPIRY, hub as u64), false);
+        }
+    }
+
+    fn control(
+        &mut self,
+        from: ConnectionId,
+        message: &Message,
+        command: control::Command,
+        cx: &mut Context<'_>,
+    ) {
+        if turned_away(from, message, command, cx) {
+            return;
+        }
+        let answer = self.manage(command, cx).unwrap_or(control::Answer::Refused);
+        answer_control(from, message, answer, cx);
+    }
+
+    fn manage(&mut self, command: control::Command, cx: &mut Context<'_>) -> Option<control::Answer> {
+        match command {
+            control::Command::Depth { part } => {
+                let (hub, group) = match self.layout.part(part)? {
+                    Part::Hub(hub) => (hub, 0),
+                    Part::Group { hub, group } => (hub, group),
+                };
+                let logs = &self.store.logs[usize::from(hub)];
+                let waiting = logs.iter().map(|log| log.waiting(usize::from(group))).sum();
+                Some(control::Answer::Depth { part, waiting })
+            }
+            control::Command::Enable { part, on } => {
+                let Part::Hub(hub) = self.layout.part(part)? else { return None };
+                self.store.enabled[usize::from(hub)] = on;
+                if !on {
+                    self.disconnect_all(usize::from(hub), Error::MessagingEntityDisabled, cx);
+                }
+                Some(control::Answer::Done)
+            }
+            control::Command::Verify { part } => {
+                let faults = [Hook::EntityDisabledForSend, Hook::EntityDisabledForReceive, Hook::StoreDown];
+                let mut up = faults.iter().all(|hook| cx.impaired(*hook, part).is_none());
+                if let Some(Part::Hub(hub)) = self.layout.part(part) {
+                    up &= self.store.enabled[usize::from(hub)];
+                }
+                Some(control::Answer::State { up, in_sync: true })
+            }
+            _ => None,
+        }
+    }
+}
+
+impl Process for Namespace {
+    fn handle(&mut self, input: Input, cx: &mut Context<'_>) {
+        match input {
+            Input::Start => {
+                for hub in 0..self.layout.hubs.len() {
+                    self.plan_sweep(hub, cx);
+                }
+            }
+            Input::Message { from, connection, message } => self.message(from, connection, message, cx),
+            Input::Timer(token) => self.timer(token, cx),
+            Input::Disk(_, result) => self.synced(result, cx),
+            Input::Closed { connection, .. } => self.closed(connection),
+            Input::Poke => {}
+        }
+    }
+
+    fn crash(&mut self) {
+        self.live = Namespace::fresh(&self.layout);
+    }
+
+    fn inventory(&self, out: &mut dyn FnMut(Held)) {
+        for ((settings, logs), enabled) in
+            self.layout.hubs.iter().zip(&self.store.logs).zip(&self.store.enabled)
+        {
+            // What nobody reads may stay where it is.
+            let rest = !settings.read.contains(&true);
+            for item in logs.iter().flat_map(Log::open) {
+                out(Held { place: settings.place, item, copies: 1, rest, shut: !enabled });
+            }
+        }
+    }
+
+    fn clone_box(&self) -> Box<dyn Process> {
+        Box::new(self.clone())
+    }
+}
