@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use beaufort_reports::{
     BookError, ContractResult, Fates, FaultResult, FlowRow, Ledger, SeedResult, Verdict, Violation,
+    text::grouped,
 };
 use beaufort_sim::ids::{NodeId, PlaceId, StreamId};
 use beaufort_sim::observe::Held;
@@ -481,6 +482,15 @@ impl Judges {
         }
         for objective in result.objectives.iter().filter(|o| o.verdict == Verdict::Inconclusive) {
             doubts.push(format!("`{}`: {}", objective.name, objective.achieved));
+        }
+        for (old, new, count) in self.copies.unheard(&self.plan) {
+            let name = |place: PlaceId| self.plan.place(place).name.as_str();
+            doubts.push(format!(
+                "{} took over, and {} did not hear of it by the end: its {} count as there",
+                name(new),
+                name(old),
+                if count == 1 { "copy".to_owned() } else { format!("{} copies", grouped(count)) }
+            ));
         }
         if !end.quiescent {
             let next = end.next.as_ref().map_or(String::new(), |next| format!("; next: {next}"));
