@@ -286,7 +286,7 @@ fn middle(sorted: &[f64]) -> Option<(f64, f64, f64)> {
     let (least, greatest) = (*sorted.first()?, *sorted.last()?);
     let median = (sorted[(count - 1) / 2] + sorted[count / 2]) / 2.0;
     // Of `count` fair coins so many or fewer show heads in at most 2.5 % of cases.
-    let mut chance = 0.5_f64.powi(count.min(1_000) as i32);
+    let mut chance = (0..count.min(1_000)).fold(1.0, |chance, _| chance * 0.5);
     let (mut sum, mut cut) = (0.0, 0);
     while cut < count / 2 {
         sum += chance;
