@@ -165,6 +165,10 @@ pub struct FeedProcessor {
     asked: u16,
     /// How many claims of partitions are under way.
     claims: u16,
+    /// What waits until it is known where a name leads.
+    unsent: Vec<(Address, Message)>,
+    /// The name that it asks for.
+    asking: Option<ProcessId>,
 }
 
 /// A range whose lease it holds.
@@ -179,6 +183,8 @@ struct Owned {
     due: Time,
     /// Which request is under way: an answer to another one came too late.
     attempt: u16,
+    /// Where it went.
+    at: ProcessId,
     renewed: Time,
     renewal_due: Time,
     /// Whether its link is still to be opened.
@@ -202,6 +208,7 @@ enum Phase {
 const LOOK: u64 = 1;
 const RANGE: u64 = 2;
 const RENEW: u64 = 3;
+const LOOKUP: u64 = 4;
 const ACQUIRE: u32 = 1;
 const RENEWAL: u32 = 2;
 const CHECKPOINT: u32 = 3;
@@ -209,6 +216,7 @@ const READ: u32 = 4;
 const RELEASE: u32 = 5;
 const OWNERS: u32 = 6;
 const CLAIM: u32 = 7;
+const NAME: u32 = 8;
 const ANY: u16 = u16::MAX;
 
 impl FeedProcessor {
@@ -230,6 +238,8 @@ impl FeedProcessor {
             looking: Time::NEVER,
             asked: 0,
             claims: 0,
+            unsent: Vec::new(),
+            asking: None,
         }
     }
 
@@ -283,6 +293,10 @@ impl FeedProcessor {
         let answer = match &message.body {
             Body::StoreAnswer(answer) => *answer,
             Body::Owners(owners) => return self.balance(owners, cx),
+            Body::Record(answer) => {
+                self.looked_up(*answer, cx);
+                return None;
+            }
             Body::BrokerEvent(broker::Event::Received { upto, .. }) => Answer::Rows { range, upto: *upto },
             Body::BrokerEvent(broker::Event::Refused(why)) => return self.not_read(range, message, *why, cx),
             _ => return None,
@@ -318,6 +332,10 @@ impl FeedProcessor {
                 self.look(cx);
                 None
             }
+            LOOKUP => {
+                self.ask_again(cx);
+                None
+            }
             RANGE => self.range_due(range, cx),
             RENEW => self.renewal_due(range, cx),
             _ => None,
@@ -326,12 +344,8 @@ impl FeedProcessor {
 
     /// The connection to a process is gone: what was asked there will not be answered.
     pub fn on_closed(&mut self, peer: ProcessId, cx: &mut Context<'_>) -> Vec<Event> {
-        let (source, store) = (self.wire.source(), self.wire.store());
-        let under_way = self.owned.iter().filter(|owned| match owned.phase {
-            Phase::Reading => peer == source.process,
-            Phase::Checkpointing(_) => peer == store.process,
-            Phase::Pausing | Phase::Working => false,
-        });
+        let waits = |phase| matches!(phase, Phase::Reading | Phase::Checkpointing(_));
+        let under_way = self.owned.iter().filter(|owned| owned.at == peer && waits(owned.phase));
         let ranges: Vec<u16> = under_way.map(|owned| owned.range).collect();
         ranges.into_iter().filter_map(|range| self.unanswered(range, cx)).collect()
     }
@@ -401,8 +415,7 @@ impl FeedProcessor {
         let mut message = Message::new(body);
         message.tag = u32::from(self.space) << 24 | kind << 16 | u32::from(range);
         message.attempt = self.asked;
-        let to = cx.nearest_region(to.process, false).unwrap_or(to.process);
-        cx.tell(to, message);
+        self.tell(to, message, cx);
         self.asked
     }
 
@@ -442,6 +455,7 @@ impl FeedProcessor {
             phase: Phase::Pausing,
             due: Time::NEVER,
             attempt: 0,
+            at: ProcessId::default(),
             renewed: now,
             renewal_due: Time::NEVER,
             opens: true,
@@ -630,6 +644,7 @@ pub fn owner_of_life(name: u64, started: Time) -> u64 {
 }
 
 mod balance;
+mod names;
 #[cfg(test)]
 mod tests;
 mod wire;

@@ -7,8 +7,9 @@ use serde::{Deserialize, Serialize};
 use crate::ids::{Execution, Item};
 use crate::message::Cargo;
 use crate::message::control::Transition;
-use crate::message::store::Operation;
+use crate::message::store::{self, Operation};
 use crate::services::cosmos_db::Account;
+use crate::services::ownership::Ownerships;
 use crate::services::tables::{self, Table};
 use crate::time::Time;
 
@@ -151,6 +152,8 @@ pub enum Change {
         /// The items.
         items: Cargo,
     },
+    /// A namespace of event hubs has changed.
+    Hub(HubChange),
     /// The oldest document of this key has expired.
     Expired {
         /// The container.
@@ -172,10 +175,66 @@ impl Change {
     pub fn items(&self) -> &[Item] {
         match self {
             Change::Put { letter, .. } => std::slice::from_ref(&letter.item),
-            Change::Committed { items, .. } | Change::Documents { items, .. } => items.items(),
+            Change::Committed { items, .. }
+            | Change::Documents { items, .. }
+            | Change::Hub(HubChange::Log { items, .. }) => items.items(),
+            Change::Hub(HubChange::Event { item, .. }) => std::slice::from_ref(item),
             _ => &[],
         }
     }
+}
+
+/// One change of a namespace of event hubs.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub enum HubChange {
+    /// An event was appended.
+    Event {
+        /// The hub.
+        part: u16,
+        /// The partition.
+        partition: u16,
+        /// The event.
+        item: Item,
+        /// When it was enqueued.
+        at: Time,
+    },
+    /// A consumer group has checkpointed a partition, as its reader says.
+    Done {
+        /// The consumer group.
+        part: u16,
+        /// The partition.
+        partition: u16,
+        /// Up to where.
+        done: u64,
+    },
+    /// All of a partition, to begin with.
+    Log {
+        /// The hub.
+        part: u16,
+        /// The partition.
+        partition: u16,
+        /// The sequence number of the last event that is gone.
+        base: u64,
+        /// Up to where the copies have ended.
+        settled: u64,
+        /// By consumer group: up to where it is checkpointed.
+        done: Arc<Vec<u64>>,
+        /// The terms of the leaders, each with the sequence number after which it began.
+        terms: Arc<Vec<(u32, u64)>>,
+        /// The events.
+        items: Cargo,
+        /// When each was enqueued.
+        at: Arc<Vec<Time>>,
+    },
+    /// Somebody has written an owner or a checkpoint.
+    Written {
+        /// What was written.
+        command: store::Command,
+        /// When, on the leader's wall clock.
+        at: Time,
+    },
+    /// All owners and checkpoints, to begin with.
+    Ownerships(Arc<Ownerships>),
 }
 
 /// A message as it is replicated: without its lock, which belongs to a link of the leader.

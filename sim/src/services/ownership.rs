@@ -6,6 +6,8 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use serde::{Deserialize, Serialize};
+
 use crate::message::Body;
 use crate::message::store::{Answer, Command, LeaseAction, Ownership};
 use crate::time::Time;
@@ -14,7 +16,7 @@ use crate::time::Time;
 const ANY: u16 = u16::MAX;
 
 /// What the consumer groups have written down, by group and partition. Durable.
-#[derive(Clone, Debug, Default, PartialEq)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Ownerships(BTreeMap<u16, Vec<Ownership>>);
 
 impl Ownerships {

@@ -8,6 +8,7 @@ pub(crate) mod bench;
 pub mod declare;
 mod follow;
 mod lead;
+pub mod modes;
 mod pair;
 mod rise;
 pub mod rows;

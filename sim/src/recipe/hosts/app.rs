@@ -423,7 +423,9 @@ impl App<'_> {
     fn hub_feeder(&self, group: Address, slot: ProcessId, plan: &Plan) -> Result<Feeder, PlanError> {
         let node = self.recipe.node;
         let Some(reading) = self.hub else { return Err(self.wrong("trigger", "it reads no event hub")) };
-        let (number, hub) = event_hubs::group_number(group, plan);
+        let Some((number, hub)) = event_hubs::group_number(group, plan) else {
+            return Err(self.wrong("trigger", "there is no such consumer group"));
+        };
         let namespace = Address { process: group.process, part: u16::MAX };
         let store = match reading.checkpoints {
             Some(name) => plan.resolve(node, "checkpoints", name)?.address,

@@ -3,6 +3,7 @@
 mod bench;
 mod brokers;
 mod hosts;
+mod hubs;
 mod interpreter;
 mod refusals;
 mod workflows;

@@ -4,14 +4,17 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::faults::FaultKind;
-use crate::ids::{Address, ProcessId};
+use crate::ids::{Address, NodeId, PlaceId, ProcessId};
 use crate::node::Process;
 use crate::plan::{Endpoint, Location, PlaceRole, Plan, PlanError, Protocol};
+use crate::services::event_hubs::capture;
 use crate::services::event_hubs::layout::Layout;
 use crate::services::event_hubs::namespace::Namespace;
+use crate::services::replicas::declare::at;
+use crate::services::replicas::modes::{self, Modes, Replication};
 use crate::services::{NodeKind, Service};
 use crate::time::Span;
-use crate::units::{Bytes, OneOrMany};
+use crate::units::{Bytes, Distribution, OneOrMany};
 
 /// The part under which the namespace itself is addressed, as opposed to a hub or a consumer group.
 pub(super) const NAMESPACE: u16 = u16::MAX;
@@ -118,9 +121,26 @@ const SHORTEST_RETENTION: Span = Span::hours(1);
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case", default)]
 pub struct EventHubs {
-    /// The site; several: a copy in each of them. Default: the only one.
+    /// The site; several: a copy in each of them, or with `replication` one namespace in two. Default: the
+    /// only one.
     #[serde(rename = "in", skip_serializing_if = "OneOrMany::is_empty")]
     pub site: OneOrMany,
+    /// What its primary replicates to its secondary: `sync`, `async` (Geo-Replication: events, and what is
+    /// checkpointed in the namespace) or `metadata-only` (Geo-DR). Premium and dedicated only, the latter
+    /// from standard on. Default: nothing, each site has a namespace of its own (facts 3.6).
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub replication: Option<Replication>,
+    /// The site of the primary at first. Default: the first one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub primary: Option<String>,
+    /// With `replication: async`: when the secondary lags more than this, publishers are throttled. Default:
+    /// 5m (facts 3.6: set by the user; the default is unconfirmed).
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub max_lag: Option<Span>,
+    /// With `replication: sync` or `async`: how long a promotion takes; meanwhile nothing is published or
+    /// consumed. Default: 5m..10m, as of a Service Bus namespace (facts 1.9).
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub promotion: Option<Distribution>,
     /// `basic`, `standard`, `premium` or `dedicated`. Default: standard (facts 3.1).
     pub tier: Tier,
     /// Of the basic and standard tiers: each lets in 1 MB or 1000 events a second, beyond which publishers
@@ -141,6 +161,10 @@ impl Default for EventHubs {
     fn default() -> Self {
         Self {
             site: OneOrMany::default(),
+            replication: None,
+            primary: None,
+            max_lag: None,
+            promotion: None,
             tier: Tier::Standard,
             throughput_units: 1,
             auto_inflate: None,
@@ -166,11 +190,38 @@ pub struct EventHub {
     /// `telemetry.billing`. Default: none (at most 20 in all, premium 100, dedicated 1000, basic 1; facts 3.1).
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub consumer_groups: Vec<String>,
+    /// The service writes what comes into it to a container. Default: no. Not in the basic tier (facts 3.5).
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub capture: Option<Capture>,
+}
+
+/// Where a hub is captured to, and how often (facts 3.5).
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case", default)]
+pub struct Capture {
+    /// The storage-container, or one of its folders: `lake.raw`. Required.
+    pub to: String,
+    /// A file is written when so long has passed; 1m to 15m. Default: 5m (facts 3.5 \[K\]).
+    pub window: Span,
+    /// Or when so much has come into the partition; 10MB to 500MB. Default: 300MB (facts 3.5 \[K\]).
+    pub size: Bytes,
+}
+
+impl Default for Capture {
+    fn default() -> Self {
+        Self { to: String::new(), window: Span::mins(5), size: Bytes(300 << 20) }
+    }
 }
 
 impl Default for EventHub {
     fn default() -> Self {
-        Self { of: String::new(), partitions: 4, retention: Span::days(1), consumer_groups: Vec::new() }
+        Self {
+            of: String::new(),
+            partitions: 4,
+            retention: Span::days(1),
+            consumer_groups: Vec::new(),
+            capture: None,
+        }
     }
 }
 
@@ -184,19 +235,21 @@ impl EventHub {
 /// The number of a consumer group, unique in the plan, under which its processors write down who owns what;
 /// and its hub.
 #[must_use]
-pub fn group_number(group: Address, plan: &Plan) -> (u16, EventHub) {
+pub fn group_number(group: Address, plan: &Plan) -> Option<(u16, EventHub)> {
+    let (name, endpoint) = plan.endpoints().find(|(_, endpoint)| endpoint.address == group)?;
+    let (hub, _) = plan.blueprint.nodes.get_index(endpoint.node.index())?;
+    let (_, group) = name.rsplit_once('.')?;
     let mut number = 0;
     for (name, kind) in &plan.blueprint.nodes {
-        let NodeKind::EventHub(hub) = kind else { continue };
-        for one in hub.groups() {
-            let endpoint = plan.endpoint(&format!("{name}.{one}"));
-            if endpoint.is_some_and(|endpoint| endpoint.address == group) {
-                return (number, hub.clone());
+        let NodeKind::EventHub(config) = kind else { continue };
+        for one in config.groups() {
+            if name == hub && one == group {
+                return Some((number, config.clone()));
             }
             number += 1;
         }
     }
-    (u16::MAX, EventHub::default())
+    None
 }
 
 /// The consumer group that a trigger reads: `telemetry.billing`, or of `telemetry` the default one. `None` if
@@ -233,6 +286,26 @@ fn namespace<'a>(node: &str, of: &str, plan: &'a Plan) -> Result<&'a EventHubs, 
 }
 
 impl EventHubs {
+    /// How it is replicated (facts 3.6: Geo-Replication is for the premium and dedicated tiers; Geo-DR is not
+    /// for the basic one \[K\]).
+    pub(super) fn modes(&self) -> Modes<'_> {
+        let metadata_only = self.replication == Some(Replication::MetadataOnly);
+        let tier = match self.tier {
+            Tier::Premium | Tier::Dedicated => Ok(()),
+            Tier::Standard if metadata_only => Ok(()),
+            Tier::Standard => Err("set `tier: premium`, or say `replication: metadata-only`"),
+            Tier::Basic => Err("set `tier: premium`"),
+        };
+        Modes {
+            sites: self.site.names(),
+            replication: self.replication,
+            primary: self.primary.as_deref(),
+            max_lag: self.max_lag,
+            promotion: self.promotion,
+            tier,
+        }
+    }
+
     fn check(&self, name: &str) -> Result<(), PlanError> {
         let tier = self.tier.name();
         let metered = self.tier.has_throughput_units();
@@ -255,6 +328,7 @@ impl EventHubs {
             let help = format!("write 1 to {}", self.tier.most_units());
             return Err(wrong(name, "units", "limit", message).help(help));
         }
+        modes::check(&self.modes(), name)?;
         self.check_inflation(name)
     }
 
@@ -287,17 +361,34 @@ impl Service for EventHubs {
         Some(&mut self.site)
     }
 
+    fn replicates(&self) -> bool {
+        self.replication.is_some()
+    }
+
     fn refuses(&self, fault: &FaultKind) -> Option<String> {
         refuses(fault)
     }
 
     fn declare(&self, name: &str, plan: &mut Plan) -> Result<(), PlanError> {
         self.check(name)?;
-        let site = plan.site(name, &self.site)?;
-        let process = plan.add_process(name, "", Location::Redundant { site, blip: self.blip });
         let node = plan.node(name).unwrap_or_default();
-        let address = Address { process, part: NAMESPACE };
-        plan.add_endpoint(name, Endpoint { address, protocol: Protocol::None, node, place: None });
+        let whole = |process| {
+            let address = Address { process, part: NAMESPACE };
+            Endpoint { address, protocol: Protocol::None, node, place: None }
+        };
+        let process = if self.replication.is_some() {
+            for site in self.site.names() {
+                let index = plan.site_named(name, "in", site)?;
+                let location = Location::Redundant { site: index, blip: self.blip };
+                let process = plan.add_process(name, &format!("/{site}"), location);
+                plan.add_endpoint(&at(name, site), whole(process));
+            }
+            modes::stand_before(name, plan)
+        } else {
+            let site = plan.site(name, &self.site)?;
+            plan.add_process(name, "", Location::Redundant { site, blip: self.blip })
+        };
+        plan.add_endpoint(name, whole(process));
         Ok(())
     }
 
@@ -309,9 +400,14 @@ impl Service for EventHubs {
                 format!("{hubs} hubs; at most {most} are possible in the {} tier", self.tier.name());
             return Err(PlanError::at(&["nodes", name], message).word("limit"));
         }
-        let process = plan.resolve(name, "kind", name)?.address.process;
-        let layout = Layout::of(self, name, plan)?;
-        Ok(vec![(process, Box::new(Namespace::new(layout)))])
+        let before = modes::before(&self.modes(), name, plan);
+        let namespaces = modes::namespaces(&self.modes(), name, plan);
+        let built = namespaces.into_iter().map(|(process, site)| {
+            let layout = Layout::of(self, name, site.as_deref(), plan)?;
+            let namespace: Box<dyn Process> = Box::new(Namespace::new(layout));
+            Ok((process, namespace))
+        });
+        built.chain(before.into_iter().map(Ok)).collect()
     }
 }
 
@@ -338,19 +434,8 @@ impl Service for EventHub {
     fn declare(&self, name: &str, plan: &mut Plan) -> Result<(), PlanError> {
         let tier = namespace(name, &self.of, plan)?.tier;
         self.check(name, tier)?;
-        let process = plan.resolve(name, "of", &self.of)?.address.process;
-        let node = plan.node(name).unwrap_or_default();
-        let parts = plan.endpoints().map(|(_, endpoint)| endpoint.address);
-        let parts = parts.filter(|address| address.process == process && address.part != NAMESPACE);
-        let part = parts.map(|address| address.part + 1).max().unwrap_or(0);
-        let place = Some(plan.add_place(name, name, PlaceRole::Effect));
-        let address = Address { process, part };
-        plan.add_endpoint(name, Endpoint { address, protocol: Protocol::Broker, node, place });
-        for (part, group) in (part + 1..).zip(self.groups()) {
-            let address = Address { process, part };
-            let endpoint = Endpoint { address, protocol: Protocol::None, node, place };
-            plan.add_endpoint(&format!("{name}.{group}"), endpoint);
-        }
+        self.check_capture(name, tier)?;
+        self.add(name, plan);
         Ok(())
     }
 
@@ -360,6 +445,89 @@ impl Service for EventHub {
 }
 
 impl EventHub {
+    /// The capture, resolved. `group`: its number among the groups.
+    pub(super) fn captured(
+        &self,
+        name: &str,
+        group: usize,
+        plan: &Plan,
+    ) -> Result<Option<capture::Settings>, PlanError> {
+        let Some(Capture { to, window, size }) = &self.capture else { return Ok(None) };
+        let endpoint = plan.resolve(name, "capture", to)?;
+        let node = plan.blueprint.nodes.get_index(endpoint.node.index());
+        if !matches!(node, Some((_, NodeKind::StorageContainer(_)))) {
+            let message = format!("nothing is captured to `{to}`");
+            return Err(
+                wrong(name, "capture", "dangling", message).help("`to` must name a storage-container")
+            );
+        }
+        Ok(Some(capture::Settings { to: endpoint.address, window: *window, size: size.0, group }))
+    }
+
+    fn check_capture(&self, name: &str, tier: Tier) -> Result<(), PlanError> {
+        let Some(capture) = &self.capture else { return Ok(()) };
+        if tier == Tier::Basic {
+            return Err(wrong(name, "capture", "tier", "there is no capture in the basic tier".to_owned())
+                .help("set the namespace's `tier` to standard, premium or dedicated"));
+        }
+        if capture.window < Span::mins(1) || capture.window > Span::mins(15) {
+            let message = format!("a window of {} is not possible", capture.window);
+            return Err(wrong(name, "capture", "limit", message).help("write 1m to 15m"));
+        }
+        if capture.size < Bytes(10 << 20) || capture.size > Bytes(500 << 20) {
+            let message = format!("files of {} are not possible", capture.size);
+            return Err(wrong(name, "capture", "limit", message).help("write 10MB to 500MB"));
+        }
+        Ok(())
+    }
+
+    /// Adds the hub and its groups as the next parts of the namespace, and a place in each of its sites.
+    fn add(&self, name: &str, plan: &mut Plan) {
+        let Some(NodeKind::EventHubs(namespace)) = plan.blueprint.nodes.get(&self.of).cloned() else {
+            return;
+        };
+        let node = plan.node(name).unwrap_or_default();
+        let found = plan.endpoint(&self.of).map(|endpoint| endpoint.address.process).unwrap_or_default();
+        let mut first = None;
+        for (process, site) in modes::namespaces(&namespace.modes(), &self.of, plan) {
+            let parts = plan.endpoints().map(|(_, endpoint)| endpoint.address);
+            let parts = parts.filter(|address| address.process == process && address.part != NAMESPACE);
+            let part = parts.map(|address| address.part + 1).max().unwrap_or(0);
+            let located = site.as_ref().map_or_else(|| name.to_owned(), |site| at(name, site));
+            // What is captured waits for that, as for somebody who reads it.
+            let role = if self.capture.is_some() { PlaceRole::Queue } else { PlaceRole::Effect };
+            let place = plan.add_place(name, &located, role);
+            if site.is_some() {
+                self.add_at(&located, (process, part), (node, place), plan);
+            }
+            if site.as_deref() == modes::primary(&namespace.modes()) || first.is_none() {
+                first = Some((part, place));
+            }
+        }
+        if let Some((part, place)) = first {
+            self.add_at(name, (found, part), (node, place), plan);
+        }
+    }
+
+    fn add_at(
+        &self,
+        name: &str,
+        (process, part): (ProcessId, u16),
+        (node, place): (NodeId, PlaceId),
+        plan: &mut Plan,
+    ) {
+        let endpoint = |part, protocol| Endpoint {
+            address: Address { process, part },
+            protocol,
+            node,
+            place: Some(place),
+        };
+        plan.add_endpoint(name, endpoint(part, Protocol::Broker));
+        for (part, group) in (part + 1..).zip(self.groups()) {
+            plan.add_endpoint(&format!("{name}.{group}"), endpoint(part, Protocol::None));
+        }
+    }
+
     fn check(&self, name: &str, tier: Tier) -> Result<(), PlanError> {
         let word = tier.name();
         let most = tier.most_partitions();

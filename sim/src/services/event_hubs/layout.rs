@@ -3,8 +3,12 @@
 
 use crate::ids::PlaceId;
 use crate::plan::{Plan, PlanError, StreamSlots};
+use crate::random::name_hash;
 use crate::services::NodeKind;
+use crate::services::event_hubs::capture;
 use crate::services::event_hubs::config::{DEFAULT_GROUP, EventHub, EventHubs};
+use crate::services::replicas::declare::at;
+use crate::services::replicas::{Pair, modes};
 use crate::services::throttle::Limit;
 use crate::time::Span;
 
@@ -32,13 +36,16 @@ pub(super) struct Settings {
     pub(super) part: u16,
     pub(super) partitions: u16,
     pub(super) retention: Span,
-    /// By consumer group: whether anybody reads it.
+    /// By consumer group: whether anybody reads it. The last one is that of the capture, if there is one.
     pub(super) read: Vec<bool>,
+    pub(super) capture: Option<capture::Settings>,
 }
 
 /// The whole namespace.
 #[derive(Clone, Debug, PartialEq)]
 pub(super) struct Layout {
+    /// The hash of its name.
+    pub(super) name: u64,
     pub(super) parts: Vec<Part>,
     pub(super) hubs: Vec<Settings>,
     /// The size of one item, by stream.
@@ -51,6 +58,8 @@ pub(super) struct Layout {
     pub(super) units: Option<u16>,
     /// To how many it grows.
     pub(super) most_units: u16,
+    /// The other namespace, if there is one.
+    pub(super) pair: Option<Pair>,
 }
 
 impl Layout {
@@ -58,8 +67,14 @@ impl Layout {
     ///
     /// # Errors
     /// If what a load sends to one of its hubs is too large for it.
-    pub(super) fn of(config: &EventHubs, name: &str, plan: &Plan) -> Result<Layout, PlanError> {
+    pub(super) fn of(
+        config: &EventHubs,
+        name: &str,
+        site: Option<&str>,
+        plan: &Plan,
+    ) -> Result<Layout, PlanError> {
         let mut layout = Layout {
+            name: name_hash(name),
             parts: Vec::new(),
             hubs: Vec::new(),
             bytes: plan.streams.iter().map(|stream| size(plan.item_bytes(stream.id))).collect(),
@@ -68,6 +83,7 @@ impl Layout {
             max_connections: config.tier.connections(config.units),
             units: config.tier.has_throughput_units().then_some(config.throughput_units),
             most_units: config.auto_inflate.unwrap_or(config.throughput_units),
+            pair: modes::pair(&config.modes(), name, site, plan),
         };
         let mut hubs: Vec<(u16, &str, &EventHub)> = Vec::new();
         for (node, kind) in plan.parts_of(name) {
@@ -77,28 +93,44 @@ impl Layout {
         }
         hubs.sort_unstable_by_key(|(part, _, _)| *part);
         for (part, node, hub) in hubs {
-            layout.add(part, node, hub, plan);
+            layout.add(part, node, hub, site, plan)?;
             layout.check_size(config, node, plan)?;
         }
         Ok(layout)
     }
 
-    fn add(&mut self, part: u16, node: &str, hub: &EventHub, plan: &Plan) {
+    fn add(
+        &mut self,
+        part: u16,
+        node: &str,
+        hub: &EventHub,
+        site: Option<&str>,
+        plan: &Plan,
+    ) -> Result<(), PlanError> {
         let number = self.hubs.len() as u16;
         let groups: Vec<&str> = hub.groups().collect();
         self.parts.push(Part::Hub(number));
         self.parts.extend((0..groups.len() as u16).map(|group| Part::Group { hub: number, group }));
+        let here = site.map_or_else(|| node.to_owned(), |site| at(node, site));
+        let is_read = |name: &str| !plan.consumers_of(name).is_empty();
         let read = |group: &&str| {
-            let whole = *group == DEFAULT_GROUP && !plan.consumers_of(node).is_empty();
-            whole || !plan.consumers_of(&format!("{node}.{group}")).is_empty()
+            let names = [node, here.as_str()];
+            names
+                .iter()
+                .any(|name| *group == DEFAULT_GROUP && is_read(name) || is_read(&format!("{name}.{group}")))
         };
+        let mut read: Vec<bool> = groups.iter().map(read).collect();
+        let capture = hub.captured(node, read.len(), plan)?;
+        read.extend(capture.is_some().then_some(true));
         self.hubs.push(Settings {
-            place: plan.endpoint(node).and_then(|endpoint| endpoint.place).unwrap_or_default(),
+            place: plan.endpoint(&here).and_then(|endpoint| endpoint.place).unwrap_or_default(),
             part,
             partitions: hub.partitions,
             retention: hub.retention,
-            read: groups.iter().map(read).collect(),
+            read,
+            capture,
         });
+        Ok(())
     }
 
     /// Refuses a load whose items no hub of this tier takes.

@@ -2,7 +2,9 @@
 //! is a set of partitions, each a log to which events are appended and from which nothing is taken: they go
 //! when their retention is over. Every consumer group reads for itself, and keeps its place itself (facts 3).
 
+mod capture;
 mod config;
+mod geo;
 mod layout;
 mod log;
 mod namespace;
@@ -11,5 +13,5 @@ mod receive;
 #[cfg(test)]
 mod tests;
 
-pub use config::{EventHub, EventHubs, Tier, group_number, group_of};
+pub use config::{Capture, EventHub, EventHubs, Tier, group_number, group_of};
 pub use receive::LONG_POLL;

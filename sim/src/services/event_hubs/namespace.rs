@@ -3,20 +3,27 @@
 
 use std::sync::Arc;
 
+use crate::client::Caller;
 use crate::faults::Hook;
 use crate::ids::{ConnectionId, Item, ProcessId};
 use crate::kernel::slab::Slab;
 use crate::message::broker::{Command, Error, Event};
+use crate::message::replication::{Change, HubChange};
+use crate::message::store::{self as store_message, Error::Unavailable};
 use crate::message::{Body, Message, control};
 use crate::node::{Context, Input, Process};
 use crate::observe::{End, Handling, Held, What};
-use crate::services::event_hubs::layout::{Layout, Part};
+use crate::services::connections::Connections;
+use crate::services::event_hubs::capture::{self, File, Window};
+use crate::services::event_hubs::config::NAMESPACE;
+use crate::services::event_hubs::layout::{Layout, Part, Settings};
 use crate::services::event_hubs::log::Log;
 use crate::services::event_hubs::publish::Op;
 use crate::services::event_hubs::receive::{Delayed, Reader};
 use crate::services::front::{answer_control, turned_away};
 use crate::services::ownership::Ownerships;
-use crate::services::store::answer_probe;
+use crate::services::replicas::{Channel, Leads, Paired, Replica, Rises, SYNC, Tenure, Writes};
+use crate::services::store::{self, answer_probe};
 use crate::services::throttle::Meter;
 use crate::time::{Span, Time};
 
@@ -26,6 +33,8 @@ pub(super) mod token {
     pub(in crate::services::event_hubs) const EMPTY: u64 = 2;
     pub(in crate::services::event_hubs) const DELAYED: u64 = 3;
     pub(in crate::services::event_hubs) const INFLATE: u64 = 4;
+    pub(in crate::services::event_hubs) const GEO: u64 = 5;
+    pub(in crate::services::event_hubs) const CAPTURE: u64 = 6;
 
     /// A token: what for, and about what.
     pub(in crate::services::event_hubs) const fn of(kind: u64, about: u64) -> u64 {
@@ -47,10 +56,12 @@ pub(super) struct Store {
     pub(super) units: Option<u16>,
     /// What the processors write down that have no checkpoint store of their own.
     pub(super) ownerships: Ownerships,
+    /// Of one of a pair.
+    pub(super) tenure: Option<Box<Tenure>>,
 }
 
 /// What a crash takes away.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug)]
 pub(super) struct Live {
     pub(super) staged: Vec<Op>,
     pub(super) syncing: Vec<Op>,
@@ -70,7 +81,11 @@ pub(super) struct Live {
     pub(super) sweeping: Vec<bool>,
     /// Whether a throughput unit is being added.
     pub(super) inflating: bool,
-    pub(super) connections: crate::services::connections::Connections,
+    pub(super) connections: Connections,
+    pub(super) channel: Channel,
+    /// By hub, by partition: what is being captured.
+    pub(super) windows: Vec<Vec<Window>>,
+    pub(super) writer: Caller<File>,
 }
 
 /// A namespace with its hubs.
@@ -84,29 +99,43 @@ pub(super) struct Namespace {
 impl Namespace {
     /// A new namespace with empty hubs.
     pub(super) fn new(layout: Layout) -> Namespace {
-        let logs = |hub: &crate::services::event_hubs::layout::Settings| {
-            (0..hub.partitions).map(|_| Log::new(hub.read.len())).collect()
-        };
+        let logs = |hub: &Settings| (0..hub.partitions).map(|_| Log::new(hub.read.len())).collect();
         let store = Store {
             logs: layout.hubs.iter().map(logs).collect(),
             enabled: vec![true; layout.hubs.len()],
             units: layout.units,
             ownerships: Ownerships::default(),
+            tenure: layout.pair.as_ref().map(|pair| Box::new(Tenure::new(pair))),
         };
         let live = Namespace::fresh(&layout);
         Namespace { layout: Arc::new(layout), store, live }
     }
 
     /// What a process has that has just started.
-    fn fresh(layout: &Layout) -> Live {
-        let readers = |hub: &crate::services::event_hubs::layout::Settings| {
-            vec![vec![Reader::default(); hub.read.len()]; usize::from(hub.partitions)]
-        };
+    pub(super) fn fresh(layout: &Layout) -> Live {
+        let readers =
+            |hub: &Settings| vec![vec![Reader::default(); hub.read.len()]; usize::from(hub.partitions)];
         Live {
             readers: layout.hubs.iter().map(readers).collect(),
             turns: vec![0; layout.hubs.len()],
             sweeping: vec![false; layout.hubs.len()],
-            ..Live::default()
+            staged: Vec::new(),
+            syncing: Vec::new(),
+            sync: 0,
+            busy: false,
+            delayed: Slab::default(),
+            egress: Time::ZERO,
+            ingress: [Meter::default(); 2],
+            fault: Meter::default(),
+            inflating: false,
+            connections: Connections::default(),
+            channel: Channel::default(),
+            windows: layout
+                .hubs
+                .iter()
+                .map(|hub| vec![Window::default(); usize::from(hub.partitions)])
+                .collect(),
+            writer: capture::writer(layout.name),
         }
     }
 
@@ -149,30 +178,63 @@ impl Namespace {
     }
 
     fn message(&mut self, from: ProcessId, connection: ConnectionId, message: Message, cx: &mut Context<'_>) {
+        if self.live.writer.on_message(cx, &message) {
+            return self.written_files(cx);
+        }
+        if !self.serves() && matches!(message.body, Body::Broker(_)) {
+            // During a promotion nothing is published and nothing consumed; a secondary serves nobody (facts 3.6).
+            return self.refuse(connection, &message, Error::ServiceBusy, cx);
+        }
         match &message.body {
             Body::Broker(Command::Send { .. }) => self.publish(connection, message, cx),
             Body::Broker(Command::Receive { .. }) => self.receive(connection, message, cx),
             Body::Broker(_) => self.refuse(connection, &message, Error::InvalidOperation, cx),
             Body::Store(command) => {
-                let Some(answer) = self.store.ownerships.answer(command, cx.wall()) else { return };
-                cx.answer(connection, message.answer(answer));
+                if self.serves() {
+                    self.ownership(connection, &message, command.clone(), cx);
+                } else {
+                    store::refuse(connection, &message, Unavailable, None, cx);
+                }
             }
             Body::Control(command) => self.control(connection, &message, *command, cx),
+            Body::Replica(record) => self.replica(from, connection, record, cx),
             Body::Probe => {
-                let ready = cx.visible(Hook::StoreDown, crate::services::event_hubs::config::NAMESPACE);
-                answer_probe(from, connection, &message, ready.is_none(), cx);
+                let ready = cx.visible(Hook::StoreDown, NAMESPACE);
+                answer_probe(from, connection, &message, ready.is_none() && self.serves(), cx);
             }
             _ => {}
         }
     }
 
+    /// What processors write down here that have no checkpoint store of their own.
+    fn ownership(
+        &mut self,
+        connection: ConnectionId,
+        message: &Message,
+        command: store_message::Command,
+        cx: &mut Context<'_>,
+    ) {
+        let at = cx.wall();
+        let Some(answer) = self.store.ownerships.answer(&command, at) else { return };
+        if !matches!(answer, Body::Owners(_)) {
+            self.log(Change::Hub(HubChange::Written { command, at }));
+        }
+        self.acknowledge(connection, message.answer(answer), cx);
+    }
+
     fn timer(&mut self, token: u64, cx: &mut Context<'_>) {
+        if self.live.writer.on_timer(cx, token) {
+            return self.written_files(cx);
+        }
         let about = token & ((1 << 56) - 1);
         match token >> 56 {
+            token::GEO => self.pair_timer(about as u32, cx),
+            _ if !self.serves() => {}
             token::EXPIRY => self.sweep(about as usize, cx),
             token::EMPTY => self.nothing_came(about, cx),
             token::DELAYED => self.let_out(about as u32, cx),
             token::INFLATE => self.inflated(),
+            token::CAPTURE => self.window_over(about, cx),
             _ => {}
         }
     }
@@ -207,12 +269,24 @@ impl Namespace {
         if turned_away(from, message, command, cx) {
             return;
         }
+        if let control::Command::Promote { to, mode } = command {
+            return self.promote(from, message, to, mode, cx);
+        }
         let answer = self.manage(command, cx).unwrap_or(control::Answer::Refused);
         answer_control(from, message, answer, cx);
     }
 
     fn manage(&mut self, command: control::Command, cx: &mut Context<'_>) -> Option<control::Answer> {
         match command {
+            control::Command::Verify { part } => {
+                let faults = [Hook::EntityDisabledForSend, Hook::EntityDisabledForReceive, Hook::StoreDown];
+                let mut up = faults.iter().all(|hook| cx.impaired(*hook, part).is_none()) && self.serves();
+                if let Some(Part::Hub(hub)) = self.layout.part(part) {
+                    up &= self.store.enabled[usize::from(hub)];
+                }
+                Some(control::Answer::State { up, in_sync: self.in_sync() })
+            }
+            _ if !self.serves() => None,
             control::Command::Depth { part } => {
                 let (hub, group) = match self.layout.part(part)? {
                     Part::Hub(hub) => (hub, 0),
@@ -225,18 +299,11 @@ impl Namespace {
             control::Command::Enable { part, on } => {
                 let Part::Hub(hub) = self.layout.part(part)? else { return None };
                 self.store.enabled[usize::from(hub)] = on;
+                self.log(Change::Enabled { part, on });
                 if !on {
                     self.disconnect_all(usize::from(hub), Error::MessagingEntityDisabled, cx);
                 }
                 Some(control::Answer::Done)
-            }
-            control::Command::Verify { part } => {
-                let faults = [Hook::EntityDisabledForSend, Hook::EntityDisabledForReceive, Hook::StoreDown];
-                let mut up = faults.iter().all(|hook| cx.impaired(*hook, part).is_none());
-                if let Some(Part::Hub(hub)) = self.layout.part(part) {
-                    up &= self.store.enabled[usize::from(hub)];
-                }
-                Some(control::Answer::State { up, in_sync: true })
             }
             _ => None,
         }
@@ -245,18 +312,27 @@ impl Namespace {
 
 impl Process for Namespace {
     fn handle(&mut self, input: Input, cx: &mut Context<'_>) {
+        self.live.channel.now = cx.now();
         match input {
             Input::Start => {
-                for hub in 0..self.layout.hubs.len() {
-                    self.plan_sweep(hub, cx);
+                self.pair_start(cx);
+                if self.serves() {
+                    self.reopen(cx);
                 }
             }
             Input::Message { from, connection, message } => self.message(from, connection, message, cx),
             Input::Timer(token) => self.timer(token, cx),
+            Input::Disk(token, result) if token & SYNC != 0 => self.written(result, cx),
             Input::Disk(_, result) => self.synced(result, cx),
-            Input::Closed { connection, .. } => self.closed(connection),
+            Input::Closed { connection, peer, .. } => {
+                self.closed(connection);
+                self.live.writer.on_closed(cx, peer);
+                self.written_files(cx);
+                self.peer_lost(peer, cx);
+            }
             Input::Poke => {}
         }
+        self.ship(cx);
     }
 
     fn crash(&mut self) {
@@ -264,6 +340,9 @@ impl Process for Namespace {
     }
 
     fn inventory(&self, out: &mut dyn FnMut(Held)) {
+        if !self.is_booked() {
+            return;
+        }
         for ((settings, logs), enabled) in
             self.layout.hubs.iter().zip(&self.store.logs).zip(&self.store.enabled)
         {

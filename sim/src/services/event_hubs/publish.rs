@@ -5,12 +5,14 @@ use crate::faults::Hook;
 use crate::faults::local::Value;
 use crate::ids::{ConnectionId, Item};
 use crate::message::broker::{Command, Error, Event};
+use crate::message::replication::{Change, HubChange};
 use crate::message::{Body, Message};
 use crate::node::{Context, DiskError};
 use crate::observe::{Birth, Handling, What};
 use crate::random::mix;
 use crate::services::event_hubs::layout::{self, Part};
 use crate::services::event_hubs::namespace::{Namespace, token};
+use crate::services::replicas::{Leads, Paired};
 use crate::services::throttle::Limit;
 use crate::time::Span;
 
@@ -20,8 +22,8 @@ const INFLATES_IN: Span = Span::secs(30);
 /// Events whose effect waits for its sync.
 #[derive(Clone, Debug)]
 pub(super) struct Op {
-    connection: ConnectionId,
-    message: Message,
+    pub(super) connection: ConnectionId,
+    pub(super) message: Message,
 }
 
 impl Namespace {
@@ -61,6 +63,9 @@ impl Namespace {
         let struck = items.iter().any(|item| cx.strike(Hook::MessageTooLarge, part, *item, 0).is_some());
         if struck || bytes > self.layout.largest {
             return Err(Error::MessageSizeExceeded);
+        }
+        if self.lags() {
+            return Err(Error::ServiceBusy);
         }
         self.throttle(part, first, items.len() as u64, bytes, cx)
     }
@@ -135,7 +140,14 @@ impl Namespace {
             let keyed = key.identity(*item, execution).map(|key| self.partition_of(hub, key));
             let partition = turn.or(keyed).unwrap_or(0);
             cx.observe_on(connection, *item, What::Born { place, cause: Birth::Stored });
-            sequence = self.store.logs[hub][usize::from(partition)].append(*item, now);
+            let change = HubChange::Event { part, partition, item: *item, at: now };
+            let logged = self.log(Change::Hub(change)).filter(|_| self.is_sync());
+            let log = &mut self.store.logs[hub][usize::from(partition)];
+            sequence = log.append(*item, now);
+            if let Some(position) = logged {
+                log.hide(position);
+            }
+            self.capture(hub, usize::from(partition), *item, cx);
             if !filled.contains(&partition) {
                 filled.push(partition);
             }
@@ -143,7 +155,7 @@ impl Namespace {
         self.handled(connection, message, Handling::Stored, cx);
         let first = message.cargo.first().unwrap_or_default();
         if cx.strike(Hook::SendAnswerLost, part, first, u64::from(message.attempt)).is_none() {
-            cx.answer(connection, message.answer(Body::BrokerEvent(Event::Accepted { sequence })));
+            self.acknowledge(connection, message.answer(Body::BrokerEvent(Event::Accepted { sequence })), cx);
         }
         self.plan_sweep(hub, cx);
         for partition in filled {

@@ -4,11 +4,13 @@
 use crate::faults::Hook;
 use crate::ids::{ConnectionId, Item};
 use crate::message::broker::{Command, Error, Event};
+use crate::message::replication::{Change, HubChange};
 use crate::message::{Body, Cargo, Message};
 use crate::node::Context;
 use crate::observe::{End, What};
 use crate::services::event_hubs::layout::{self, Part};
 use crate::services::event_hubs::namespace::{Namespace, token};
+use crate::services::replicas::Leads;
 use crate::time::Span;
 
 /// A reader who has waited for so long is told that nothing came (facts 3.3 MaximumWaitTime).
@@ -58,16 +60,21 @@ impl Namespace {
         if partition >= self.store.logs[hub].len() {
             return self.refuse(connection, &message, Error::MessagingEntityNotFound, cx);
         }
-        self.settle(hub, partition, group, done, cx);
+        if self.settle(hub, partition, group, done, cx) {
+            self.log(Change::Hub(HubChange::Done { part, partition: partition as u16, done }));
+        }
         if let Err(error) = self.may_read(connection, hub, cx) {
             return self.refuse(connection, &message, error, cx);
         }
         let known = &self.live.readers[hub][partition][group];
+        if !self.store.logs[hub][partition].knows(after) {
+            // "The supplied sequence number is invalid": that of another namespace, after a Geo-DR failover \[K\].
+            return self.refuse(connection, &message, Error::InvalidOperation, cx);
+        }
         if !opens && known.owner != 0 && known.owner != owner {
             return self.refuse(connection, &message, Error::ConsumerDisconnected, cx);
         }
         self.disconnect((hub, partition, group), owner, cx);
-        let after = after.min(self.store.logs[hub][partition].end());
         let reader = &mut self.live.readers[hub][partition][group];
         reader.owner = owner;
         reader.serial = reader.serial.wrapping_add(1);
@@ -79,14 +86,23 @@ impl Namespace {
         }
     }
 
-    /// Ends the copies that all who read have done.
-    fn settle(&mut self, hub: usize, partition: usize, group: usize, done: u64, cx: &mut Context<'_>) {
+    /// Ends the copies that all who read have done. True if the group is further than it was known to be.
+    pub(super) fn settle(
+        &mut self,
+        hub: usize,
+        partition: usize,
+        group: usize,
+        done: u64,
+        cx: &mut Context<'_>,
+    ) -> bool {
         let settings = &self.layout.hubs[hub];
         let place = settings.place;
         let log = &mut self.store.logs[hub][partition];
+        let before = log.waiting(group);
         log.settle(group, done, &settings.read, |item| {
             cx.observe(item, What::Ended { place, cause: End::Completed });
         });
+        log.waiting(group) != before
     }
 
     fn may_read(&mut self, connection: ConnectionId, hub: usize, cx: &mut Context<'_>) -> Result<(), Error> {
@@ -131,13 +147,14 @@ impl Namespace {
             cx.touched(Item::NONE, strike);
             return self.disconnect_all(hub, Error::MessagingEntityDisabled, cx);
         }
-        for group in 0..self.layout.hubs[hub].read.len() {
+        for group in 0..self.live.readers[hub][partition].len() {
             self.serve((hub, partition, group), cx);
         }
     }
 
     /// Gives the reader who waits what there is. False if he goes on waiting.
     fn serve(&mut self, (hub, partition, group): (usize, usize, usize), cx: &mut Context<'_>) -> bool {
+        self.unhide(hub, partition);
         let reader = &mut self.live.readers[hub][partition][group];
         let Some(waiting) = &reader.waiting else { return true };
         let (items, upto) = self.store.logs[hub][partition].read(waiting.after, waiting.max as usize);
@@ -156,6 +173,12 @@ impl Namespace {
             cx.timer(wait, token::of(token::DELAYED, u64::from(slot)), true);
         }
         true
+    }
+
+    fn unhide(&mut self, hub: usize, partition: usize) {
+        let mut log = std::mem::take(&mut self.store.logs[hub][partition]);
+        log.unhide(|position| self.may_show(position));
+        self.store.logs[hub][partition] = log;
     }
 
     /// How long this waits until it may go out. Nobody is told that there is a limit (facts 3.1).
@@ -182,7 +205,8 @@ impl Namespace {
             return;
         }
         let Some(waiting) = reader.waiting.take() else { return };
-        let answer = Event::Received { partition: partition as u16, upto: waiting.after };
+        let (_, upto) = self.store.logs[hub][partition].read(waiting.after, 0);
+        let answer = Event::Received { partition: partition as u16, upto };
         cx.answer(waiting.connection, waiting.message.answer(Body::BrokerEvent(answer)));
     }
 

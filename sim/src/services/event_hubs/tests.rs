@@ -1,3 +1,6 @@
+mod capture;
+mod geo;
+
 use super::*;
 use crate::blueprint::{Blueprint, Flow, Site};
 use crate::faults::Hook;

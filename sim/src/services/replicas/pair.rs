@@ -180,6 +180,12 @@ impl Tenure {
         self.leads
     }
 
+    /// The term of the leader.
+    #[must_use]
+    pub fn epoch(&self) -> u32 {
+        self.epoch
+    }
+
     /// The position after the log.
     #[must_use]
     pub fn end(&self) -> u64 {

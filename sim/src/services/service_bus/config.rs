@@ -8,9 +8,10 @@ use crate::faults::FaultKind;
 use crate::ids::{Address, ProcessId};
 use crate::node::Process;
 use crate::plan::{Endpoint, Location, PlaceRole, Plan, PlanError, Protocol};
+use crate::services::replicas::declare::at;
+use crate::services::replicas::modes::{self, Modes, Replication};
 use crate::services::service_bus::layout::Layout;
 use crate::services::service_bus::namespace::Namespace;
-use crate::services::service_bus::pairs;
 use crate::services::{NodeKind, Service};
 use crate::time::Span;
 use crate::units::{Bandwidth, Bytes, Distribution, OneOrMany};
@@ -29,18 +30,6 @@ pub enum Tier {
     Standard,
     /// Capacity of its own, in messaging units (facts 1.1).
     Premium,
-}
-
-/// What one namespace of a pair gives to the other (facts 1.9).
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "kebab-case")]
-pub enum Replication {
-    /// Geo-Replication: a send or a settlement is acknowledged once the secondary has it too.
-    Sync,
-    /// Geo-Replication: acknowledged once the primary has it; the secondary follows.
-    Async,
-    /// Geo-DR: the entities and no messages; a failover leaves the messages where they are.
-    MetadataOnly,
 }
 
 /// A namespace: the unit of throttling, connections and failure.
@@ -110,6 +99,21 @@ impl Default for ServiceBus {
             max_hops: 4,
             session_wait: Span::secs(60),
             idle_detach: Span::mins(10),
+        }
+    }
+}
+
+impl ServiceBus {
+    /// How it is replicated.
+    pub(super) fn modes(&self) -> Modes<'_> {
+        let premium = self.tier == Tier::Premium;
+        Modes {
+            sites: self.site.names(),
+            replication: self.replication,
+            primary: self.primary.as_deref(),
+            max_lag: self.max_lag,
+            promotion: self.promotion,
+            tier: if premium { Ok(()) } else { Err("set `tier: premium`") },
         }
     }
 }
@@ -266,16 +270,16 @@ fn add_part(plan: &mut Plan, of: &str, node: &str, name: &str, role: PlaceRole) 
         Endpoint { address, protocol: Protocol::Broker, node: id, place: Some(place) }
     };
     let mut first = None;
-    for (process, site) in pairs::namespaces(&bus, of, plan) {
+    for (process, site) in modes::namespaces(&bus.modes(), of, plan) {
         let parts = plan.endpoints().map(|(_, endpoint)| endpoint.address);
         let parts = parts.filter(|address| address.process == process && address.part != NAMESPACE);
         let part = parts.map(|address| address.part + 1).max().unwrap_or(0);
-        let located = site.as_ref().map_or_else(|| name.to_owned(), |site| pairs::at(name, site));
+        let located = site.as_ref().map_or_else(|| name.to_owned(), |site| at(name, site));
         let place = plan.add_place(node, &located, role);
         if site.is_some() {
             plan.add_endpoint(&located, endpoint(process, part, place));
         }
-        if site.as_deref() == pairs::primary(&bus) || first.is_none() {
+        if site.as_deref() == modes::primary(&bus.modes()) || first.is_none() {
             first = Some((part, place));
         }
     }
@@ -397,7 +401,7 @@ impl Service for ServiceBus {
             return Err(wrong(name, "credits", "tier", message)
                 .help("leave `credits` out; `unit-throughput` throttles a premium namespace"));
         }
-        pairs::check(self, name)?;
+        modes::check(&self.modes(), name)?;
         let node = plan.node(name).unwrap_or_default();
         let whole = |process| {
             let address = Address { process, part: NAMESPACE };
@@ -408,9 +412,9 @@ impl Service for ServiceBus {
                 let index = plan.site_named(name, "in", site)?;
                 let location = Location::Redundant { site: index, blip: self.blip };
                 let process = plan.add_process(name, &format!("/{site}"), location);
-                plan.add_endpoint(&pairs::at(name, site), whole(process));
+                plan.add_endpoint(&at(name, site), whole(process));
             }
-            pairs::stand_before(name, plan)
+            modes::stand_before(name, plan)
         } else {
             let site = plan.site(name, &self.site)?;
             plan.add_process(name, "", Location::Redundant { site, blip: self.blip })
@@ -420,8 +424,8 @@ impl Service for ServiceBus {
     }
 
     fn build(&self, name: &str, plan: &Plan) -> Result<Vec<(ProcessId, Box<dyn Process>)>, PlanError> {
-        let before = pairs::before(self, name, plan);
-        let built = pairs::namespaces(self, name, plan).into_iter().map(|(process, site)| {
+        let before = modes::before(&self.modes(), name, plan);
+        let built = modes::namespaces(&self.modes(), name, plan).into_iter().map(|(process, site)| {
             let layout = Layout::of(self, name, process, site, plan)?;
             let namespace: Box<dyn Process> = Box::new(Namespace::new(layout));
             Ok((process, namespace))

@@ -165,6 +165,7 @@ impl Replica for Namespace {
             Change::Seed { .. }
             | Change::Committed { .. }
             | Change::Documents { .. }
+            | Change::Hub(_)
             | Change::Expired { .. } => {}
         }
     }

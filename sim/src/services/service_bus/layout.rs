@@ -4,9 +4,9 @@
 use crate::ids::{PlaceId, ProcessId, TypeId};
 use crate::plan::{Plan, PlanError, Protocol, StreamSlots};
 use crate::services::NodeKind;
-use crate::services::replicas::Pair;
+use crate::services::replicas::declare::at;
+use crate::services::replicas::{Pair, modes};
 use crate::services::service_bus::config::{ServiceBus, Tier};
-use crate::services::service_bus::pairs;
 use crate::services::throttle::Limit;
 use crate::time::Span;
 use crate::units::Bytes;
@@ -119,7 +119,7 @@ impl Layout {
             max_hops: bus.max_hops,
             session_wait: bus.session_wait,
             idle_detach: bus.idle_detach,
-            pair: pairs::pair(bus, name, site, plan),
+            pair: modes::pair(&bus.modes(), name, site, plan),
         };
         layout.check_limits(name, bus)?;
         layout.check_cycles(&parts)?;
@@ -167,7 +167,7 @@ impl Layout {
 
 impl Names<'_> {
     fn located(&self, name: &str) -> String {
-        self.site.map_or_else(|| name.to_owned(), |site| pairs::at(name, site))
+        self.site.map_or_else(|| name.to_owned(), |site| at(name, site))
     }
 
     fn part(&self, name: &str) -> Option<u16> {

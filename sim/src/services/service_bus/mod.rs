@@ -12,7 +12,6 @@ mod lane;
 mod layout;
 mod links;
 mod namespace;
-mod pairs;
 mod pump;
 pub mod receiver;
 mod settle;
@@ -20,6 +19,7 @@ mod settle;
 mod tests;
 mod transact;
 
-pub use config::{Replication, ServiceBus, ServiceBusQueue, ServiceBusSubscription, ServiceBusTopic, Tier};
+pub use crate::services::replicas::modes::Replication;
+pub use config::{ServiceBus, ServiceBusQueue, ServiceBusSubscription, ServiceBusTopic, Tier};
 pub use namespace::Namespace;
 pub use receiver::{Delivery, Received, Receiver, ReceiverRules};
