@@ -202,7 +202,13 @@ impl Port for Door<'_, '_> {
                 (id, http::Verb::Publish)
             }
         };
-        let body = Body::Request(http::Request { part: 0, verb, key: None, execution: Execution::default() });
+        let body = Body::Request(http::Request {
+            part: 0,
+            verb,
+            key: None,
+            secret: 0,
+            execution: Execution::default(),
+        });
         let cargo = Cargo::One(self.item(id));
         let message = Message { tag: key, attempt: count, cargo, ..Message::new(body) };
         let to = Address { process: ProcessId(to), part: 0 };

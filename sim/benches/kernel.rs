@@ -26,7 +26,7 @@ impl Player {
     fn throw(&self, cx: &mut Context<'_>, item: Item) {
         let Some(to) = self.serves else { return };
         let execution = beaufort_sim::ids::Execution::default();
-        let request = http::Request { part: 0, verb: http::Verb::Call, key: None, execution };
+        let request = http::Request { part: 0, verb: http::Verb::Call, key: None, secret: 0, execution };
         cx.call(
             Address { process: to, part: 0 },
             Message::new(Body::Request(request)).carrying(Cargo::One(item)),

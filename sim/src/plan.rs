@@ -150,6 +150,8 @@ pub struct ProcessInfo {
     pub dormant: bool,
     /// Whether it runs the recipe of an app, as opposed to a managed service.
     pub runs_recipe: bool,
+    /// Whether it is isolated from the other processes of its node: no fault of the node strikes it.
+    pub apart: bool,
 }
 
 /// What a place is for.
@@ -536,8 +538,23 @@ impl Plan {
         let name = format!("{node}{suffix}");
         let node = self.node(node).unwrap_or_default();
         let hash = name_hash(&name);
-        self.processes.push(ProcessInfo { name, hash, node, location, dormant: false, runs_recipe: false });
+        self.processes.push(ProcessInfo {
+            name,
+            hash,
+            node,
+            location,
+            dormant: false,
+            runs_recipe: false,
+            apart: false,
+        });
         ProcessId(self.processes.len() as u32 - 1)
+    }
+
+    /// Isolates a process from the others of its node: it has to be named itself to be struck.
+    pub fn set_apart(&mut self, process: ProcessId) {
+        if let Some(info) = self.processes.get_mut(process.index()) {
+            info.apart = true;
+        }
     }
 
     /// Adds a step to the recipe of a node and returns its index, by which points and observations name it.

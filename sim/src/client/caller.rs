@@ -40,6 +40,8 @@ pub struct Caller<T> {
     gate_due: Time,
     /// The names that it asks or has asked for.
     lookups: Vec<Lookup>,
+    /// The credential without which it calls nobody.
+    need: Option<u16>,
     progress: VecDeque<Progress<T>>,
 }
 
@@ -102,6 +104,8 @@ struct Pending<T> {
     /// How often the wait for a busy client, or for a name that led nowhere, counted as a failed attempt.
     held: u32,
     paused: Span,
+    /// Whether a refused credential has been fetched again for it.
+    reread: bool,
     state: State,
 }
 
@@ -111,6 +115,10 @@ enum State {
     Waiting,
     /// It is not known yet where the name of the callee leads.
     Resolving { name: ProcessId, timer: TimerId, ticket: Ticket },
+    /// The callee refused the credential, and another one is being fetched.
+    Rereading { timer: TimerId },
+    /// There is no credential to present.
+    Keyless { ticket: Ticket },
     /// An attempt is under way.
     Open { call: CallId, timer: TimerId, ticket: Ticket },
     /// The pause before the next attempt.
@@ -160,9 +168,16 @@ impl<T: Copy + Debug> Caller<T> {
             busy_until: Time::ZERO,
             gate_due: Time::NEVER,
             lookups: Vec::new(),
+            need: None,
             progress: VecDeque::new(),
             rules,
         }
+    }
+
+    /// The same, for a callee that wants this credential to be presented, where there is one.
+    #[must_use]
+    pub fn needing(self, need: Option<u16>) -> Caller<T> {
+        Caller { need, ..self }
     }
 
     /// Forgets every call: the process died.
@@ -232,6 +247,7 @@ impl<T: Copy + Debug> Caller<T> {
             doubtful: false,
             held: 0,
             paused: Span::ZERO,
+            reread: false,
             state: State::Waiting,
         };
         let slot = self.insert(pending);
@@ -254,6 +270,7 @@ impl<T: Copy + Debug> Caller<T> {
             | Body::BrokerEvent(_)
             | Body::StoreAnswer(_)
             | Body::ControlAnswer(_)
+            | Body::Granted(_)
             | Body::ProbeAnswer { .. } => message.call.0 != 0,
             Body::Record(_) => true,
             _ => false,
@@ -274,6 +291,10 @@ impl<T: Copy + Debug> Caller<T> {
         }
         // The id of the attempt is unique in a run: an answer to an earlier attempt is too late.
         if self.open_call(slot) == Some(message.call) {
+            if unauthorised(message) && self.reread(cx, slot) {
+                self.flow(cx);
+                return true;
+            }
             let verdict = classify(&message.body);
             let symptom = match verdict.outcome {
                 _ if verdict.silent => Some(Symptom::Reset),
@@ -308,6 +329,7 @@ impl<T: Copy + Debug> Caller<T> {
                 State::Resolving { .. } if kind == TIMEOUT => {
                     self.attempt_over(cx, slot, Verdict::UNRESOLVED, Some(Symptom::Timeout), None);
                 }
+                State::Rereading { .. } if kind == TIMEOUT => self.conclude(slot, Outcome::Refused, None),
                 State::Pausing if kind == PAUSE => self.attempt(cx, slot),
                 State::Held { whole } if kind == HELD => self.held_over(cx, slot, whole),
                 _ => {}
@@ -315,6 +337,41 @@ impl<T: Copy + Debug> Caller<T> {
         }
         self.flow(cx);
         true
+    }
+
+    /// The callee does not take the credential: the call waits for another one, once. False: there will be
+    /// none.
+    fn reread(&mut self, cx: &mut Context<'_>, slot: u32) -> bool {
+        let again = self.pending_mut(slot).is_some_and(|pending| !pending.reread);
+        if !again || !self.need.is_some_and(|need| cx.credential_refused(need)) {
+            return false;
+        }
+        if let Some(ticket) = self.close_attempt(cx, slot, Outcome::Refused) {
+            self.symptom(cx, slot, Symptom::Error);
+            if let Some(breaker) = &mut self.breaker {
+                breaker.release(ticket);
+            }
+        }
+        let (token, timeout) = (self.token(TIMEOUT, slot), self.rules.timeout);
+        let Some(pending) = self.pending_mut(slot) else { return true };
+        let timer = cx.timeout(timeout, token, !pending.message.cargo.is_empty());
+        (pending.reread, pending.state) = (true, State::Rereading { timer });
+        true
+    }
+
+    /// The credential for this need has been fetched again.
+    pub fn credential_came(&mut self, need: u16, cx: &mut Context<'_>) {
+        if self.need != Some(need) {
+            return;
+        }
+        for slot in 0..self.slots.len() as u32 {
+            let state = self.pending_mut(slot).map(|pending| pending.state);
+            if let Some(State::Rereading { timer }) = state {
+                cx.cancel(timer);
+                self.attempt(cx, slot);
+            }
+        }
+        self.flow(cx);
     }
 
     /// The connection to this process is gone: every attempt that is open to it will get no answer.
@@ -428,7 +485,17 @@ impl<T: Copy + Debug> Caller<T> {
 
     /// Makes the attempt, or finds out first where the name of the callee leads.
     fn send(&mut self, cx: &mut Context<'_>, slot: u32, ticket: Ticket) {
+        let credential = self.need.map(|need| cx.credential(need));
+        let keyless = credential == Some(None);
         let Some(pending) = self.pending_mut(slot) else { return };
+        if keyless {
+            // The client library fails before it sends anything.
+            pending.state = State::Keyless { ticket };
+            return self.attempt_over(cx, slot, Verdict::UNRESOLVED, Some(Symptom::Error), None);
+        }
+        if let (Some(Some(held)), Body::Request(request)) = (credential, &mut pending.message.body) {
+            request.secret = held.version;
+        }
         let (to, item) = (pending.to, first(&pending.message));
         let resolved = match &pending.message.body {
             Body::Store(command) => {
@@ -479,6 +546,11 @@ impl<T: Copy + Debug> Caller<T> {
             State::Open { call, timer, ticket } => (call, timer, ticket),
             State::Resolving { timer, ticket, .. } => {
                 cx.cancel(timer);
+                pending.held += 1;
+                pending.state = State::Pausing;
+                return Some(ticket);
+            }
+            State::Keyless { ticket } => {
                 pending.held += 1;
                 pending.state = State::Pausing;
                 return Some(ticket);
@@ -741,6 +813,11 @@ impl<T: Copy + Debug> Caller<T> {
             | (generation & GENERATION_MASK) << SLOT_BITS
             | u64::from(slot)
     }
+}
+
+/// Whether the callee does not know who asks (401).
+fn unauthorised(message: &Message) -> bool {
+    matches!(message.body, Body::Response(response) if response.status == 401)
 }
 
 fn first(message: &Message) -> Item {

@@ -1,7 +1,7 @@
 //! What an answer means to the caller: one table for all protocols. `Failed` and `Refused` say that
 //! nothing happened; whatever leaves that open is `Unknown`.
 
-use crate::message::{Body, broker, control, http, store};
+use crate::message::{Body, broker, control, credential, http, store};
 use crate::observe::Outcome;
 use crate::time::Span;
 
@@ -53,6 +53,11 @@ pub fn classify(body: &Body) -> Verdict {
         Body::ControlAnswer(control::Answer::Throttled { retry_after }) => {
             Verdict { retry_after: Some(*retry_after), throttled: true, ..Verdict::of(Outcome::Failed, true) }
         }
+        Body::Granted(credential::Answer::Unavailable) => Verdict::of(Outcome::Failed, true),
+        Body::Granted(credential::Answer::Throttled) => {
+            Verdict { throttled: true, ..Verdict::of(Outcome::Failed, true) }
+        }
+        Body::Granted(_) => Verdict::OK,
         Body::ControlAnswer(_) | Body::ProbeAnswer { ready: true } => Verdict::OK,
         Body::ProbeAnswer { ready: false } => Verdict::of(Outcome::Failed, true),
         _ => Verdict::NO_ANSWER,

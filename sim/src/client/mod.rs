@@ -6,6 +6,7 @@ pub mod budget;
 pub mod caller;
 pub mod classify;
 pub mod feed;
+pub mod keyring;
 pub mod names;
 pub mod policy;
 pub mod retry;

@@ -9,6 +9,7 @@ use std::str::FromStr;
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de::Error as _};
 
+use crate::client::keyring::Credential;
 use crate::client::policy::text_value;
 use crate::ids::{Address, NodeId, ProcessId};
 use crate::message::name::ANY_PART;
@@ -223,6 +224,10 @@ pub struct NameCache {
     known: Vec<Known>,
     /// Regions of accounts that did not answer, and until when each is avoided.
     avoided: Vec<(ProcessId, Time)>,
+    /// The credentials that it has; see [`Keyring`](crate::client::keyring::Keyring).
+    credentials: Vec<Credential>,
+    /// The needs for which the callee refused what was presented.
+    refused: Vec<u16>,
 }
 
 impl NameCache {
@@ -247,6 +252,32 @@ impl NameCache {
     #[must_use]
     pub fn avoids(&self, region: ProcessId, now: Time) -> bool {
         self.avoided.iter().any(|(known, until)| *known == region && now < *until)
+    }
+
+    /// Keeps a credential, in the place of the one that it had for this need.
+    pub fn hold(&mut self, credential: Credential) {
+        self.credentials.retain(|held| held.need != credential.need);
+        self.credentials.push(credential);
+    }
+
+    /// The credential for a need, if it has one that is good.
+    #[must_use]
+    pub fn credential(&self, need: u16, wall: Time) -> Option<Credential> {
+        self.credentials.iter().find(|held| held.need == need && wall < held.until).copied()
+    }
+
+    /// The callee refused this credential. True: another one will be fetched.
+    pub fn refuse(&mut self, need: u16) -> bool {
+        let reread = self.credentials.iter().any(|held| held.need == need && held.rereads);
+        if reread && !self.refused.contains(&need) {
+            self.refused.push(need);
+        }
+        reread
+    }
+
+    /// The needs whose credentials have to be fetched again.
+    pub fn take_refused(&mut self) -> Vec<u16> {
+        std::mem::take(&mut self.refused)
     }
 
     /// Remembers a record.

@@ -45,6 +45,8 @@ pub mod kinds {
         "container-app",
         "function-app",
         "logic-app",
+        "entra-id",
+        "key-vault",
     ];
     /// Hosts of the user's own code.
     pub const HOST: &[&str] = &["container-app", "function-app", "logic-app", "operator"];
@@ -126,7 +128,7 @@ impl Aim<'_> {
 
     /// The processes of a node: those that run its recipe where there is one, else all.
     fn instances(&self, node: NodeId) -> Vec<ProcessId> {
-        let all: Vec<_> = self.plan.processes_of(node).collect();
+        let all: Vec<_> = self.plan.processes_of(node).filter(|(_, info)| !info.apart).collect();
         let recipe: Vec<ProcessId> =
             all.iter().filter(|(_, info)| info.runs_recipe).map(|(id, _)| *id).collect();
         if recipe.is_empty() { all.into_iter().map(|(id, _)| id).collect() } else { recipe }
@@ -250,6 +252,7 @@ impl Aim<'_> {
         if !copies.iter().any(|target| named(target))
             && self.place(self.target).is_none()
             && let Some(endpoint) = self.plan.endpoint(self.target)
+            && self.plan.process(endpoint.address.process).name != self.target
         {
             let owner = self.plan.process(endpoint.address.process).name.clone();
             return Err(self
@@ -293,8 +296,11 @@ impl Aim<'_> {
     fn whole(&self, name: &str) -> Result<ProcessSet, PlanError> {
         let nodes = self.plan.copies.of(name.trim());
         let nodes = nodes.iter().filter_map(|name| self.plan.node(name));
-        let all: Vec<ProcessId> =
-            nodes.flat_map(|node| self.plan.processes_of(node).map(|(id, _)| id)).collect();
+        let all: Vec<ProcessId> = nodes
+            .flat_map(|node| self.plan.processes_of(node))
+            .filter(|(_, info)| !info.apart)
+            .map(|(id, _)| id)
+            .collect();
         if !all.is_empty() {
             return Ok(ProcessSet::of(&all));
         }
@@ -318,7 +324,8 @@ impl Aim<'_> {
         }
         if let Some(node) = self.plan.node(target) {
             self.check_kind(node, allowed)?;
-            let own: Vec<_> = self.plan.processes_of(node).map(|(id, _)| (id, None)).collect();
+            let own = self.plan.processes_of(node).filter(|(_, info)| !info.apart);
+            let own: Vec<_> = own.map(|(id, _)| (id, None)).collect();
             if !own.is_empty() {
                 return Ok(own);
             }

@@ -14,12 +14,14 @@ use crate::time::Span;
 const MANAGED: &[&str] = &[
     "container-app",
     "function-app",
+    "logic-app",
     "service-bus",
     "event-hubs",
     "sql-database",
     "cosmos-db",
     "storage-container",
     "traffic-manager",
+    "key-vault",
     "alert",
 ];
 /// Every control plane that there is.

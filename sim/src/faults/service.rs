@@ -29,8 +29,9 @@ fault! {
 impl Strikes for ConfigPush {
     fn actions(&self, aim: &Aim<'_>) -> Result<Vec<Action>, PlanError> {
         let of_kind = |id: &ProcessId| {
-            let node = &aim.plan.nodes[aim.plan.process(*id).node.index()].name;
-            aim.plan.blueprint.nodes.get(node).is_some_and(|kind| kind.word() == aim.target)
+            let process = aim.plan.process(*id);
+            let node = &aim.plan.nodes[process.node.index()].name;
+            !process.apart && aim.plan.blueprint.nodes.get(node).is_some_and(|kind| kind.word() == aim.target)
         };
         let all = (0..aim.plan.processes.len() as u32).map(ProcessId);
         let hit: Vec<ProcessId> = all.filter(of_kind).collect();

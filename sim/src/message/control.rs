@@ -56,6 +56,27 @@ pub enum Command {
         /// How.
         mode: Transition,
     },
+    /// A new version of a secret, which everybody whose key it is has to accept first.
+    Rotate {
+        /// The secret.
+        part: u16,
+        /// How long the version before is good beside it.
+        overlap: Span,
+    },
+    /// A vault to those whose key a secret is: take this version, the one before for as long as said.
+    Accept {
+        /// The version.
+        version: u16,
+        /// How long the version before is good beside it.
+        overlap: Span,
+    },
+    /// A vault to its partitions and its copy: keep this version.
+    Copy {
+        /// The secret.
+        part: u16,
+        /// The version.
+        version: u16,
+    },
     /// Is it up, and in sync?
     Verify {
         /// The part.
@@ -86,12 +107,15 @@ impl Command {
             | Command::Set { .. }
             | Command::Promote { .. }
             | Command::Resubmit { .. }
+            | Command::Rotate { .. }
             | Command::Replay { .. } => true,
             Command::Ready { .. }
             | Command::Drain
             | Command::Depth { .. }
             | Command::Raise { .. }
             | Command::Publish { .. }
+            | Command::Accept { .. }
+            | Command::Copy { .. }
             | Command::Verify { .. } => false,
         }
     }

@@ -14,6 +14,8 @@ pub struct Request {
     pub verb: Verb,
     /// The idempotency key, or `None`: the callee cannot recognise a repetition.
     pub key: Option<u64>,
+    /// The version of the secret that is presented as the callee's key; 0: none.
+    pub secret: u16,
     /// The execution of the caller, for what the callee derives from it.
     pub execution: Execution,
 }

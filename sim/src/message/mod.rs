@@ -3,6 +3,7 @@
 
 pub mod broker;
 pub mod control;
+pub mod credential;
 pub mod http;
 pub mod name;
 pub mod replication;
@@ -135,6 +136,10 @@ pub enum Body {
     Control(control::Command),
     /// Its answer.
     ControlAnswer(control::Answer),
+    /// Who needs a credential asks for it.
+    Credential(credential::Question),
+    /// Its answer.
+    Granted(credential::Answer),
     /// Between the replicas of a geo-replicated service.
     Replica(replication::Record),
 }

@@ -851,6 +851,8 @@ pub(crate) fn kind_of(body: &Body) -> (u8, u64) {
         Body::Record(_) => (12, 0),
         Body::Replica(_) => (13, 0),
         Body::Owners(_) => (14, 0),
+        Body::Credential(_) => (15, 0),
+        Body::Granted(_) => (16, 0),
     }
 }
 

@@ -1,6 +1,7 @@
 //! What a process may do while it handles an input. Everything that leaves the process is appended to
 //! an ordered list of effects, which the engine applies afterwards; a crash at a point cuts the list.
 
+use crate::client::keyring::Credential;
 use crate::client::names::{AVOIDED, NameCache, Resolved};
 use crate::faults::Hook;
 use crate::faults::local::{LocalFaults, Strike};
@@ -438,6 +439,27 @@ impl<'a> Context<'a> {
     pub fn learn(&mut self, name: ProcessId, address: Address, ttl: Span) {
         let keeps = self.parts.plan.names.dns(self.parts.plan.process(self.parts.me).node);
         self.parts.names.learn(name, address, keeps.until(self.parts.now, ttl));
+    }
+
+    /// Keeps a credential for one of the needs of this process.
+    pub fn hold_credential(&mut self, credential: Credential) {
+        self.parts.names.hold(credential);
+    }
+
+    /// A callee refused the credential for this need. True: another one will be fetched.
+    pub fn credential_refused(&mut self, need: u16) -> bool {
+        self.parts.names.refuse(need)
+    }
+
+    /// The needs whose credentials were refused since the last time.
+    pub fn refused_credentials(&mut self) -> Vec<u16> {
+        self.parts.names.take_refused()
+    }
+
+    /// The credential for a need, if there is one that is good.
+    #[must_use]
+    pub fn credential(&self, need: u16) -> Option<Credential> {
+        self.parts.names.credential(need, self.parts.wall)
     }
 
     /// Observes that a fault altered what this process makes of another.

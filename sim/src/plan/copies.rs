@@ -17,7 +17,7 @@ use crate::units::OneOrMany;
 pub struct Copies(IndexMap<String, Vec<String>>, IndexMap<String, Vec<String>>);
 
 /// Fields whose text is never the name of a node.
-const NO_NAMES: [&str; 16] = [
+const NO_NAMES: [&str; 17] = [
     "policy",
     "undo-policy",
     "as",
@@ -31,6 +31,7 @@ const NO_NAMES: [&str; 16] = [
     "only",
     "in",
     "enabled-in",
+    "identity",
     "mode",
     "reason",
     "program",

@@ -41,13 +41,13 @@ pub(super) fn request(
         Verb::Call { route, part, once } => {
             let item = items.items().get(index as usize).copied();
             let key = item.and_then(|item| once.identity(item, execution));
-            let request = http::Request { part: *part, verb: http::Verb::Call, key, execution };
+            let request = http::Request { part: *part, verb: http::Verb::Call, key, secret: 0, execution };
             ask(*route, *part, Body::Request(request), item.map_or(Cargo::None, Cargo::One))
         }
         Verb::Publish { route, part, once, kind } => {
             let cargo = typed(items, *kind);
             let key = cargo.first().and_then(|item| once.identity(item, execution));
-            let request = http::Request { part: *part, verb: http::Verb::Publish, key, execution };
+            let request = http::Request { part: *part, verb: http::Verb::Publish, key, secret: 0, execution };
             ask(*route, *part, Body::Request(request), cargo)
         }
         Verb::Send { route, part, once, session, kind, ttl, delay } => {

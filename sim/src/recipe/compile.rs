@@ -11,6 +11,7 @@ use crate::message::store::{Operation, WriteVerb};
 use crate::plan::{Endpoint, Plan, PlanError, Protocol};
 use crate::random::{mix, name_hash};
 use crate::recipe::hosts::app::CONTROL;
+use crate::recipe::keys::{Keys, SignsIn, is_secret};
 use crate::recipe::program::{Block, Op, Program, Route, TransactedSend, Verb};
 use crate::recipe::step::{Call, Failover, Promote, Send, Set, State, Step};
 use crate::recipe::trigger::Source;
@@ -48,6 +49,8 @@ pub struct Recipe<'a> {
     pub http: Sdk,
     /// How many items one run may have.
     pub batch: u32,
+    /// As whom the app signs in.
+    pub signs_in: SignsIn<'a>,
 }
 
 /// Names the steps of the lists and the message types in them. Part of `declare`.
@@ -137,6 +140,7 @@ pub fn compile(recipe: &Recipe<'_>, source: &Source, plan: &Plan) -> Result<Prog
         ops: Vec::new(),
         undos: Vec::new(),
         routes: Vec::new(),
+        keys: Keys::new(recipe.node, &recipe.signs_in, plan)?,
         next_step: 0,
     };
     let main = compiler.block("steps", recipe.steps)?;
@@ -162,6 +166,7 @@ pub fn compile(recipe: &Recipe<'_>, source: &Source, plan: &Plan) -> Result<Prog
         on_failure,
         undo_unknown: recipe.undo_unknown,
         routes: compiler.routes,
+        needs: compiler.keys.needs()?,
     })
 }
 
@@ -173,6 +178,7 @@ struct Compiler<'a> {
     /// The undo of an operation, until all lists are compiled.
     undos: Vec<(u16, Op)>,
     routes: Vec<Route>,
+    keys: Keys<'a>,
     next_step: u16,
 }
 
@@ -277,6 +283,18 @@ impl Compiler<'_> {
                 let (to, mode) = (self.site_of(here, target, to)?, *mode);
                 self.control(here, step, target, None, |_| control::Command::Promote { to, mode })?
             }
+            Step::Rotate(rotate) => {
+                if !is_secret(&rotate.target, self.plan) {
+                    return Err(error(here, format!("`{}` is no secret of a vault", rotate.target))
+                        .help("name one of those that a `key-vault` holds: `vault.psp-key`")
+                        .word("step"));
+                }
+                let overlap = rotate.overlap;
+                self.control(here, step, &rotate.target, None, |part| control::Command::Rotate {
+                    part,
+                    overlap,
+                })?
+            }
             Step::Scale(scale) => {
                 let to = scale.to;
                 self.control(here, step, &scale.target, None, |_| control::Command::Scale { to })?
@@ -352,6 +370,17 @@ impl Compiler<'_> {
     }
 
     fn route_with(&mut self, here: &Place, to: &Endpoint, policy: Policy) -> Result<u8, PlanError> {
+        let need = self.keys.need(to)?;
+        self.route_needing(here, to, policy, need)
+    }
+
+    fn route_needing(
+        &mut self,
+        here: &Place,
+        to: &Endpoint,
+        policy: Policy,
+        need: Option<u16>,
+    ) -> Result<u8, PlanError> {
         let sdk = match to.protocol {
             Protocol::Http => self.recipe.http,
             // Every action of a workflow retries by the same default, whatever its connector speaks.
@@ -361,7 +390,7 @@ impl Compiler<'_> {
         // A breaker belongs to the callee, so another part does not make another route.
         let callee = self.plan.process(to.address.process).hash;
         let hash = mix(name_hash(self.recipe.node), callee);
-        let route = Route { to: Address { part: 0, ..to.address }, sdk, policy, hash };
+        let route = Route { to: Address { part: 0, ..to.address }, sdk, policy, hash, need };
         if let Some(index) = self.routes.iter().position(|known| *known == route) {
             return Ok(index as u8);
         }
@@ -612,7 +641,8 @@ impl Compiler<'_> {
         // The control plane is HTTP, whatever the data plane speaks.
         let address = self.plan.control_of(endpoint.node).unwrap_or(endpoint.address);
         let plane = Endpoint { address, protocol: Protocol::Http, ..endpoint };
-        let route = self.route_with(
+        // What is managed or looked at is no use of the node: neither its key nor a token for it is presented.
+        let route = self.route_needing(
             here,
             &plane,
             Policy {
@@ -621,6 +651,7 @@ impl Compiler<'_> {
                 retries: if up.is_some() { Some(0) } else { policy.retries },
                 ..policy
             },
+            None,
         )?;
         Ok(Verb::Control { route, command: command(plane.address.part), up })
     }

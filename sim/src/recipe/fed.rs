@@ -15,6 +15,8 @@ pub mod space {
     pub const POLL: u64 = 251;
     /// The ticks of a timer trigger.
     pub const TICK: u64 = 252;
+    /// The keyring; and the space after it.
+    pub const KEYS: u8 = 220;
     /// The receiver of a broker.
     pub const RECEIVE: u8 = 240;
     /// The processor of a change feed or an event hub.

@@ -8,6 +8,7 @@ pub mod feeder;
 pub mod hosts;
 pub mod intake;
 pub mod journal;
+pub mod keys;
 pub mod poller;
 pub mod position;
 pub mod program;

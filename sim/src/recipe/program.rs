@@ -3,6 +3,7 @@
 
 use std::sync::Arc;
 
+use crate::client::keyring::Need;
 use crate::client::{Policy, Sdk};
 use crate::ids::{Address, Once, PlaceId, TypeId};
 use crate::message::broker::Settlement;
@@ -33,6 +34,8 @@ pub struct Program {
     pub undo_unknown: bool,
     /// Whom the recipe calls, and how.
     pub routes: Vec<Route>,
+    /// The credentials that these calls need.
+    pub needs: Arc<Vec<Need>>,
 }
 
 /// The operations `from..to`.
@@ -55,6 +58,8 @@ pub struct Route {
     pub policy: Policy,
     /// The hash of the names of the app and the callee; enters the draws of its jitter.
     pub hash: u64,
+    /// Which of the needs of the program has to be met.
+    pub need: Option<u16>,
 }
 
 /// One operation.

@@ -97,8 +97,10 @@ impl Interpreter {
     #[must_use]
     pub fn new(program: Arc<Program>, journal: Option<Journal>, timeout: Option<Span>) -> Interpreter {
         let callers = program.routes.iter().enumerate();
-        let callers =
-            callers.map(|(index, route)| Caller::new(&route.policy, route.sdk, route.hash, index as u8 + 1));
+        let callers = callers.map(|(index, route)| {
+            let caller = Caller::new(&route.policy, route.sdk, route.hash, index as u8 + 1);
+            caller.needing(route.need)
+        });
         Interpreter {
             runs: Slab::default(),
             generations: Vec::new(),
@@ -608,6 +610,15 @@ impl Interpreter {
     }
 
     // -- Calls. --
+
+    /// A credential for which calls may wait has been fetched.
+    pub fn credential_came<D: Door>(&mut self, need: u16, door: &mut D, cx: &mut Context<'_>) {
+        for route in 0..self.callers.len() {
+            self.callers[route].credential_came(need, cx);
+            self.take_progress(route, cx);
+        }
+        self.work(door, cx);
+    }
 
     /// Puts the request of an operation on the wire, for the item at this index where it is called one by one.
     fn request<D: Door>(&mut self, id: RunId, at: u16, index: u32, door: &mut D, cx: &mut Context<'_>) {

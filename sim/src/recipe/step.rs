@@ -333,6 +333,14 @@ verbs! {
         mode: Transition,
     }
 
+    /// Gives a secret a new version; whoever has the old one is refused once its overlap is over.
+    "rotate" remote Rotate {
+        /// The secret: `vault.psp-key`.
+        target: String,
+        /// How long the version before is good beside it. Default: 0s.
+        overlap: Span,
+    }
+
     /// Moves all dead letters of an entity to another, or sends what is in the conflict feed of a database.
     "resubmit" remote Resubmit {
         /// The dead-letter queue, or the conflict feed: `payments.dead-letter`, `store.conflicts`.

@@ -4,6 +4,7 @@
 use std::collections::VecDeque;
 use std::sync::Arc;
 
+use crate::client::keyring::Keyring;
 use crate::client::names::Resolved;
 use crate::faults::Hook;
 use crate::faults::local::Value;
@@ -130,6 +131,10 @@ pub struct Worker {
     attention: Attention,
     /// What is known of the `health` nodes, in their order.
     dependencies: Vec<Dependency>,
+    /// The credentials that its calls need; none where they need none.
+    keyring: Option<Box<Keyring>>,
+    /// Whether it is up, and waits for its credentials before it serves.
+    waits_for_keys: bool,
 }
 
 impl Worker {
@@ -137,7 +142,12 @@ impl Worker {
     #[must_use]
     pub fn new(settings: Arc<Settings>, trigger: Trigger, interpreter: Interpreter) -> Worker {
         let dependencies = vec![Dependency::default(); settings.health.len()];
+        let program = interpreter.program();
+        let keyring = (!program.needs.is_empty())
+            .then(|| Box::new(Keyring::new(Arc::clone(&program.needs), program.app, space::KEYS)));
         Worker {
+            keyring,
+            waits_for_keys: false,
             settings,
             trigger,
             interpreter,
@@ -159,9 +169,16 @@ impl Worker {
             }
         }
         cx.timer(after, STARTED, false);
+        if let Some(keyring) = &mut self.keyring {
+            keyring.begin(cx);
+        }
     }
 
     fn started(&mut self, cx: &mut Context<'_>) {
+        self.waits_for_keys = self.keyring.as_ref().is_some_and(|keyring| !keyring.is_settled());
+        if self.waits_for_keys {
+            return;
+        }
         if let Some(front) = self.settings.front {
             let ready = control::Command::Ready { instance: self.settings.index };
             cx.tell(front, Message::new(Body::Control(ready)));
@@ -189,7 +206,25 @@ impl Worker {
         }
     }
 
+    /// Whether an answer was one for the keyring.
+    fn key_came(&mut self, message: &Message, cx: &mut Context<'_>) -> bool {
+        self.keyring.as_mut().is_some_and(|keyring| keyring.on_message(message, cx))
+    }
+
+    /// Goes on with its start when it has what it needs.
+    fn look_at_keys(&mut self, cx: &mut Context<'_>) {
+        while let Some(need) = self.keyring.as_mut().and_then(|keyring| keyring.fetched()) {
+            self.interpreter.credential_came(need, &mut self.trigger, cx);
+        }
+        if self.waits_for_keys && self.keyring.as_ref().is_none_or(|keyring| keyring.is_settled()) {
+            self.started(cx);
+        }
+    }
+
     fn message(&mut self, from: ProcessId, connection: ConnectionId, message: Message, cx: &mut Context<'_>) {
+        if self.key_came(&message, cx) {
+            return self.look_at_keys(cx);
+        }
         match &message.body {
             Body::Probe => {
                 // A hung process does not answer at all.
@@ -387,6 +422,9 @@ impl Worker {
     }
 
     fn timer(&mut self, token: u64, cx: &mut Context<'_>) {
+        if self.keyring.as_mut().is_some_and(|keyring| keyring.on_timer(token, cx)) {
+            return self.look_at_keys(cx);
+        }
         match token {
             STARTED => self.started(cx),
             ASK if self.life == Life::Starting || self.life == Life::Off && !self.told => self.started(cx),
@@ -435,6 +473,10 @@ impl Worker {
     }
 
     fn closed(&mut self, peer: ProcessId, cx: &mut Context<'_>) {
+        if let Some(keyring) = &mut self.keyring {
+            keyring.on_closed(peer, cx);
+            self.look_at_keys(cx);
+        }
         self.interpreter.on_closed(peer, &mut self.trigger, cx);
         match &mut self.trigger {
             Trigger::Feeder(feeder) => {
@@ -558,6 +600,9 @@ impl Process for Worker {
             Input::Closed { peer, .. } => self.closed(peer, cx),
             Input::Poke => {}
         }
+        if let Some(keyring) = &mut self.keyring {
+            keyring.tend(cx);
+        }
         if self.interpreter.is_overdue() {
             return self.too_long(cx);
         }
@@ -579,6 +624,8 @@ impl Process for Worker {
         self.waiting.clear();
         self.attention = Attention::Away;
         self.dependencies.fill(Dependency::default());
+        self.keyring.iter_mut().for_each(|keyring| keyring.crash());
+        self.waits_for_keys = false;
     }
 
     fn inventory(&self, out: &mut dyn FnMut(Held)) {

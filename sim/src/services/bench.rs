@@ -61,7 +61,7 @@ pub(crate) fn message(call: u64, cargo: Cargo, body: Body) -> Message {
 pub(crate) fn request(call: u64, part: u16, item: Item, once: Once) -> Message {
     let execution = Execution { run: call, message: item.identity() };
     let key = once.identity(item, execution);
-    let body = Body::Request(Request { part, verb: Verb::Call, key, execution });
+    let body = Body::Request(Request { part, verb: Verb::Call, key, secret: 0, execution });
     message(call, Cargo::One(item), body)
 }
 

@@ -22,7 +22,7 @@ use crate::node::{Context, Input, ItemBag, Process};
 use crate::observe::{Birth, Handling, Held, Symptom, What};
 use crate::random::{Purpose, to_unit};
 use crate::services::front::{Front, Pending, answer_control};
-use crate::time::Span;
+use crate::time::{Span, Time};
 use crate::units::{Rate, Sampler};
 
 use keys::Keys;
@@ -36,6 +36,8 @@ struct Setup {
     queue: Option<u32>,
     refuses: f64,
     keys: Span,
+    /// Whether callers have to present its key.
+    keyed: bool,
     remembers_undo: bool,
 }
 
@@ -65,6 +67,23 @@ struct Records {
     /// Items of each operation that were taken back, so that a late one is refused.
     undone: Vec<ItemBag>,
     keys: Keys,
+    /// Which version of its own key is good, counted from the first one, and which one still is until when.
+    accepted: u16,
+    before: Option<(u16, Time)>,
+}
+
+impl Records {
+    /// Whether a caller who presents this version of the key is let in.
+    fn accepts(&self, version: u16, now: Time) -> bool {
+        version == self.accepted || self.before.is_some_and(|(old, until)| version == old && now < until)
+    }
+
+    fn accept(&mut self, version: u16, overlap: Span, now: Time) {
+        if version > self.accepted {
+            self.before = Some((self.accepted, now + overlap));
+            self.accepted = version;
+        }
+    }
 }
 
 /// An endpoint.
@@ -76,6 +95,7 @@ pub struct EndpointProcess {
 }
 
 const DONE: u16 = 200;
+const UNAUTHORISED: u16 = 401;
 const UNPROCESSABLE: u16 = 422;
 const UNAVAILABLE: u16 = 503;
 /// What a client makes of a connection that breaks in the middle of a request or of its answer: it
@@ -88,7 +108,7 @@ impl EndpointProcess {
     fn new(setup: Setup) -> EndpointProcess {
         let count = setup.operations.len();
         let bags = || vec![ItemBag::default(); count];
-        let records = Records { effects: bags(), undone: bags(), keys: Keys::default() };
+        let records = Records { effects: bags(), undone: bags(), accepted: 1, ..Records::default() };
         EndpointProcess { setup: Arc::new(setup), records, front: Front::default() }
     }
 
@@ -114,6 +134,9 @@ impl EndpointProcess {
         }
         if self.front.is_down(cx, part, item, occurrence) || self.front.is_exhausted(cx, part, item) {
             return reject(connection, &message, UNAVAILABLE, cx);
+        }
+        if self.setup.keyed && !self.records.accepts(request.secret, cx.wall()) {
+            return reject(connection, &message, UNAUTHORISED, cx);
         }
         let Some(wait) = self.front.queue(cx.now(), self.setup.capacity, self.setup.queue) else {
             return reject(connection, &message, UNAVAILABLE, cx);
@@ -205,7 +228,7 @@ impl EndpointProcess {
     }
 
     fn control(
-        &self,
+        &mut self,
         connection: ConnectionId,
         message: &Message,
         command: control::Command,
@@ -214,6 +237,10 @@ impl EndpointProcess {
         let answer = match command {
             control::Command::Verify { .. } => {
                 control::Answer::State { up: self.front.is_ready(cx), in_sync: true }
+            }
+            control::Command::Accept { version, overlap } if self.setup.keyed => {
+                self.records.accept(version, overlap, cx.wall());
+                control::Answer::Done
             }
             _ => control::Answer::Refused,
         };

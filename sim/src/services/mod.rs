@@ -120,10 +120,12 @@ pub(crate) mod bench;
 mod connections;
 pub mod cosmos_db;
 pub mod endpoint;
+pub mod entra_id;
 pub mod event_grid;
 pub mod event_hubs;
 pub mod front;
 pub mod front_door;
+pub mod key_vault;
 pub mod load;
 pub mod ownership;
 pub mod replicas;
@@ -175,6 +177,10 @@ kinds! {
     "service-bus-topic" => ServiceBusTopic(service_bus::ServiceBusTopic),
     /// A subscription of a Service Bus topic.
     "service-bus-subscription" => ServiceBusSubscription(service_bus::ServiceBusSubscription),
+    /// An identity provider.
+    "entra-id" => EntraId(entra_id::EntraId),
+    /// A vault of secrets.
+    "key-vault" => KeyVault(key_vault::KeyVault),
     /// A database of Azure SQL.
     "sql-database" => SqlDatabase(sql_database::SqlDatabase),
     /// A global reverse proxy.

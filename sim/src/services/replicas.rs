@@ -72,6 +72,11 @@ impl NameServer {
         NameServer { leader: Leader { process: leader, epoch: 0 }, ttl, lookup, questions: Slab::default() }
     }
 
+    /// It leads there from now on.
+    pub fn lead(&mut self, process: ProcessId) {
+        self.leader = Leader { process, epoch: self.leader.epoch };
+    }
+
     fn ask(&mut self, from: ProcessId, message: Message, cx: &mut Context<'_>) {
         let serial = u64::from(message.attempt);
         if cx.strike(Hook::NameSilent, 0, Item::default(), serial).is_some() {

@@ -191,7 +191,7 @@ fn body(call: &Call, to: &Endpoint, execution: Execution, plan: &Plan) -> Result
     if item.is_none() && call.verb != Verb::Call {
         return Err(format!("what is sent to `{target}` or written there is about an item"));
     }
-    let request = |verb, key| Body::Request(http::Request { part, verb, key, execution });
+    let request = |verb, key| Body::Request(http::Request { part, verb, key, secret: 0, execution });
     match (call.verb, to.protocol) {
         (Verb::Call, Protocol::Http) => Ok((request(http::Verb::Call, once.identity(item, execution)), kind)),
         (Verb::Send, Protocol::EventTopic) => {

@@ -53,6 +53,7 @@ impl Process for Client {
                 };
                 self.next += 1;
                 let request = http::Request {
+                    secret: 0,
                     part: 0,
                     verb: http::Verb::Call,
                     key: None,

@@ -76,7 +76,7 @@ const SERVER: ProcessId = ProcessId(1);
 
 fn request(number: u32) -> Message {
     let execution = crate::ids::Execution::default();
-    let request = http::Request { part: 0, verb: http::Verb::Call, key: None, execution };
+    let request = http::Request { part: 0, verb: http::Verb::Call, key: None, secret: 0, execution };
     Message::new(Body::Request(request)).carrying(Cargo::One(Item { number, ..Item::default() }))
 }
 

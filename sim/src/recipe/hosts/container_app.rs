@@ -3,9 +3,11 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use crate::client::keyring::Keep;
 use crate::client::{Dns, Sdk};
 use crate::ids::ProcessId;
 use crate::message::broker::ReceiveMode;
+use crate::message::credential::Identity;
 use crate::node::Process;
 use crate::plan::{Plan, PlanError};
 use crate::recipe::Step;
@@ -13,6 +15,7 @@ use crate::recipe::compile::Recipe;
 use crate::recipe::hosts::app::{
     App, FrontRules, HubReading, LoadBalancing, ScaleRule, Spread, consumed, defaults,
 };
+use crate::recipe::keys::SignsIn;
 use crate::services::Service;
 use crate::time::Span;
 use crate::units::{Count, Distribution, OneOrMany};
@@ -50,6 +53,21 @@ pub struct ContainerApp {
     /// `resolve-once`, or at least a span.
     #[serde(skip_serializing_if = "Dns::is_default")]
     pub dns: Dns,
+    /// The secrets without which a replica does not start (`vault.psp-key`). It keeps them in memory and reads
+    /// them again when a callee refuses them (facts data 7). Default: none.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub secrets: Vec<String>,
+    /// Who issues the tokens without which it cannot call the services of its platform: a node of the kind
+    /// `entra-id`. Default: its calls need none.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub tokens: Option<String>,
+    /// As whom it signs in: `managed` or `service-principal`. Default: managed.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub identity: Option<Identity>,
+    /// For which nodes that it calls it needs a token. Default: every database, storage account, namespace and
+    /// topic.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub tokens_for: Vec<String>,
     /// The policy of the steps that name none. Default: sdk.
     pub policy: String,
     /// The policy of what is undone. Default: that of the step.
@@ -121,6 +139,10 @@ impl Default for ContainerApp {
             replicas: Count::exactly(1),
             concurrency: None,
             dns: Dns::Honour,
+            secrets: Vec::new(),
+            tokens: None,
+            identity: None,
+            tokens_for: Vec::new(),
             policy: "sdk".to_owned(),
             undo_policy: None,
             undo_unknown: true,
@@ -171,6 +193,13 @@ impl ContainerApp {
                 receive: self.receive,
                 http: Sdk::Http,
                 batch: self.batch.unwrap_or(defaults.batch),
+                signs_in: SignsIn {
+                    tokens: self.tokens.as_deref(),
+                    identity: self.identity,
+                    only_for: &self.tokens_for,
+                    secrets: &self.secrets,
+                    keep: Keep::UntilRefused,
+                },
             },
             site: &self.site,
             enabled_in: self.enabled_in.names(),

@@ -4,9 +4,11 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use crate::client::keyring::{Keep, REFERENCE};
 use crate::client::{Dns, Sdk};
 use crate::ids::ProcessId;
 use crate::message::broker::ReceiveMode;
+use crate::message::credential::Identity;
 use crate::node::Process;
 use crate::plan::{Plan, PlanError};
 use crate::recipe::Step;
@@ -14,6 +16,7 @@ use crate::recipe::compile::Recipe;
 use crate::recipe::hosts::app::{
     App, FrontRules, HubReading, LoadBalancing, ScaleRule, Spread, consumed, defaults,
 };
+use crate::recipe::keys::SignsIn;
 use crate::services::Service;
 use crate::time::Span;
 use crate::units::{Count, Distribution, OneOrMany};
@@ -51,6 +54,21 @@ pub struct FunctionApp {
     /// `resolve-once`, or at least a span.
     #[serde(skip_serializing_if = "Dns::is_default")]
     pub dns: Dns,
+    /// The secrets to which its settings refer (`vault.psp-key`): read when an instance starts and once a day;
+    /// one that cannot be read then is the literal text of the reference until then (facts data 7). Default: none.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub secrets: Vec<String>,
+    /// Who issues the tokens without which it cannot call the services of its platform: a node of the kind
+    /// `entra-id`. Default: its calls need none.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub tokens: Option<String>,
+    /// As whom it signs in: `managed` or `service-principal`. Default: managed.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub identity: Option<Identity>,
+    /// For which nodes that it calls it needs a token. Default: every database, storage account, namespace and
+    /// topic.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub tokens_for: Vec<String>,
     /// The policy of the steps that name none. Default: sdk.
     pub policy: String,
     /// The policy of what is undone. Default: that of the step.
@@ -114,6 +132,10 @@ impl Default for FunctionApp {
             instances: Count::exactly(1),
             concurrency: None,
             dns: Dns::Honour,
+            secrets: Vec::new(),
+            tokens: None,
+            identity: None,
+            tokens_for: Vec::new(),
             policy: "sdk".to_owned(),
             undo_policy: None,
             undo_unknown: true,
@@ -156,6 +178,13 @@ impl FunctionApp {
                 receive: self.receive,
                 http: Sdk::Http,
                 batch,
+                signs_in: SignsIn {
+                    tokens: self.tokens.as_deref(),
+                    identity: self.identity,
+                    only_for: &self.tokens_for,
+                    secrets: &self.secrets,
+                    keep: Keep::For(REFERENCE),
+                },
             },
             site: &self.site,
             enabled_in: self.enabled_in.names(),

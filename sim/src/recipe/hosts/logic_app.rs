@@ -5,14 +5,17 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use crate::client::keyring::{Keep, REFERENCE};
 use crate::client::{Dns, Sdk};
 use crate::ids::{Once, ProcessId};
 use crate::message::broker::ReceiveMode;
+use crate::message::credential::Identity;
 use crate::node::Process;
 use crate::plan::{Plan, PlanError};
 use crate::recipe::Step;
 use crate::recipe::compile::Recipe;
 use crate::recipe::hosts::app::{App, FrontRules, ScaleRule, Spread, consumed, defaults};
+use crate::recipe::keys::SignsIn;
 use crate::services::Service;
 use crate::time::Span;
 use crate::units::{Distribution, OneOrMany, once_text};
@@ -68,6 +71,21 @@ pub struct LogicApp {
     /// `resolve-once`, or at least a span.
     #[serde(skip_serializing_if = "Dns::is_default")]
     pub dns: Dns,
+    /// The secrets to which its settings refer (`vault.psp-key`): read when it starts and once a day; one that
+    /// cannot be read then is the literal text of the reference until then (facts data 7). Default: none.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub secrets: Vec<String>,
+    /// Who issues the tokens without which it cannot call the services of its platform: a node of the kind
+    /// `entra-id`. Default: its calls need none.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub tokens: Option<String>,
+    /// As whom it signs in: `managed` or `service-principal`. Default: managed.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub identity: Option<Identity>,
+    /// For which nodes that it calls it needs a token. Default: every database, storage account, namespace and
+    /// topic.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub tokens_for: Vec<String>,
     /// The policy of the steps that name none. Default: sdk; for calls that is 4 retries, 7.5s doubling
     /// to 45s (facts 5).
     pub policy: String,
@@ -102,6 +120,10 @@ impl Default for LogicApp {
             stateful: true,
             run_duration: None,
             dns: Dns::Honour,
+            secrets: Vec::new(),
+            tokens: None,
+            identity: None,
+            tokens_for: Vec::new(),
             policy: "sdk".to_owned(),
             undo_policy: None,
             undo_unknown: true,
@@ -142,6 +164,13 @@ impl LogicApp {
                 receive: ReceiveMode::PeekLock,
                 http: Sdk::LogicApps,
                 batch: self.batch.unwrap_or(1),
+                signs_in: SignsIn {
+                    tokens: self.tokens.as_deref(),
+                    identity: self.identity,
+                    only_for: &self.tokens_for,
+                    secrets: &self.secrets,
+                    keep: Keep::For(REFERENCE),
+                },
             },
             site: &self.site,
             enabled_in: self.enabled_in.names(),

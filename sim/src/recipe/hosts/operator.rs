@@ -11,6 +11,7 @@ use crate::plan::{Plan, PlanError};
 use crate::recipe::Step;
 use crate::recipe::compile::Recipe;
 use crate::recipe::hosts::app::{App, FrontRules, ScaleRule, Spread, consumed};
+use crate::recipe::keys::SignsIn;
 use crate::services::Service;
 use crate::time::Span;
 use crate::units::{Distribution, OneOrMany};
@@ -83,6 +84,7 @@ impl Operator {
                 receive: ReceiveMode::PeekLock,
                 http: Sdk::Http,
                 batch: 1,
+                signs_in: SignsIn::default(),
             },
             site: &self.site,
             enabled_in: &[],

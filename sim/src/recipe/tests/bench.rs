@@ -38,7 +38,7 @@ pub(super) const CLIENT: u32 = 77;
 
 pub(super) fn request(call: u64, item: Item) -> Message {
     let verb = http::Verb::Call;
-    let body = http::Request { part: 0, verb, key: None, execution: Execution::default() };
+    let body = http::Request { part: 0, verb, key: None, secret: 0, execution: Execution::default() };
     Message { call: CallId(call), tag: 5, attempt: 1, cargo: Cargo::One(item), body: Body::Request(body) }
 }
 

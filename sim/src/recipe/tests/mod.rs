@@ -5,6 +5,7 @@ mod brokers;
 mod hosts;
 mod hubs;
 mod interpreter;
+mod keys;
 mod refusals;
 mod workflows;
 mod worlds;

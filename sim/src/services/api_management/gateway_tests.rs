@@ -38,7 +38,13 @@ fn rig(plan: &Plan) -> Rig<'_> {
 }
 
 fn request(number: u32) -> Message {
-    let body = http::Request { part: 0, verb: http::Verb::Call, key: Some(7), execution: Default::default() };
+    let body = http::Request {
+        part: 0,
+        verb: http::Verb::Call,
+        key: Some(7),
+        secret: 0,
+        execution: Default::default(),
+    };
     Message {
         call: CallId(1_000 + u64::from(number)),
         tag: number,

@@ -12,7 +12,7 @@ use crate::ids::{Address, ProcessId};
 use crate::node::Process;
 use crate::plan::{Endpoint, Location, PlaceRole, Plan, PlanError, Protocol};
 use crate::random::name_hash;
-use crate::services::Service;
+use crate::services::{NodeKind, Service};
 use crate::time::Span;
 use crate::units::{Distribution, OneOrMany, Rate, Ratio, UnitError};
 
@@ -41,6 +41,10 @@ pub struct EndpointService {
     /// How long it remembers idempotency keys; 0s: it takes none, and every call is a new effect.
     /// Default: 1d.
     pub idempotency_keys: Span,
+    /// The secret of a vault that is its key (`vault.psp-key`): whoever does not present a version that is good is
+    /// answered 401. Default: none.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub api_key: Option<String>,
     /// Whether an item that was undone is refused later: a call that was overtaken by its undoing.
     /// Default: true.
     pub remembers_undo: bool,
@@ -56,6 +60,7 @@ impl Default for EndpointService {
             queue: None,
             refuses: Ratio(0.0),
             idempotency_keys: Span::days(1),
+            api_key: None,
             remembers_undo: true,
         }
     }
@@ -202,6 +207,16 @@ impl Service for EndpointService {
 impl EndpointService {
     pub(super) fn process(&self, name: &str, plan: &Plan) -> Result<EndpointProcess, PlanError> {
         let whole = plan.resolve(name, "kind", name)?;
+        if let Some(key) = &self.api_key {
+            plan.resolve(name, "api-key", key)?;
+            let vault = key.rsplit_once('.').and_then(|(vault, _)| plan.blueprint.nodes.get(vault));
+            if !matches!(vault, Some(NodeKind::KeyVault(_))) {
+                let message = format!("`{key}` is no secret of a vault");
+                return Err(PlanError::at(&["nodes", name, "api-key"], message)
+                    .help("name one of those that a `key-vault` holds: `vault.psp-key`")
+                    .word("secrets"));
+            }
+        }
         let mut operations = Vec::new();
         for operation in &self.ops {
             let endpoint = plan.resolve(name, "ops", &self.place_name(name, operation))?;
@@ -222,6 +237,7 @@ impl EndpointService {
             queue: self.queue,
             refuses: self.refuses.0,
             keys: self.idempotency_keys,
+            keyed: self.api_key.is_some(),
             remembers_undo: self.remembers_undo,
         }))
     }

@@ -19,7 +19,8 @@ impl Topic {
         }
         let to = subscription.setup.to;
         let verb = http::Verb::Validate;
-        let request = http::Request { part: to.part, verb, key: None, execution: Execution::default() };
+        let request =
+            http::Request { part: to.part, verb, key: None, secret: 0, execution: Execution::default() };
         let message = Message::new(Body::Request(request));
         let call = cx.call(to, Message { tag: HANDSHAKE << 24 | index as u32, attempt: 1, ..message });
         let timeout = cx.timeout(RESPONSE_WAIT, token(timer::HANDSHAKE_TIMEOUT, index, 0, 0), false);

@@ -93,7 +93,8 @@ impl Topic {
         let event = subscription.kept.events.get(slot)?;
         let execution = Execution { run: event.id, message: event.id };
         let part = subscription.setup.to.part;
-        let request = http::Request { part, verb: http::Verb::Push, key: Some(event.id), execution };
+        let request =
+            http::Request { part, verb: http::Verb::Push, key: Some(event.id), secret: 0, execution };
         let message = Message::new(Body::Request(request)).carrying(Cargo::One(event.item));
         Some(Message { attempt: event.attempts as u16, ..message })
     }

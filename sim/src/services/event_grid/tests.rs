@@ -74,7 +74,7 @@ fn item(number: u32) -> Item {
 
 fn publish_as(rig: &mut Rig<'_>, items: Vec<Item>) -> Vec<Effect> {
     let execution = Default::default();
-    let request = Request { part: 0, verb: Verb::Publish, key: Some(7), execution };
+    let request = Request { part: 0, verb: Verb::Publish, key: Some(7), secret: 0, execution };
     let call = CallId(5_000 + u64::from(items[0].number));
     let message = Message::new(Body::Request(request)).carrying(Cargo::of(items));
     let mut effects = rig.message(CLIENT, Message { call, attempt: 1, ..message });
@@ -160,7 +160,8 @@ fn an_event_is_accepted_when_it_is_on_disk_and_goes_to_every_matching_subscripti
 fn what_is_not_on_disk_at_a_crash_was_not_accepted() {
     let plan = plan(EventGridSubscription::default());
     let mut rig = rig(&plan);
-    let request = Request { part: 0, verb: Verb::Publish, key: None, execution: Default::default() };
+    let request =
+        Request { part: 0, verb: Verb::Publish, key: None, secret: 0, execution: Default::default() };
     let message = Message::new(Body::Request(request)).carrying(Cargo::One(item(1)));
     assert!(observed(&rig.message(CLIENT, message)).next().is_none());
     rig.crash();
@@ -339,7 +340,8 @@ fn a_new_topic_and_a_crashed_one_are_equal() {
     let plan = plan(EventGridSubscription::default());
     let mut rig = Rig::new(&plan, ProcessId(0), build(&plan).unwrap()).0;
     rig.fault(fault(Hook::RouterThrottle, Value::Rate(Rate::per_second(5.0))));
-    let request = Request { part: 0, verb: Verb::Publish, key: None, execution: Default::default() };
+    let request =
+        Request { part: 0, verb: Verb::Publish, key: None, secret: 0, execution: Default::default() };
     rig.message(CLIENT, Message::new(Body::Request(request)).carrying(Cargo::One(item(1))));
     rig.process.crash();
     assert_eq!(format!("{:?}", rig.process), format!("{:?}", build(&plan).unwrap()));

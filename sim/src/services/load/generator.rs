@@ -187,7 +187,7 @@ fn request(door: &Endpoint, insert: &Arc<Vec<store::Operation>>, item: Item) -> 
     let execution = Execution { run: item.identity(), message: item.identity() };
     let request = |verb| {
         let key = Once::ITEM.identity(item, execution);
-        Body::Request(http::Request { part, verb, key, execution })
+        Body::Request(http::Request { part, verb, key, secret: 0, execution })
     };
     let body = match door.protocol {
         Protocol::Http | Protocol::None => request(http::Verb::Call),

@@ -48,6 +48,9 @@ impl Namespace {
             | Command::Set { .. }
             | Command::Promote { .. }
             | Command::Replay { .. }
+            | Command::Rotate { .. }
+            | Command::Accept { .. }
+            | Command::Copy { .. }
             | Command::Publish { .. } => return None,
         };
         let whole = usize::from(part) >= self.layout.entities.len();
