@@ -160,6 +160,14 @@ const MECHANISMS: &[Mechanism] = &[
         bounds: (60.0 * MINUTE, 120.0 * MINUTE),
         number: "recovered",
     },
+    Mechanism {
+        scenario: "event-processor",
+        words: "Event Hubs, an EventProcessor takes over the partitions of a dead one",
+        documented: "up to 2.5 min: ownership of 2 min, a look every 30 s",
+        source: "messaging 3.3",
+        bounds: (90.0, 153.0),
+        number: "max",
+    },
 ];
 
 #[test]
