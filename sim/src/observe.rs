@@ -273,6 +273,15 @@ pub enum What {
         /// Whether it is there now.
         held: bool,
     },
+    /// A reader was answered whether the item's row is there.
+    Read {
+        /// Where; of a store in several regions any of its places, whichever region answered.
+        place: PlaceId,
+        /// Whether it is there.
+        found: bool,
+        /// When the request was put on the wire.
+        asked: Time,
+    },
     /// A repetition was recognised and had no effect there.
     Absorbed {
         /// Where.

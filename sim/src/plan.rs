@@ -462,6 +462,13 @@ impl Plan {
         self.places.iter().position(|place| place.name == name).map(|index| PlaceId(index as u16))
     }
 
+    /// The place of this name, or the first of those that are it in several sites.
+    #[must_use]
+    pub fn place_anywhere(&self, name: &str) -> Option<PlaceId> {
+        let of_one = || self.places.iter().position(|place| self.anywhere(&place.name) == name);
+        self.place_named(name).or_else(|| of_one().map(|index| PlaceId(index as u16)))
+    }
+
     /// The processes of a node, in order.
     pub fn processes_of(&self, node: NodeId) -> impl Iterator<Item = (ProcessId, &ProcessInfo)> {
         self.processes
@@ -677,9 +684,7 @@ impl Plan {
     }
 
     fn no_site(&self, node: &str, field: &str, message: String) -> PlanError {
-        let known: Vec<&str> = self.blueprint.sites.keys().map(String::as_str).collect();
-        PlanError::at(&["nodes", node, field], message)
-            .help(format!("the sites are: {}", known.join(", ")))
-            .word("dangling")
+        let help = crate::network::links::sites(&self.blueprint);
+        PlanError::at(&["nodes", node, field], message).help(help).word("dangling")
     }
 }

@@ -96,6 +96,7 @@ fn in_names(plan: &Plan, what: &What) -> String {
         What::Ended { place: at, cause } => format!("ended {cause:?} at {}", place(at)),
         What::Moved { from, to, reason } => format!("moved {} to {} {reason:?}", place(from), place(to)),
         What::Shadow { place: at, held } => format!("shadow at {}: {held}", place(at)),
+        What::Read { place: at, found, asked } => format!("read {}: {found}, asked {asked:?}", place(at)),
         What::Absorbed { place: at } => format!("absorbed at {}", place(at)),
         What::Undone { undone, by } => format!("undone {} by {}", place(undone), place(by)),
         What::Trouble { subject, symptom } => format!("trouble {symptom:?} about {}", process(subject)),

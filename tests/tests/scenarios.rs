@@ -89,6 +89,7 @@ fn these_are_all_shipped_scenarios() {
         "cross-region-replication",
         "incident-sql-failover-group",
         "logic-apps-bcdr",
+        "mission-critical-stamps",
         "order-flow",
         "transactional-outbox",
     ];
@@ -113,6 +114,16 @@ fn cross_region_replication_and_its_variants_come_out_as_they_say() {
 #[test]
 fn the_incident_of_the_failover_group_and_its_variants_come_out_as_they_say() {
     keeps_its_word("incident-sql-failover-group", 1);
+}
+
+#[test]
+fn the_mission_critical_stamps_and_their_variants_come_out_as_they_say() {
+    keeps_its_word("mission-critical-stamps", 1);
+}
+
+#[test]
+fn readers_see_what_the_consistency_level_promises() {
+    keeps_its_word(concat!(env!("CARGO_MANIFEST_DIR"), "/scenarios/consistency.yaml"), 1);
 }
 
 #[test]
@@ -171,6 +182,12 @@ fn a_long_soak_of_the_transactional_outbox() {
 #[ignore = "takes hours: 200 seeds of the base and 50 of every variant"]
 fn a_long_soak_of_cross_region_replication() {
     soaks("cross-region-replication");
+}
+
+#[test]
+#[ignore = "takes an hour: 200 seeds of the base and 50 of every variant"]
+fn a_long_soak_of_the_mission_critical_stamps() {
+    soaks("mission-critical-stamps");
 }
 
 #[test]

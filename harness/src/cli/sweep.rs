@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use beaufort_reports::{Results, Verdict};
 use clap::Args;
+use indexmap::IndexMap;
 
 use super::documents::{self, Written};
 use super::play::{Seeds, engines, play, report};
@@ -11,7 +12,9 @@ use super::prepare::{Prepared, prepare, warn};
 use super::terminal::wrapped;
 use super::verdict_lines::{Subject, lines};
 use super::{Exit, Terminal};
+use crate::judges::comparison::{Comparison, judge};
 use crate::judges::expect::{Expect, Expected};
+use crate::scenario::comparisons;
 use crate::scenario::load::{Loaded, load};
 use crate::scenario::resolve::BASE;
 use beaufort_engines::Engine;
@@ -71,6 +74,8 @@ pub(super) struct Sweep {
 #[derive(Debug, Default)]
 struct Tally {
     results: Vec<Results>,
+    /// The worst of the comparisons.
+    compared: Verdict,
     lines: String,
     as_expected: usize,
     others: usize,
@@ -95,7 +100,7 @@ impl Sweep {
             }
             Ok(selected) => {
                 warn(&loaded, selected.iter().filter_map(|one| one.resolved.as_ref()), terminal);
-                self.sweep(&selected, terminal)
+                self.sweep(&selected, &loaded, terminal)
             }
             Err(exit) => exit,
         }
@@ -123,7 +128,11 @@ impl Sweep {
         Ok(selected)
     }
 
-    fn sweep(&self, selected: &[Prepared], terminal: &mut Terminal<'_>) -> Exit {
+    fn sweep(&self, selected: &[Prepared], loaded: &Loaded, terminal: &mut Terminal<'_>) -> Exit {
+        let comparisons = match comparisons(loaded, terminal) {
+            Ok(comparisons) => comparisons,
+            Err(exit) => return exit,
+        };
         let mut tally = Tally::default();
         for prepared in selected {
             if terminal.is_interrupted() {
@@ -132,6 +141,9 @@ impl Sweep {
             if let Err(exit) = self.one(prepared, &mut tally, terminal) {
                 return exit;
             }
+        }
+        if !terminal.is_interrupted() {
+            tally.compare(&comparisons, selected);
         }
         let to = Written { json: self.json, output: self.output.as_deref() };
         if let Err(exit) = documents::write(&tally.results, to, terminal) {
@@ -157,8 +169,8 @@ impl Sweep {
         match (worst, self.expect) {
             (Verdict::Error, _) => Exit::Internal,
             (_, true) if tally.others > 0 => Exit::Violated,
-            (_, true) => Exit::Pass,
-            (worst, false) => Exit::of(worst, self.strict),
+            (_, true) => Exit::of(tally.compared, self.strict),
+            (worst, false) => Exit::of(worst.max(tally.compared), self.strict),
         }
     }
 
@@ -189,6 +201,41 @@ impl Sweep {
         }
         tally.results.push(results);
         Ok(())
+    }
+}
+
+/// What the scenario compares, if all of it can be.
+fn comparisons(loaded: &Loaded, terminal: &mut Terminal<'_>) -> Result<IndexMap<String, Comparison>, Exit> {
+    // A base that is refused compares nothing; whoever sweeps a variant of it is not to be kept from it.
+    let Ok(base) = loaded.resolve(None) else { return Ok(IndexMap::new()) };
+    let wrong = comparisons::check(loaded, &base);
+    if wrong.is_empty() {
+        return Ok(base.scenario.compare);
+    }
+    terminal.refuse(&loaded.refuse(wrong));
+    Err(Exit::BadInput)
+}
+
+impl Tally {
+    /// Adds what became of the comparisons whose designs were both swept.
+    fn compare(&mut self, comparisons: &IndexMap<String, Comparison>, selected: &[Prepared]) {
+        let objectives = |results: &Results| {
+            let ran = selected.iter().filter_map(|one| one.resolved.as_ref());
+            ran.into_iter()
+                .find(|one| one.variant_name() == results.variant)
+                .map(|one| &one.scenario.objectives)
+        };
+        let ran: Vec<_> = self.results.iter().filter_map(|one| Some((objectives(one)?, one))).collect();
+        for (name, comparison) in comparisons {
+            let Some(outcome) = judge(name, comparison, &ran) else { continue };
+            self.compared = self.compared.max(outcome.verdict);
+            let word = match outcome.verdict {
+                Verdict::Pass => "holds",
+                Verdict::Inconclusive => "not clear",
+                _ => "does not hold",
+            };
+            self.lines.push_str(&format!("{}\n", wrapped(&format!("{word}: {}", outcome.text), 0, 2)));
+        }
     }
 }
 

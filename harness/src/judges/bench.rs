@@ -96,7 +96,7 @@ impl Bench<'_> {
     pub(super) fn judge(&self, words: &[u64], group: Group<'_>, tally: &mut Tally) {
         match &self.rule.check {
             // Judged as a whole, not item by item.
-            Check::Converge { .. } | Check::Runs { .. } => {}
+            Check::Converge { .. } | Check::Consistent { .. } | Check::Runs { .. } => {}
             Check::Delivery { start, effects, single, .. } => {
                 let accepted = start.as_ref().map(|start| all(words, &start.lanes));
                 if accepted == Some(false) {

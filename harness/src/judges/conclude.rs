@@ -17,8 +17,12 @@ pub(super) fn conclude(result: &SeedResult) -> (Verdict, String) {
             contract.reasons.iter().map(|(reason, n)| format!("{} {reason}", grouped(*n))).collect();
         let (reasons, checked) = (reasons.join(", "), grouped(contract.checked));
         let more = and_more(result.failed().count());
-        let about_runs = ["single-active ", "runs "].iter().any(|verb| contract.rule.starts_with(verb));
-        let what = if about_runs { "runs" } else { "items" };
+        let verb = contract.rule.split(' ').next();
+        let what = match verb {
+            Some("single-active" | "runs") => "runs",
+            Some("consistent") => "reads",
+            _ => "items",
+        };
         let cause = format!("{} is violated: {reasons} of {checked} {what}{more}", contract.name);
         return (Verdict::Fail, cause);
     }

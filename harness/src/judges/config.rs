@@ -27,6 +27,8 @@ pub enum Contract {
     Implies(Implies),
     /// At the end all copies of a store hold the same items.
     Converge(Converge),
+    /// Nobody reads less than the consistency level promises.
+    Consistent(Consistent),
     /// Never are runs of two copies of an app in progress at a time.
     SingleActive(SingleActive),
     /// An app runs no more often than this.
@@ -120,6 +122,35 @@ pub struct Converge {
     pub target: String,
     /// The copies, two or more: `[store/westeurope, store/northeurope]`.
     pub at: Vec<String>,
+}
+
+/// Parameters of `consistent`.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub struct Consistent {
+    /// The flow.
+    pub target: String,
+    /// What a `read` of a row may miss.
+    pub level: Level,
+    /// The store, or the part of it, that is read.
+    pub at: String,
+    /// With `level: bounded-staleness`: so long after its acknowledgement a write may be missed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub within: Option<Span>,
+}
+
+/// What readers may rely on (facts data 1.4).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum Level {
+    /// Whoever reads after a write was acknowledged, or after somebody has read it, sees it.
+    Linearizable,
+    /// The same, so long after (`within`).
+    BoundedStaleness,
+    /// Whoever wrote or read it himself sees it. A session is one instance of an app.
+    Session,
+    /// Whoever sees a write sees those of the same key that were written before it.
+    ConsistentPrefix,
 }
 
 /// Parameters of `single-active`.
@@ -422,6 +453,8 @@ pub enum Reason {
     Partial,
     /// Copies of a store do not hold the same.
     Diverged,
+    /// A reader was not shown what he had to see.
+    Stale,
     /// Two copies of an app were at work at a time.
     Overlapped,
     /// An app ran too often.
@@ -440,6 +473,7 @@ impl Reason {
             Reason::Phantom => "phantom",
             Reason::Partial => "partial",
             Reason::Diverged => "diverged",
+            Reason::Stale => "stale",
             Reason::Overlapped => "overlapped",
             Reason::Repeated => "repeated",
         }
@@ -465,6 +499,7 @@ impl Contract {
             Contract::AllOrNothing(_) => "all-or-nothing",
             Contract::Implies(_) => "implies",
             Contract::Converge(_) => "converge",
+            Contract::Consistent(_) => "consistent",
             Contract::SingleActive(_) => "single-active",
             Contract::Runs(_) => "runs",
         }
@@ -481,6 +516,7 @@ impl Contract {
             Contract::AllOrNothing(c) => &c.target,
             Contract::Implies(c) => &c.target,
             Contract::Converge(c) => &c.target,
+            Contract::Consistent(c) => &c.target,
             Contract::SingleActive(c) => &c.target,
             Contract::Runs(c) => &c.target,
         }
@@ -501,6 +537,22 @@ impl Objective {
             Objective::Duration(_) => "duration",
             Objective::RecoveryPoint(_) => "recovery-point",
             Objective::Interruption(_) => "interruption",
+        }
+    }
+
+    /// What is measured: the door, the flow, the fault, the entity or the app.
+    #[must_use]
+    pub fn subject(&self) -> &str {
+        match self {
+            Objective::Availability(o) => &o.target,
+            Objective::Latency(o) => &o.target,
+            Objective::Delay(o) => &o.target,
+            Objective::RecoveryTime(o) => &o.target,
+            Objective::DrainTime(o) => &o.target,
+            Objective::DeadLetters(o) => &o.target,
+            Objective::Duration(o) => &o.target,
+            Objective::RecoveryPoint(o) => &o.target,
+            Objective::Interruption(o) => &o.target,
         }
     }
 

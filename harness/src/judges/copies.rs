@@ -20,6 +20,9 @@ struct Account {
     destroyed: u64,
     absorbed: u64,
     undone: u64,
+    /// When copies were last reborn here, and when a failover last closed it; by the book's own count.
+    opened: u64,
+    closed: u64,
     /// The sum over all copies that should be here of a hash of their item: a multiset hash.
     hash: u64,
 }
@@ -39,6 +42,8 @@ impl Account {
 pub(crate) struct Copies {
     accounts: Vec<Account>,
     unknown: u64,
+    /// How many copies were reborn, or given up by a failover.
+    turns: u64,
 }
 
 /// What one inventory walk found at a place.
@@ -56,7 +61,7 @@ fn hash(item: Item) -> u64 {
 impl Copies {
     /// An empty book for so many places.
     pub(crate) fn new(places: usize) -> Copies {
-        Copies { accounts: vec![Account::default(); places], unknown: 0 }
+        Copies { accounts: vec![Account::default(); places], unknown: 0, turns: 0 }
     }
 
     fn account(&mut self, place: PlaceId) -> Option<&mut Account> {
@@ -69,15 +74,25 @@ impl Copies {
 
     /// A copy came to be.
     pub(crate) fn born(&mut self, place: PlaceId, item: Item, cause: Birth) {
+        self.turns += u64::from(cause == Birth::Reborn);
+        let turn = self.turns;
         let Some(account) = self.account(place) else { return };
         account.born += 1;
-        account.reborn += u64::from(cause == Birth::Reborn);
+        if cause == Birth::Reborn {
+            account.reborn += 1;
+            account.opened = turn;
+        }
         account.hash = account.hash.wrapping_add(hash(item));
     }
 
     /// A copy ended.
     pub(crate) fn ended(&mut self, place: PlaceId, item: Item, cause: End) {
+        self.turns += u64::from(cause == End::FailoverTail);
+        let turn = self.turns;
         let Some(account) = self.account(place) else { return };
+        if cause == End::FailoverTail {
+            account.closed = turn;
+        }
         match cause {
             End::Completed | End::FannedOut => account.completed += 1,
             End::Expired => account.expired += 1,
@@ -123,6 +138,25 @@ impl Copies {
     /// How many copies should be at a place now.
     pub(crate) fn depth(&self, place: PlaceId) -> i64 {
         self.accounts.get(place.index()).map_or(0, Account::balance)
+    }
+
+    /// Places of a replicated store whose process has not heard yet that another one leads: the place, the one
+    /// that took over, and how many copies it still counts.
+    pub(crate) fn unheard(&self, plan: &Plan) -> Vec<(PlaceId, PlaceId, u64)> {
+        let turned = |account: &Account| account.opened.max(account.closed);
+        let mut found = Vec::new();
+        for (old, account) in self.accounts.iter().enumerate() {
+            let whole = plan.anywhere(&plan.places[old].name);
+            let takes_over = |new: &usize| {
+                self.accounts[*new].opened > turned(account)
+                    && plan.anywhere(&plan.places[*new].name) == whole
+            };
+            let new = (0..self.accounts.len()).filter(|new| *new != old).find(takes_over);
+            if let (Some(new), Ok(count @ 1..)) = (new, u64::try_from(account.balance())) {
+                found.push((PlaceId(old as u16), PlaceId(new as u16), count));
+            }
+        }
+        found
     }
 
     /// Whether copies ever leave this place: it has a backlog, and does not only grow.

@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use beaufort_reports::{
     BookError, ContractResult, Fates, FaultResult, FlowRow, Ledger, SeedResult, Verdict, Violation,
+    text::grouped,
 };
 use beaufort_sim::ids::{NodeId, PlaceId, StreamId};
 use beaufort_sim::observe::Held;
@@ -15,6 +16,7 @@ use super::activity::Stray;
 use super::bench::{Bench, Inventory, Offence, Tally};
 use super::conclude::conclude;
 use super::config::Reason;
+use super::consistency::StaleRead;
 use super::copies::{Copies, Found, tells};
 use super::end::End;
 use super::goals::Facts;
@@ -141,6 +143,7 @@ impl Judges {
         rules
             .map(|(index, rule)| match &rule.check {
                 Check::Runs { most, .. } => self.runs(index, rule, *most),
+                Check::Consistent { .. } => self.consistent(index, rule),
                 Check::Converge { copies } => self.converge(rule, copies, replicas.of(index), end),
                 _ => self.contract(index, rule, end, places),
             })
@@ -182,6 +185,45 @@ impl Judges {
                 .into_iter()
                 .collect(),
             violations: watch.strays.iter().take(LISTED).map(told).collect(),
+            doubt,
+            ..ContractResult::default()
+        }
+    }
+
+    /// The reads that did not show what they had to.
+    fn consistent(&self, index: usize, rule: &Rule) -> ContractResult {
+        let Some(readings) = self.consistency.of(index) else { return ContractResult::default() };
+        let told = |stale: &StaleRead| {
+            let (item, stream) = item_name(&self.plan, stale.item.stream, stale.item.number);
+            let since = scenario_seconds(&self.plan, stale.since);
+            Violation {
+                item,
+                stream,
+                number: stale.item.number,
+                key: Some(stale.item.key),
+                reason: Reason::Stale.word().to_owned(),
+                place: self.plan.processes[stale.reader.index()].name.clone(),
+                at_seconds: Some(scenario_seconds(&self.plan, stale.at)),
+                detail: format!(
+                    "it read that there is no such row, which had to be seen from {since:.3} s on"
+                ),
+                ..Violation::default()
+            }
+        };
+        let (verdict, doubt) = match (readings.broken, readings.reads) {
+            (0, 0) => (Verdict::Inconclusive, "nobody read".to_owned()),
+            (0, _) => (Verdict::Pass, String::new()),
+            _ => (Verdict::Fail, String::new()),
+        };
+        let reasons = (readings.broken > 0).then(|| (Reason::Stale.word().to_owned(), readings.broken));
+        ContractResult {
+            name: rule.name.clone(),
+            rule: rule.text.clone(),
+            verdict,
+            checked: readings.reads,
+            violated: readings.broken,
+            reasons: reasons.into_iter().collect(),
+            violations: readings.stale.iter().take(LISTED).map(told).collect(),
             doubt,
             ..ContractResult::default()
         }
@@ -440,6 +482,15 @@ impl Judges {
         }
         for objective in result.objectives.iter().filter(|o| o.verdict == Verdict::Inconclusive) {
             doubts.push(format!("`{}`: {}", objective.name, objective.achieved));
+        }
+        for (old, new, count) in self.copies.unheard(&self.plan) {
+            let name = |place: PlaceId| self.plan.place(place).name.as_str();
+            doubts.push(format!(
+                "{} took over, and {} did not hear of it by the end: its {} count as there",
+                name(new),
+                name(old),
+                if count == 1 { "copy".to_owned() } else { format!("{} copies", grouped(count)) }
+            ));
         }
         if !end.quiescent {
             let next = end.next.as_ref().map_or(String::new(), |next| format!("; next: {next}"));

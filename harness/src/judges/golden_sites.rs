@@ -357,6 +357,21 @@ fn a_recovery_point_needs_a_fault_and_something_to_lose() {
     point("0").stored(120, "a", 500).tail(170, "a", 500).goal(Pass, "nothing lost");
 }
 
+#[test]
+fn nothing_is_certain_while_the_old_place_has_not_heard_of_the_new_one() {
+    let doubts = |stage: Stage| {
+        let doubts = stage.judged(true).doubts;
+        doubts.into_iter().filter(|doubt| doubt.contains("did not hear of it")).collect::<Vec<_>>()
+    };
+    let promoted = || point("0s").born(130, "b", 90, Birth::Reborn);
+    let unheard = doubts(promoted());
+    assert_eq!(unheard.len(), 1);
+    assert!(unheard[0].ends_with("its 10 copies count as there"), "{unheard:?}");
+    let heard = (90..100).fold(promoted(), |stage, n| stage.tail(170, "a", n));
+    assert_eq!(doubts(heard), [""; 0]);
+    assert_eq!(doubts(point("0s")), [""; 0]);
+}
+
 // -- Interruption, decided and acted --
 
 #[test]

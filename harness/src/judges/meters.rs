@@ -1,7 +1,7 @@
 //! What is measured for the objectives while the world runs.
 
 use beaufort_sim::ids::{FaultId, Item, NodeId, PlaceId, ProcessId, StreamId};
-use beaufort_sim::observe::{End, Outcome};
+use beaufort_sim::observe::{End, Observation, Outcome, What};
 use beaufort_sim::plan::Plan;
 use beaufort_sim::time::Time;
 use rustc_hash::FxHashMap;
@@ -83,8 +83,25 @@ impl Meters {
     }
 
     /// A copy comes to be.
-    pub(crate) fn born(&mut self, goals: &[Goal], place: PlaceId, item: Item, now: Time) {
-        self.tails(goals, place, |tail| tail.born(item.identity(), now));
+    pub(crate) fn born(&mut self, goals: &[Goal], place: PlaceId, item: Item, event: u64, now: Time) {
+        self.tails(goals, place, |tail| tail.born(item.identity(), event, now));
+    }
+
+    /// A callee dealt with a call, and a caller knows how its call ended.
+    #[inline]
+    pub(crate) fn called(&mut self, seen: &Observation) {
+        if !self.tails {
+            return;
+        }
+        for meter in &mut self.meters {
+            match (meter, seen.what) {
+                (Meter::Tail(tail), What::Handled { call, .. }) => tail.handled(call, seen.event, seen.at),
+                (Meter::Tail(tail), What::Answered { call, outcome }) => {
+                    tail.answered(call, outcome == Outcome::Ok, seen.event, seen.at);
+                }
+                _ => {}
+            }
+        }
     }
 
     /// A copy ends.
@@ -242,7 +259,7 @@ impl Meters {
     }
 
     /// A fault begins or is healed.
-    pub(crate) fn fault(&mut self, goals: &[Goal], fault: FaultId, starts: bool, now: Time) {
+    pub(crate) fn fault(&mut self, goals: &[Goal], fault: FaultId, starts: bool, (event, now): (u64, Time)) {
         for (meter, goal) in self.meters.iter_mut().zip(goals) {
             match (meter, &goal.measure) {
                 (Meter::Suffering(suffering), Measure::Recovery { fault: of, .. }) if *of == fault => {
@@ -262,7 +279,7 @@ impl Meters {
                     }
                 }
                 (Meter::Tail(tail), Measure::RecoveryPoint { fault: of, .. }) if *of == fault && starts => {
-                    tail.begin(now);
+                    tail.begin(event, now);
                 }
                 _ => {}
             }

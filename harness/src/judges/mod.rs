@@ -1,10 +1,13 @@
 //! The judges: they see observations, and nothing else of the world. One struct takes each observation
 //! once and hands it to the books, the items, the objectives and the faults.
 
+mod acknowledged;
 mod activity;
 mod bench;
+pub mod comparison;
 mod conclude;
 pub mod config;
+mod consistency;
 mod copies;
 mod durations;
 mod end;
@@ -48,6 +51,7 @@ pub use end::End;
 pub use rules::Rules;
 
 use activity::Activity;
+use consistency::Consistency;
 use copies::Copies;
 use felt::Faults;
 use items::{Copy, Items};
@@ -71,6 +75,7 @@ pub struct Judges {
     reach: Reach,
     activity: Activity,
     shadows: Shadows,
+    consistency: Consistency,
     /// Places that can have a backlog.
     queues: Arc<[PlaceId]>,
     last_booking: Time,
@@ -93,6 +98,7 @@ impl Judges {
             reach: Reach::new(plan),
             activity: Activity::new(plan, rules),
             shadows: Shadows::new(plan.places.len(), rules),
+            consistency: Consistency::new(rules),
             queues: queues.map(|(index, _)| PlaceId(index as u16)).collect(),
             last_booking: Time::ZERO,
             now: Time::ZERO,
@@ -132,7 +138,7 @@ impl Judges {
         self.meters.sample(&self.rules.objectives, &self.copies, backlog, now);
     }
 
-    fn fault(&mut self, fault: beaufort_sim::ids::FaultId, phase: FaultPhase, now: Time) {
+    fn fault(&mut self, fault: beaufort_sim::ids::FaultId, phase: FaultPhase, (event, now): (u64, Time)) {
         if !self.faults.phase(fault, phase, now) {
             return;
         }
@@ -142,7 +148,7 @@ impl Judges {
             FaultPhase::Healed if !background => self.weather.heal(now),
             _ => {}
         }
-        self.meters.fault(&self.rules.objectives, fault, phase == FaultPhase::Started, now);
+        self.meters.fault(&self.rules.objectives, fault, phase == FaultPhase::Started, (event, now));
     }
 }
 
@@ -153,6 +159,7 @@ impl Sink for Judges {
         if self.weather.due(now) {
             self.sample(now);
         }
+        self.consistency.observe(seen);
         match seen.what {
             What::Sent { call, to } => self.sends.sent(call, to),
             What::Answered { call, outcome } => {
@@ -160,12 +167,16 @@ impl Sink for Judges {
                     self.faults.observe(seen, self.sends.callee(call));
                 }
                 self.sends.answered(call, outcome, seen.process);
+                self.meters.called(seen);
             }
-            What::Handled { call, how } => self.sends.handled(call, how, seen.process),
+            What::Handled { call, how } => {
+                self.sends.handled(call, how, seen.process);
+                self.meters.called(seen);
+            }
             What::Born { place, cause } => {
                 self.last_booking = now;
                 self.copies.born(place, seen.item, cause);
-                self.meters.born(&self.rules.objectives, place, seen.item, now);
+                self.meters.born(&self.rules.objectives, place, seen.item, seen.event, now);
                 let copy = Copy { item: seen.item, place, cause };
                 self.items.born(&self.rules, &mut self.meters, &self.weather, copy, now);
             }
@@ -212,7 +223,7 @@ impl Sink for Judges {
                 self.activity.end(seen.process, run, now);
                 self.meters.run(&self.rules.objectives, &self.plan, seen.process, run, true, now);
             }
-            What::Fault { fault, phase } => self.fault(fault, phase, now),
+            What::Fault { fault, phase } => self.fault(fault, phase, (seen.event, now)),
             What::Symptom(_)
             | What::Trouble { .. }
             | What::Believes { .. }
@@ -222,7 +233,7 @@ impl Sink for Judges {
                 self.reach.life(seen.process, life);
                 self.activity.life(seen.process, life);
             }
-            What::StepDone { .. } => {}
+            What::StepDone { .. } | What::Read { .. } => {}
         }
     }
 }

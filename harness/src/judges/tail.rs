@@ -3,7 +3,10 @@
 
 use std::collections::{BTreeSet, VecDeque};
 
+use beaufort_sim::ids::CallId;
 use beaufort_sim::time::{Span, Time};
+
+use super::acknowledged::{Acknowledgements, Now};
 
 /// What was acknowledged longer than this before a fault is taken to be safe.
 const WINDOW: Span = Span::hours(1);
@@ -23,6 +26,7 @@ struct Occurrence {
 /// What is remembered of the copies at some places, for one fault.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Tail {
+    told: Acknowledgements,
     window: VecDeque<(Time, u64)>,
     occurrences: Vec<Occurrence>,
 }
@@ -39,18 +43,35 @@ pub(crate) struct Loss {
 }
 
 impl Tail {
-    /// A copy came to be: acknowledged; or come back.
-    pub(crate) fn born(&mut self, identity: u64, now: Time) {
+    /// A copy came to be in this kernel event, or came back.
+    pub(crate) fn born(&mut self, identity: u64, event: u64, now: Time) {
         for one in &mut self.occurrences {
             if let Some(index) = one.find(identity) {
                 one.lost.remove(&index);
                 one.back.insert(index);
             }
         }
+        let acknowledged = self.told.born(identity, event, now);
+        self.keep(&acknowledged, now);
+    }
+
+    /// In this kernel event the callee dealt with a call.
+    pub(crate) fn handled(&mut self, call: CallId, event: u64, now: Time) {
+        let acknowledged = self.told.handled(call, event, now);
+        self.keep(&acknowledged, now);
+    }
+
+    /// The caller knows how its call ended.
+    pub(crate) fn answered(&mut self, call: CallId, ok: bool, event: u64, now: Time) {
+        let acknowledged = self.told.answered(call, ok, event, now);
+        self.keep(&acknowledged, now);
+    }
+
+    fn keep(&mut self, acknowledged: &Now, now: Time) {
         while self.window.front().is_some_and(|(at, _)| now.since(*at) > WINDOW) {
             self.window.pop_front();
         }
-        self.window.push_back((now, identity));
+        self.window.extend(acknowledged.iter().map(|one| (one.at, one.identity)));
     }
 
     /// A copy was destroyed.
@@ -65,7 +86,9 @@ impl Tail {
     }
 
     /// The fault begins.
-    pub(crate) fn begin(&mut self, now: Time) {
+    pub(crate) fn begin(&mut self, event: u64, now: Time) {
+        let acknowledged = self.told.turn(event, now);
+        self.keep(&acknowledged, now);
         if self.occurrences.len() < MOST {
             let within = self.window.iter().filter(|(at, _)| now.since(*at) <= WINDOW);
             let mut before: Vec<(u64, Time)> = within.map(|(at, identity)| (*identity, *at)).collect();
@@ -113,29 +136,48 @@ mod tests {
     #[test]
     fn lost_is_what_was_there_before_and_did_not_come_back() {
         let mut tail = Tail::default();
-        (0..10).for_each(|n| tail.born(n, at(n)));
-        tail.begin(at(10));
-        tail.born(3, at(11)); // reborn elsewhere before the old copy is closed
-        tail.born(77, at(11)); // of after the fault
+        (0..10).for_each(|n| tail.born(n, n, at(n)));
+        tail.begin(10, at(10));
+        tail.born(3, 11, at(11)); // reborn elsewhere before the old copy is closed
+        tail.born(77, 12, at(11)); // of after the fault
         for identity in [3, 4, 5, 77] {
             tail.destroyed(identity);
         }
         assert_eq!(tail.losses(), [Loss { items: 2, age: Span::secs(6), of: 10 }]);
-        tail.born(4, at(20)); // resubmitted by hand
+        tail.born(4, 20, at(20)); // resubmitted by hand
         assert_eq!(tail.losses(), [Loss { items: 1, age: Span::secs(5), of: 10 }]);
     }
 
     #[test]
     fn each_occurrence_has_its_own_tail_and_old_things_are_safe() {
         let mut tail = Tail::default();
-        tail.born(1, at(0));
-        tail.born(2, at(4000));
-        tail.begin(at(4001));
+        tail.born(1, 1, at(0));
+        tail.born(2, 2, at(4000));
+        tail.begin(3, at(4001));
         tail.destroyed(1);
-        tail.begin(at(4002));
+        tail.begin(4, at(4002));
         tail.destroyed(2);
         let items: Vec<u64> = tail.losses().iter().map(|loss| loss.items).collect();
         assert_eq!(items, [1, 1]);
         assert_eq!(tail.losses()[0].of, 1);
+    }
+
+    #[test]
+    fn what_nobody_was_told_is_not_lost() {
+        let mut tail = Tail::default();
+        // One call brings two and is answered, one is not answered before the fault, one never.
+        tail.born(1, 1, at(1));
+        tail.born(2, 1, at(1));
+        tail.handled(CallId(1), 1, at(1));
+        tail.handled(CallId(2), 2, at(2));
+        tail.born(3, 2, at(2));
+        tail.born(4, 3, at(2));
+        tail.handled(CallId(3), 3, at(2));
+        tail.answered(CallId(1), true, 4, at(3));
+        tail.answered(CallId(3), false, 5, at(3));
+        tail.begin(6, at(10));
+        tail.answered(CallId(2), true, 7, at(11));
+        (1..=4).for_each(|identity| tail.destroyed(identity));
+        assert_eq!(tail.losses(), [Loss { items: 2, age: Span::secs(7), of: 2 }]);
     }
 }

@@ -8,6 +8,7 @@
 //! language flat (`verb: object`, then adverbs) happens in [`de`] and [`ser`], so that every
 //! error can point at the exact key or value that is wrong.
 
+pub mod comparisons;
 pub mod de;
 pub mod diagnostics;
 pub mod load;

@@ -18,6 +18,7 @@ use super::patch::HEADER;
 use super::path::Path;
 use super::ser::{self, to_tree};
 use super::tree::{Key, Kind, Tree};
+use crate::judges::comparison::Comparison;
 use crate::judges::config::{Contract, Objective};
 use crate::judges::expect::{Expect, Expected};
 
@@ -62,6 +63,9 @@ pub struct Scenario {
     /// How well it must go, by name; missed means that the design fails, or, with `ideally`, is degraded.
     #[schemars(default)]
     pub objectives: IndexMap<String, Objective>,
+    /// Which of two designs is better, and by how much, by name; part of neither verdict.
+    #[schemars(default)]
+    pub compare: IndexMap<String, Comparison>,
     /// Designs derived from this one, by name.
     #[schemars(default)]
     pub variants: IndexMap<String, Variant>,
@@ -154,6 +158,7 @@ pub const SECTIONS: &[&str] = &[
     "faults",
     "always",
     "objectives",
+    "compare",
     "variants",
 ];
 
@@ -179,6 +184,7 @@ impl Scenario {
             faults: reader.section("faults"),
             always: reader.section("always"),
             objectives: reader.section("objectives"),
+            compare: reader.section("compare"),
             variants: reader.variants(),
         };
         if tree.get("nodes").is_none() {
@@ -221,6 +227,7 @@ impl Scenario {
         writer.section("faults", &self.faults)?;
         writer.section("always", &self.always)?;
         writer.section("objectives", &self.objectives)?;
+        writer.section("compare", &self.compare)?;
         writer.variants(&self.variants)?;
         Ok(Kind::Map(writer.0).into())
     }

@@ -10,6 +10,7 @@ use beaufort_sim::random::name_hash;
 use beaufort_sim::services::NodeKind;
 use beaufort_sim::services::load::anchor;
 
+use super::comparisons;
 use super::de::from_tree;
 use super::diagnostics::{Diagnostic, Severity, Span, did_you_mean, listed, sort};
 use super::load::Loaded;
@@ -181,6 +182,7 @@ pub fn check(loaded: &Loaded) -> Checked {
     }
     if let Some(base) = &checked.base {
         checked.diagnostics.extend(base.warnings());
+        checked.diagnostics.extend(comparisons::check(loaded, base));
     }
     let names: Vec<String> = loaded.variants().into_iter().map(str::to_owned).collect();
     checked.variants = names.len();

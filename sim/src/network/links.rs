@@ -169,9 +169,13 @@ pub(crate) fn check(blueprint: &Blueprint) -> Vec<PlanError> {
     errors
 }
 
-fn sites(blueprint: &Blueprint) -> String {
+/// Which sites there are, in words.
+pub(crate) fn sites(blueprint: &Blueprint) -> String {
     let names: Vec<&str> = blueprint.sites.keys().map(String::as_str).collect();
-    format!("the sites are: {}", names.join(", "))
+    match names.is_empty() {
+        true => "there are none yet: `sites: { here: { zones: 3 } }`".to_owned(),
+        false => format!("the sites are: {}", names.join(", ")),
+    }
 }
 
 fn check_pair(blueprint: &Blueprint, name: &str) -> Option<PlanError> {

@@ -66,7 +66,7 @@ pub(super) fn request(
             let part = operations.first().map_or(0, |operation| operation.part);
             ask(*route, part, Body::Store(command), items.clone())
         }
-        Verb::Read { route, part } => {
+        Verb::Read { route, part, .. } => {
             ask(*route, *part, Body::Store(store::Command::Read { part: *part }), items.clone())
         }
         Verb::Transact { route, sends, settle } => {

@@ -249,7 +249,8 @@ impl Compiler<'_> {
             }
             Step::Read(read) => {
                 let endpoint = self.named(here, &read.target, Protocol::Store)?.clone();
-                Verb::Read { route: self.route(here, step, &endpoint)?, part: endpoint.address.part }
+                let place = endpoint.place.or_else(|| self.plan.place_anywhere(&read.target));
+                Verb::Read { route: self.route(here, step, &endpoint)?, part: endpoint.address.part, place }
             }
             Step::Transaction(transaction) => self.transaction(here, step, &transaction.target)?,
             Step::Together(_) => return Err(error(here, "`together` cannot be nested").word("step")),

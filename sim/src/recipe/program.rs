@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use crate::client::keyring::Need;
 use crate::client::{Policy, Sdk};
-use crate::ids::{Address, Once, TypeId};
+use crate::ids::{Address, Once, PlaceId, TypeId};
 use crate::message::broker::Settlement;
 use crate::message::control;
 use crate::message::store::Operation;
@@ -134,6 +134,8 @@ pub enum Verb {
         route: u8,
         /// The table.
         part: u16,
+        /// Where its rows are; of a store in several regions in one of them.
+        place: Option<PlaceId>,
     },
     /// Sends, and settles what triggered the run, all or nothing, within one namespace.
     Transact {

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use crate::client::caller::{Caller, Progress};
 use crate::faults::Hook;
 use crate::faults::local::Value;
-use crate::ids::{Execution, Item, ProcessId};
+use crate::ids::{Execution, Item, PlaceId, ProcessId};
 use crate::kernel::slab::Slab;
 use crate::message::broker;
 use crate::message::{Cargo, Message};
@@ -62,6 +62,8 @@ pub struct Waiting {
     op: u16,
     /// Which item of the cargo, where they are called one by one.
     item: u32,
+    /// Since when.
+    since: Time,
 }
 
 /// Everything that runs in one instance.
@@ -622,13 +624,13 @@ impl Interpreter {
     fn request<D: Door>(&mut self, id: RunId, at: u16, index: u32, door: &mut D, cx: &mut Context<'_>) {
         let program = Arc::clone(&self.program);
         let (Some(run), Some(op)) = (self.get(id), program.op(at)) else { return };
+        let waiting = Waiting { run: id, op: at, item: index, since: cx.now() };
         let asker = Asker { cargo: &run.cargo, execution: run.execution };
         let Some((route, part, message)) = request(&asker, op, index, || door.lock(run.ticket)) else {
-            self.answered(Waiting { run: id, op: at, item: index }, Outcome::Failed, None, cx);
+            self.answered(waiting, Outcome::Failed, None, cx);
             return;
         };
         let to = crate::ids::Address { part, ..program.routes[usize::from(route)].to };
-        let waiting = Waiting { run: id, op: at, item: index };
         self.callers[usize::from(route)].call(cx, to, message, waiting);
         self.take_progress(usize::from(route), cx);
     }
@@ -660,6 +662,9 @@ impl Interpreter {
         let program = Arc::clone(&self.program);
         let (Some(run), Some(op)) = (self.get_mut(waiting.run), program.op(waiting.op)) else { return };
         let outcome = confirmed(op, outcome, answer);
+        if let (Verb::Read { place: Some(place), .. }, Outcome::Ok) = (&op.verb, outcome) {
+            read(*place, &run.cargo, answer, waiting.since, cx);
+        }
         let one_by_one = matches!(op.verb, Verb::Call { .. });
         let more = waiting.item as usize + 1 < run.cargo.items().len();
         if one_by_one && more && outcome == Outcome::Ok {
@@ -683,6 +688,15 @@ impl Interpreter {
     /// The same call for the next item. (A call takes nothing from the door.)
     fn request_next(&mut self, waiting: Waiting, cx: &mut Context<'_>) {
         self.request(waiting.run, waiting.op, waiting.item + 1, &mut NoDoor, cx);
+    }
+}
+
+/// Observes which rows a read has shown.
+fn read(place: PlaceId, cargo: &Cargo, answer: Option<&Message>, asked: Time, cx: &mut Context<'_>) {
+    let rows = answer.map_or(&[][..], |answer| answer.cargo.items());
+    for item in cargo.items() {
+        let found = rows.iter().any(|row| row.same(*item));
+        cx.observe(*item, What::Read { place, found, asked });
     }
 }
 

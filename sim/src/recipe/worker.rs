@@ -323,7 +323,8 @@ impl Worker {
 
     fn ask_dependency(&self, index: usize, cx: &mut Context<'_>) {
         let Some(node) = self.settings.health.get(index) else { return };
-        let (to, body) = match cx.resolve(Address { process: *node, part: 0 }, Item::NONE) {
+        // Where its clients would write: of a store in several regions the own one, if that takes writes.
+        let (to, body) = match cx.resolve_nearest(Address { process: *node, part: 0 }, true, Item::NONE) {
             Resolved::At(at) => (at.process, Body::Probe),
             Resolved::Ask(name) => (name, Body::Lookup),
         };

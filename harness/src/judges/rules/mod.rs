@@ -70,6 +70,13 @@ pub(crate) enum Check {
         /// The copies: name and places.
         copies: Vec<(String, Vec<PlaceId>)>,
     },
+    /// What is read of a store.
+    Consistent {
+        /// The places of the store.
+        places: Vec<PlaceId>,
+        /// What readers may rely on.
+        promise: Promise,
+    },
     /// The runs of the copies of an app.
     Runs {
         /// The copies.
@@ -77,6 +84,19 @@ pub(crate) enum Check {
         /// No more runs than this in all; `None`: no two copies at a time.
         most: Option<u64>,
     },
+}
+
+/// What readers of a store may rely on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Promise {
+    /// What was acknowledged, or seen by anybody, is seen.
+    Linearizable,
+    /// The same, so long after.
+    BoundedStaleness(Span),
+    /// What one has written or seen himself is seen.
+    Session,
+    /// Nothing is seen without what was written before it under the same key.
+    ConsistentPrefix,
 }
 
 /// A contract.

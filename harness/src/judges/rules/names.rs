@@ -8,8 +8,8 @@ use indexmap::IndexMap;
 use smallvec::SmallVec;
 
 use super::resolver::Resolver;
-use super::{GROSS, Lanes, NET, STANDING, Start};
-use crate::judges::config::Contract;
+use super::{GROSS, Lanes, NET, Promise, STANDING, Start};
+use crate::judges::config::{Consistent, Contract, Level};
 
 impl<'a> Resolver<'a> {
     pub(super) fn nodes(&self) -> Vec<&'a str> {
@@ -140,6 +140,37 @@ impl<'a> Resolver<'a> {
             self.dangling(section, "at", name, "place", known);
         }
         places
+    }
+
+    /// The places of a store that is read.
+    pub(super) fn read_places(&mut self, section: [&str; 2], name: &str) -> Vec<PlaceId> {
+        let places = self.places(name, |role| role == PlaceRole::Effect);
+        if places.is_empty() {
+            let known = self.known_places();
+            self.dangling(section, "at", name, "place", known);
+        }
+        places
+    }
+
+    /// What readers may rely on.
+    pub(super) fn promise(&mut self, section: [&str; 2], contract: &Consistent) -> Promise {
+        match (contract.level, contract.within) {
+            (Level::BoundedStaleness, Some(within)) => return Promise::BoundedStaleness(within),
+            (Level::BoundedStaleness, None) => {
+                let help = Some("write for example `within: 5m`".to_owned());
+                self.error(section, "level", "it does not say how stale".to_owned(), help, "unbounded");
+            }
+            (_, Some(_)) => {
+                let message = "`within` is the bound of `level: bounded-staleness`".to_owned();
+                self.error(section, "within", message, Some("leave it out".to_owned()), "staleness");
+            }
+            _ => {}
+        }
+        match contract.level {
+            Level::Linearizable | Level::BoundedStaleness => Promise::Linearizable,
+            Level::Session => Promise::Session,
+            Level::ConsistentPrefix => Promise::ConsistentPrefix,
+        }
     }
 
     pub(super) fn bounded(&mut self, section: [&str; 2], bounds: [Option<Span>; 4]) {

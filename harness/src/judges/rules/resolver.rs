@@ -147,6 +147,10 @@ impl<'a> Resolver<'a> {
                 then: c.then.names().iter().flat_map(|n| self.net(section, "then", flow, n)).collect(),
             },
             Contract::Converge(c) => Check::Converge { copies: self.replicas(section, &c.at) },
+            Contract::Consistent(c) => {
+                let places = self.read_places(section, &c.at);
+                Check::Consistent { places, promise: self.promise(section, c) }
+            }
             Contract::SingleActive(_) | Contract::Runs(_) => return,
         };
         let mut lanes: Lanes = match &check {
@@ -165,7 +169,7 @@ impl<'a> Resolver<'a> {
             }
             Check::Whole { groups } => groups.iter().flat_map(|(_, lanes)| lanes.clone()).collect(),
             Check::Implies { claim, .. } => claim.clone(),
-            Check::Converge { .. } | Check::Runs { .. } => Lanes::new(),
+            Check::Converge { .. } | Check::Consistent { .. } | Check::Runs { .. } => Lanes::new(),
         };
         lanes.sort_unstable();
         lanes.dedup();

@@ -169,6 +169,7 @@ impl Service for TrafficManager {
             method: self.method,
             targets: self.targets(name, plan)?,
             geography: self.geography(name, plan)?,
+            distances: profile::Distances::new(&plan.blueprint),
             interval: self.probe,
             tolerated: self.tolerated,
             timeout: self.timeout.unwrap_or_else(|| self.longest_timeout()),

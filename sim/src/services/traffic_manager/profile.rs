@@ -3,11 +3,13 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use crate::blueprint::Blueprint;
 use crate::ids::{Address, ProcessId};
 use crate::message::control::Listing;
+use crate::network::links::{Route, routes};
 use crate::plan::Plan;
 use crate::time::Span;
-use crate::units::Sampler;
+use crate::units::{Distribution, Sampler};
 
 /// By which rule an endpoint is chosen among those that are healthy.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
@@ -18,7 +20,8 @@ pub enum Method {
     Priority,
     /// By chance, in proportion to the weights; drawn for each lookup.
     Weighted,
-    /// The nearest to the client: in its own site, else in the paired one, else the first in the list.
+    /// The nearest to the client: in its own site, else that with the shortest round trip; the first in the list
+    /// where all are as far.
     Performance,
     /// That which is named for the client's site, healthy or not.
     Geographic,
@@ -37,6 +40,7 @@ pub(super) struct Profile {
     pub(super) method: Method,
     pub(super) targets: Vec<Target>,
     pub(super) geography: Vec<(Option<u8>, u8)>,
+    pub(super) distances: Distances,
     pub(super) interval: Span,
     pub(super) tolerated: u8,
     pub(super) timeout: Span,
@@ -92,9 +96,8 @@ impl Profile {
                 })
             }
             Method::Performance => candidates.min_by_key(|index| {
-                self.targets
-                    .get(usize::from(*index))
-                    .map_or(u8::MAX, |t| distance(client, t.address.process, plan))
+                let target = self.targets.get(usize::from(*index));
+                target.map_or(Span::FOREVER, |t| self.distances.between(client, t.address.process, plan))
             }),
             Method::Geographic => {
                 let site = plan.process(client).location.site();
@@ -108,14 +111,26 @@ impl Profile {
     }
 }
 
-/// How far an endpoint is from a client, roughly.
-fn distance(client: ProcessId, endpoint: ProcessId, plan: &Plan) -> u8 {
-    let (from, to) = (plan.process(client).location.site(), plan.process(endpoint).location.site());
-    let (Some(from), Some(to)) = (from, to) else { return 2 };
-    let name = |site: u8| plan.blueprint.sites.get_index(usize::from(site));
-    match (from == to, name(from), name(to)) {
-        (true, ..) => 0,
-        (_, Some((_, site)), Some((other, _))) if site.pair.as_ref() == Some(other) => 1,
-        _ => 2,
+/// How far the sites are from one another: the median of the round trip, between any two.
+#[derive(Debug)]
+pub(super) struct Distances(Vec<((u8, u8), Span)>);
+
+impl Distances {
+    pub(super) fn new(blueprint: &Blueprint) -> Distances {
+        let median = |route: &Route| match route.round_trip {
+            Distribution::Constant(span) => span,
+            Distribution::Uniform(low, high) => (low + high).scaled(1, 2),
+            Distribution::Lognormal { median, .. } => median,
+        };
+        Distances(routes(blueprint).iter().map(|route| (route.sites, median(route))).collect())
+    }
+
+    /// Of somebody on the internet all endpoints are as far.
+    fn between(&self, client: ProcessId, endpoint: ProcessId, plan: &Plan) -> Span {
+        let (from, to) = (plan.process(client).location.site(), plan.process(endpoint).location.site());
+        let (Some(from), Some(to)) = (from, to) else { return Span::FOREVER };
+        let pair = (from.min(to), from.max(to));
+        let found = self.0.iter().find(|(sites, _)| *sites == pair).map(|(_, span)| *span);
+        if from == to { Span::ZERO } else { found.unwrap_or(Span::FOREVER) }
     }
 }

@@ -12,6 +12,7 @@ use crate::ids::{FaultId, NodeId};
 use crate::kernel::World;
 use crate::message::control::{Answer, Command};
 use crate::message::{Body, Message, name};
+use crate::network::Link;
 use crate::node::rig::{Rig, bodies, observed};
 use crate::node::{Effect, Input};
 use crate::observe::{Belief, Observation, Outcome, Symptom, What};
@@ -19,7 +20,7 @@ use crate::services::NodeKind;
 use crate::services::endpoint::EndpointService;
 use crate::services::load::{Load, Shape};
 use crate::time::Time;
-use crate::units::Rate;
+use crate::units::{Distribution, Rate};
 
 const LOST: Span = Span::secs(200);
 
@@ -227,6 +228,24 @@ fn weights_share_and_performance_takes_the_nearest() {
         let (world, seen) = run(Plan::new(blueprint).expect("a plan"), 7);
         let found = calls_to(&world, &seen, "west-app").len();
         assert_eq!(found > 5900, method == Method::Performance, "without `world` others find nothing");
+    }
+}
+
+#[test]
+fn of_two_other_sites_the_nearer_one_performs_better() {
+    for (west, north, found) in [(100, 10, "north-app"), (10, 100, "west-app")] {
+        let nearest = TrafficManager { method: Method::Performance, ..profile() };
+        let mut blueprint = blueprint(nearest, Dns::Honour);
+        blueprint.sites.insert("south".into(), Site::default());
+        for (site, rtt) in [("west", west), ("north", north)] {
+            let rtt = Some(Distribution::Constant(Span::millis(rtt)));
+            let between = vec![site.to_owned(), "south".to_owned()];
+            blueprint.links.insert(format!("to-{site}"), Link { between, rtt, ..Link::default() });
+        }
+        let NodeKind::Load(load) = &mut blueprint.nodes["devices"] else { panic!("a load") };
+        load.place = "south".into();
+        let (world, seen) = run(Plan::new(blueprint).expect("a plan"), 7);
+        assert!(calls_to(&world, &seen, found).len() > 5900, "{found}");
     }
 }
 
