@@ -10,6 +10,7 @@ use crate::plan::{Endpoint, Location, PlaceRole, Plan, PlanError, Protocol};
 use crate::services::event_hubs::capture;
 use crate::services::event_hubs::layout::Layout;
 use crate::services::event_hubs::namespace::Namespace;
+use crate::services::event_hubs::tier::Tier;
 use crate::services::replicas::declare::at;
 use crate::services::replicas::modes::{self, Modes, Replication};
 use crate::services::{NodeKind, Service};
@@ -21,96 +22,6 @@ pub(super) const NAMESPACE: u16 = u16::MAX;
 
 /// The consumer group that every hub has.
 pub(super) const DEFAULT_GROUP: &str = "$Default";
-
-/// The tiers of a namespace (facts 3.1).
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "kebab-case")]
-pub enum Tier {
-    /// One consumer group, 256 KB, a day of retention.
-    Basic,
-    /// 20 consumer groups, 1 MB, 7 days.
-    #[default]
-    Standard,
-    /// Capacity of its own, in processing units.
-    Premium,
-    /// A cluster of its own, in capacity units.
-    Dedicated,
-}
-
-impl Tier {
-    const fn name(self) -> &'static str {
-        match self {
-            Tier::Basic => "basic",
-            Tier::Standard => "standard",
-            Tier::Premium => "premium",
-            Tier::Dedicated => "dedicated",
-        }
-    }
-
-    /// Whether it is bought in throughput units, which limit what goes in and out.
-    pub(super) const fn has_throughput_units(self) -> bool {
-        matches!(self, Tier::Basic | Tier::Standard)
-    }
-
-    const fn most_groups(self) -> usize {
-        match self {
-            Tier::Basic => 1,
-            Tier::Standard => 20,
-            Tier::Premium => 100,
-            Tier::Dedicated => 1000,
-        }
-    }
-
-    const fn most_partitions(self) -> u16 {
-        match self {
-            Tier::Basic | Tier::Standard => 32,
-            Tier::Premium => 100,
-            Tier::Dedicated => 1024,
-        }
-    }
-
-    const fn most_hubs(self, units: u16) -> usize {
-        match self {
-            Tier::Basic | Tier::Standard => 10,
-            Tier::Premium => 100 * units as usize,
-            Tier::Dedicated => 1000,
-        }
-    }
-
-    const fn most_units(self) -> u16 {
-        match self {
-            Tier::Basic | Tier::Standard => 1,
-            Tier::Premium => 16,
-            Tier::Dedicated => 20,
-        }
-    }
-
-    fn longest_retention(self) -> Span {
-        match self {
-            Tier::Basic => Span::days(1),
-            Tier::Standard => Span::days(7),
-            Tier::Premium | Tier::Dedicated => Span::days(90),
-        }
-    }
-
-    /// The largest event, or batch of events.
-    pub(super) const fn largest(self) -> Bytes {
-        match self {
-            Tier::Basic => Bytes(256 << 10),
-            _ => Bytes(1 << 20),
-        }
-    }
-
-    /// Concurrent connections to the namespace.
-    pub(super) const fn connections(self, units: u16) -> u32 {
-        match self {
-            Tier::Basic => 100,
-            Tier::Standard => 5_000,
-            Tier::Premium => 10_000 * units as u32,
-            Tier::Dedicated => 100_000 * units as u32,
-        }
-    }
-}
 
 /// The most throughput units of a namespace (facts 3.1).
 const MOST_THROUGHPUT_UNITS: u16 = 40;

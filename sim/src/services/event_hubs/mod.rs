@@ -12,6 +12,8 @@ mod publish;
 mod receive;
 #[cfg(test)]
 mod tests;
+mod tier;
 
-pub use config::{Capture, EventHub, EventHubs, Tier, group_number, group_of};
+pub use config::{Capture, EventHub, EventHubs, group_number, group_of};
 pub use receive::LONG_POLL;
+pub use tier::Tier;
