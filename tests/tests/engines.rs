@@ -248,9 +248,8 @@ fn madsim_agrees_with_the_native_engine_where_people_act() {
 /// The comparison itself is put to the test: a broken design in the place of another engine.
 #[test]
 fn a_broken_design_in_the_place_of_an_engine_is_found_out() {
-    let designs = designs(SHORT, false);
-    let named = |name: &str| designs.iter().find(|design| design.variant_name() == name).expect(name);
-    let (sound, broken) = (named(BASE), named("ack-first"));
+    let named = |name: &str| short("order-flow", name, SHORT, &[]).expect("a design that is not refused");
+    let (sound, broken) = (&named(BASE), &named("ack-first"));
     let native = play(sound, 1, Engine::Native).expect("runs");
     let other = play(broken, 1, Engine::Native).expect("runs");
     let rows = compare(sound, Engine::Turmoil, &native, &other);
