@@ -75,8 +75,12 @@ fn a_crash_takes_everything_volatile_at_once() {
         }
     }
     let idle = in_use.iter().zip(&resolved.plan.processes).filter(|(used, _)| !**used);
-    // A blob is written within milliseconds, and there are ten.
-    let idle = idle.map(|(_, process)| process.name.as_str()).filter(|name| *name != "undelivered");
+    // A blob is written within milliseconds, and there are ten. A vault's key is rotated once, as quickly; and
+    // nobody needs the backup of an identity provider that is there.
+    let rare = |name: &str| {
+        ["undelivered", "vault.partition", "entra.backup/"].iter().any(|of| name.starts_with(of))
+    };
+    let idle = idle.map(|(_, process)| process.name.as_str()).filter(|name| !rare(name));
     let idle: Vec<&str> = idle.collect();
     assert!(idle.is_empty(), "these have never had anything to lose: {idle:?}");
 }

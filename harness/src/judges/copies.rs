@@ -23,6 +23,8 @@ struct Account {
     /// When copies were last reborn here, and when a failover last closed it; by the book's own count.
     opened: u64,
     closed: u64,
+    /// How many were reborn since a failover last closed it.
+    taken_over: u64,
     /// The sum over all copies that should be here of a hash of their item: a multiset hash.
     hash: u64,
 }
@@ -81,6 +83,7 @@ impl Copies {
         if cause == Birth::Reborn {
             account.reborn += 1;
             account.opened = turn;
+            account.taken_over += 1;
         }
         account.hash = account.hash.wrapping_add(hash(item));
     }
@@ -92,6 +95,7 @@ impl Copies {
         let Some(account) = self.account(place) else { return };
         if cause == End::FailoverTail {
             account.closed = turn;
+            account.taken_over = 0;
         }
         match cause {
             End::Completed | End::FannedOut => account.completed += 1,
@@ -140,8 +144,8 @@ impl Copies {
         self.accounts.get(place.index()).map_or(0, Account::balance)
     }
 
-    /// Places of a replicated store whose process has not heard yet that another one leads: the place, the one
-    /// that took over, and how many copies it still counts.
+    /// Places of a replicated store whose process has not heard yet that another one leads, and which count
+    /// more than that one took over: the place, the one that took over, and how many more.
     pub(crate) fn unheard(&self, plan: &Plan) -> Vec<(PlaceId, PlaceId, u64)> {
         let turned = |account: &Account| account.opened.max(account.closed);
         let mut found = Vec::new();
@@ -152,7 +156,9 @@ impl Copies {
                     && plan.anywhere(&plan.places[*new].name) == whole
             };
             let new = (0..self.accounts.len()).filter(|new| *new != old).find(takes_over);
-            if let (Some(new), Ok(count @ 1..)) = (new, u64::try_from(account.balance())) {
+            let Some(new) = new else { continue };
+            let more = account.balance() - self.accounts[new].taken_over as i64;
+            if let Ok(count @ 1..) = u64::try_from(more) {
                 found.push((PlaceId(old as u16), PlaceId(new as u16), count));
             }
         }

@@ -486,10 +486,10 @@ impl Judges {
         for (old, new, count) in self.copies.unheard(&self.plan) {
             let name = |place: PlaceId| self.plan.place(place).name.as_str();
             doubts.push(format!(
-                "{} took over, and {} did not hear of it by the end: its {} count as there",
+                "{} took over {} fewer than {} has, which did not hear of it by the end: they count as there",
                 name(new),
+                if count == 1 { "one copy".to_owned() } else { format!("{} copies", grouped(count)) },
                 name(old),
-                if count == 1 { "copy".to_owned() } else { format!("{} copies", grouped(count)) }
             ));
         }
         if !end.quiescent {
