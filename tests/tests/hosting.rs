@@ -52,8 +52,9 @@ fn a_seed_has_one_history_on_each_engine_and_its_books_balance() {
         let lateness = first.lateness.expect("a hosted run measures it");
         assert!(lateness.late > 0 && lateness.late * 2 < lateness.inputs, "{engine}: {lateness:?}");
         // Ticks of 10 ms here. The latest are a reader's that catches up: a hundred quick messages to and
-        // fro, each of which the engine carries a tick later, until the other side had something else due.
-        assert!(lateness.p99 < 0.025 && lateness.max < 0.1, "{engine}: {lateness:?}");
+        // fro, each of which the engine carries a tick later, until the other side had something else due. A
+        // processor of events that takes over partitions has the longest chains of them.
+        assert!(lateness.p99 < 0.025 && lateness.max < 0.5, "{engine}: {lateness:?}");
     }
 }
 
