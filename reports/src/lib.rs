@@ -1,12 +1,18 @@
 //! The results document and its renderings. A report is drawn from the document alone.
 
+pub mod design;
 pub mod results;
+pub mod series;
 pub mod text;
+pub mod trace;
 pub mod verdict;
 
+pub use design::Design;
 pub use results::{
     Achieved, BookError, ContractResult, Fates, FaultResult, FlowRow, Lateness, Ledger, NATIVE,
     ObjectiveResult, PROGRAM, PlaceRow, ReadError, Recovery, Results, SCHEMA, SeedResult, SendRow, Step,
     Violation,
 };
+pub use series::Series;
+pub use trace::Trace;
 pub use verdict::Verdict;

@@ -5,11 +5,14 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
+use crate::design::Design;
+use crate::series::{Band, Series};
+use crate::trace::Trace;
 use crate::verdict::Verdict;
 
 /// The version of the document that this build writes and reads. It changes when a field goes, or means
-/// something else; not when one is added that older documents can do without: `engine` and `lateness` are
-/// such fields, and a document without them is of the native engine.
+/// something else; not when one is added that older documents can do without: a document without `engine` and
+/// `lateness` is of the native engine, one without `design`, `bands`, `series` and `trace` has fewer plots.
 pub const SCHEMA: u32 = 1;
 
 /// The engine of a document that names none.
@@ -63,6 +66,12 @@ pub struct Results {
     /// How many seeds were asked for; more than `seeds` where the sweep was interrupted.
     #[serde(default)]
     pub seeds_asked: u64,
+    /// What was run.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub design: Option<Design>,
+    /// Of a sweep: how the seeds differ over time, door by door.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub bands: Vec<Band>,
     /// What each seed gave, ascending by seed.
     pub seeds: Vec<SeedResult>,
 }
@@ -81,6 +90,8 @@ impl Default for Results {
             verdict: Verdict::default(),
             cause: String::new(),
             seeds_asked: 0,
+            design: None,
+            bands: Vec::new(),
             seeds: Vec::new(),
         }
     }
@@ -125,6 +136,12 @@ pub struct SeedResult {
     pub objectives: Vec<ObjectiveResult>,
     /// The faults, in file order.
     pub faults: Vec<FaultResult>,
+    /// What it did over time: of the seed that is looked at closely, the first of the worst.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub series: Option<Series>,
+    /// What it did, item by item: of that seed too.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub trace: Option<Trace>,
 }
 
 /// How late inputs were handled on an engine that hosts the processes: after the instant at which they were
