@@ -1,11 +1,13 @@
 //! The results document and its renderings. A report is drawn from the document alone.
 
 pub mod design;
+pub mod html;
 pub mod results;
 pub mod series;
 pub mod text;
 pub mod trace;
 pub mod verdict;
+pub mod words;
 
 pub use design::Design;
 pub use results::{
