@@ -93,6 +93,11 @@ pub(super) fn value(number: f64, words: String) -> Cell {
     Cell { text: words, raw: Some(plain(number)), ..Cell::default() }
 }
 
+/// A number as it is; nothing where there is none.
+pub(super) fn exact(number: Option<f64>) -> Cell {
+    number.map_or_else(none, |number| value(number, words::number(number)))
+}
+
 /// How long; a dash and nothing in the file where there is none.
 pub(super) fn span(seconds: Option<f64>) -> Cell {
     seconds.map_or_else(none, |seconds| value(seconds, words::duration(seconds)))
@@ -133,16 +138,23 @@ pub(super) struct Column {
     name: String,
     /// Whether it holds numbers.
     number: bool,
+    /// Whether only the file has it.
+    hidden: bool,
 }
 
 /// A column of words.
 pub(super) fn words(head: &str, name: &str) -> Column {
-    Column { head: head.to_owned(), name: name.to_owned(), number: false }
+    Column { head: head.to_owned(), name: name.to_owned(), number: false, hidden: false }
 }
 
 /// A column of numbers.
 pub(super) fn numbers(head: &str, name: &str) -> Column {
-    Column { head: head.to_owned(), name: name.to_owned(), number: true }
+    Column { head: head.to_owned(), name: name.to_owned(), number: true, hidden: false }
+}
+
+/// A column that only the file has.
+pub(super) fn hidden(name: &str) -> Column {
+    Column { head: String::new(), name: name.to_owned(), number: true, hidden: true }
 }
 
 /// A table; the first column names the rows.
@@ -192,11 +204,11 @@ impl Table {
                         a.file href=(file) { "CSV" }
                     }
                     thead {
-                        tr { @for column in &self.columns { (header(column)) } }
+                        tr { @for column in self.columns.iter().filter(|column| !column.hidden) { (header(column)) } }
                     }
                     tbody {
                         @for row in self.rows.iter().take(self.shown) {
-                            tr { @for (column, cell) in self.columns.iter().zip(row).enumerate().map(|(i, (c, cell))| ((i, c), cell)) { (self.cell(column.0, column.1, cell)) } }
+                            (self.row(row))
                         }
                     }
                 }
@@ -205,6 +217,11 @@ impl Table {
                 p.more { (words::counted(rest as u64, "more row")) " in the CSV file." }
             }
         }
+    }
+
+    fn row(&self, row: &[Cell]) -> Markup {
+        let shown = self.columns.iter().zip(row).enumerate().filter(|(_, (column, _))| !column.hidden);
+        html! { tr { @for (index, (column, cell)) in shown { (self.cell(index, column, cell)) } } }
     }
 
     fn cell(&self, index: usize, column: &Column, cell: &Cell) -> Markup {

@@ -21,13 +21,13 @@ pub(super) fn panel(build: &mut Build, doc: &Doc<'_>) -> Result<Panel, Error> {
     }
     let columns = vec![
         table::words("Contract", "contract"),
+        table::words("Verdict", "verdict"),
         table::words("Promises", "promises"),
         table::numbers("Items checked", "items_checked"),
         table::numbers("Items violating it", "items_violating"),
         table::words("How", "how"),
         table::numbers("On seeds", "seeds_violating"),
         table::words("First violation", "first_violation"),
-        table::words("Verdict", "verdict"),
     ];
     let rows = (0..first.contracts.len()).filter_map(|index| row(doc, seeds, index));
     let caption = if doc.sweep() { "Contracts, over all seeds" } else { "Contracts" };
@@ -56,13 +56,13 @@ fn row(doc: &Doc<'_>, seeds: &[SeedResult], index: usize) -> Option<Vec<Cell>> {
     let of = format!("{} of {}", grouped(failed), grouped(seeds.len() as u64));
     Some(vec![
         table::text(&contract.name),
+        table::verdict(worst),
         table::text(&contract.rule).tone(Tone::Faint),
         table::count(all().map(|(_, contract)| contract.checked).sum()),
         table::count(all().map(|(_, contract)| contract.violated).sum()),
         table::text(how.join(", ")),
         table::value(failed as f64, of),
         violation(doc, all()),
-        table::verdict(worst),
     ])
 }
 

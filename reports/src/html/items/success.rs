@@ -63,9 +63,9 @@ fn plot(doc: &Doc<'_>, series: &Series, one: &DoorSeries, band: Option<&Band>) -
         desc: desc(series, one),
         x: Axis::time(series.start, series.end()),
         y: Axis::linear("of the items offered then", Unit::Share, floor(least), 1.0),
-        rows: Vec::new(),
         shades: doc.shades.clone(),
         layers,
+        ..Plot::default()
     }
 }
 

@@ -52,6 +52,12 @@ const STEPS: [f64; 26] = [
 ];
 const DAY: f64 = 86_400.0;
 
+impl Default for Axis {
+    fn default() -> Axis {
+        Axis::linear("", Unit::Number, 0.0, 1.0)
+    }
+}
+
 impl Axis {
     /// The time of a scenario.
     pub(in crate::html) fn time(from: f64, to: f64) -> Axis {

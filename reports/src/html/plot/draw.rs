@@ -35,7 +35,9 @@ pub(super) struct Layout {
 
 impl Layout {
     pub(super) fn new(plot: &Plot, frame: Frame, top: f64) -> Layout {
-        let height = if plot.rows.is_empty() { frame.height } else { ROW * plot.rows.len() as f64 };
+        let rows = plot.rows.len();
+        let usual = if rows > 0 { ROW * rows as f64 } else { frame.height };
+        let height = plot.height.unwrap_or(usual);
         let y = plot.y.with_ticks((height / 36.0).max(2.0));
         let widest = |texts: &mut dyn Iterator<Item = &str>| {
             texts.map(|text| width(text, SIZE)).fold(0.0, f64::max) + 12.0
@@ -128,11 +130,12 @@ fn axes(canvas: &Canvas<'_>, layout: &Layout, upwards: bool) -> Result<(), Error
 }
 
 fn rows(plot: &Plot, canvas: &Canvas<'_>, layout: &Layout) -> Result<(), Error> {
+    let row = (layout.base - layout.top) / plot.rows.len().max(1) as f64;
     for (index, name) in plot.rows.iter().enumerate() {
-        let y = layout.top + ROW * index as f64;
+        let y = layout.top + row * index as f64;
         canvas.line(&[(layout.left, y), (layout.right, y)], Ink::Grid, 0.5)?;
         let text = fit(name, SIZE, layout.left - 10.0);
-        canvas.text((layout.left - 6.0, y + ROW / 2.0), &text, SIZE, Ink::Text, Side::Left)?;
+        canvas.text((layout.left - 6.0, y + row / 2.0), &text, SIZE, Ink::Text, Side::Left)?;
     }
     Ok(())
 }
@@ -158,6 +161,15 @@ fn draw(plot: &Plot, layer: &Layer, index: usize, canvas: &Canvas<'_>, layout: &
         }
         Layer::Cells { cells, .. } => heat(canvas, layout, cells),
         Layer::Bars { ink, spans, .. } => bars(canvas, layout, *ink, spans),
+        Layer::Mark { at, ink, .. } => {
+            let x = layout.across(*at);
+            canvas.line(&[(x, layout.top), (x, layout.base)], *ink, 1.0)
+        }
+        Layer::Columns { ink, columns, .. } => columns.iter().try_for_each(|(from, to, share)| {
+            let across = |part: f64| layout.left + (layout.right - layout.left) * part;
+            let top = layout.base - (layout.base - layout.top) * share.clamp(0.0, 1.0);
+            canvas.block((across(*from), top), (across(*to), layout.base), *ink, 1.0)
+        }),
         Layer::Points { ink, shape, points, .. } => {
             points.iter().try_for_each(|(x, y)| canvas.shape(layout.at(*x, *y), *shape, *ink))
         }

@@ -128,7 +128,7 @@ pub(super) fn shade(
     (top, bottom): (f64, f64),
 ) -> Result<(), Error> {
     let across = |at: f64| left + (right - left) * time.place(at);
-    let all = |window: &[f64; 2]| time.place(window[1]) - time.place(window[0]) > 0.8;
+    let all = |window: &[f64; 2]| time.place(window[1]) - time.place(window[0]) > 0.6;
     let seen = |window: &&[f64; 2]| window[1] >= time.from && window[0] <= time.to && !all(window);
     for chance in [true, false] {
         let of = shades.iter().filter(|shade| shade.chance == chance);
