@@ -1,6 +1,7 @@
 //! The results document and its renderings. A report is drawn from the document alone.
 
 pub mod design;
+pub mod html;
 pub mod results;
 pub mod series;
 pub mod text;

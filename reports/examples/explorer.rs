@@ -1,0 +1,35 @@
+//! Writes the explorer's parts of a results document as a page of their own, to look at them and to test
+//! them in a browser: `cargo run -p beaufort-reports --example explorer -- RESULTS.json PAGE.html`.
+
+use std::error::Error;
+
+use beaufort_reports::Results;
+use beaufort_reports::html::explorer;
+
+fn main() -> Result<(), Box<dyn Error>> {
+    let mut arguments = std::env::args().skip(1);
+    let (Some(document), Some(page)) = (arguments.next(), arguments.next()) else {
+        return Err("usage: explorer RESULTS.json PAGE.html".into());
+    };
+    let results = Results::from_json(&std::fs::read_to_string(document)?)?;
+    std::fs::write(page, render(&results)?)?;
+    Ok(())
+}
+
+fn render(results: &Results) -> Result<String, Box<dyn Error>> {
+    let mut body = String::new();
+    if let Some(design) = &results.design {
+        body.push_str("<h2>Topology</h2><div class=\"scroll\">");
+        body.push_str(&explorer::topology(design, results.seeds.first()));
+        body.push_str("</div>");
+    }
+    Ok(format!(
+        "<!doctype html><html lang=\"en\"><head><meta charset=\"utf-8\"><title>Explorer</title>\
+         <meta name=\"viewport\" content=\"width=device-width\"><style>{STYLE}</style></head>\
+         <body>{body}</body></html>\n"
+    ))
+}
+
+const STYLE: &str = "body{margin:0 auto;padding:1rem;max-width:1200px;font:16px/1.5 system-ui,sans-serif}\
+    :root{color-scheme:light dark}.scroll{overflow-x:auto}\
+    @media (prefers-color-scheme:dark){body{background:#14181d;color:#e6e9ee}}";

@@ -1,0 +1,15 @@
+//! The trace explorer of the page, and the pictures that go with it: the topology with the health of its nodes,
+//! and the story of a failing item.
+
+mod escape;
+mod graph;
+mod health;
+mod layout;
+mod paths;
+mod picture;
+mod shapes;
+mod svg;
+mod times;
+mod topology;
+
+pub use topology::topology;
