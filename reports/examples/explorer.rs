@@ -5,6 +5,7 @@ use std::error::Error;
 
 use beaufort_reports::Results;
 use beaufort_reports::html::explorer;
+use beaufort_reports::text::replay_command;
 
 fn main() -> Result<(), Box<dyn Error>> {
     let mut arguments = std::env::args().skip(1);
@@ -23,6 +24,13 @@ fn render(results: &Results) -> Result<String, Box<dyn Error>> {
         body.push_str(&explorer::topology(design, results.seeds.first()));
         body.push_str("</div>");
     }
+    for seed in &results.seeds {
+        if let Some(trace) = &seed.trace {
+            let command = replay_command(results, seed.seed);
+            body.push_str("<h2>Explorer</h2>");
+            body.push_str(&explorer::fragment(trace, results.design.as_ref(), seed, &command)?);
+        }
+    }
     Ok(format!(
         "<!doctype html><html lang=\"en\"><head><meta charset=\"utf-8\"><title>Explorer</title>\
          <meta name=\"viewport\" content=\"width=device-width\"><style>{STYLE}</style></head>\
@@ -30,6 +38,6 @@ fn render(results: &Results) -> Result<String, Box<dyn Error>> {
     ))
 }
 
-const STYLE: &str = "body{margin:0 auto;padding:1rem;max-width:1200px;font:16px/1.5 system-ui,sans-serif}\
+const STYLE: &str = "body{margin:0 auto;padding:1rem;max-width:58rem;font:16px/1.5 system-ui,sans-serif}\
     :root{color-scheme:light dark}.scroll{overflow-x:auto}\
     @media (prefers-color-scheme:dark){body{background:#14181d;color:#e6e9ee}}";

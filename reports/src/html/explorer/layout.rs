@@ -30,6 +30,11 @@ impl Rect {
         self.y + self.height
     }
 
+    /// Whether they have more than a side in common.
+    pub(super) fn meets(&self, other: &Rect) -> bool {
+        self.x < other.right() && other.x < self.right() && self.y < other.bottom() && other.y < self.bottom()
+    }
+
     pub(super) fn middle(&self) -> Point {
         Point { x: self.x + self.width / 2.0, y: self.y + self.height / 2.0 }
     }
@@ -51,14 +56,14 @@ const MARGIN: f64 = 8.0;
 /// The room for the caption of a box.
 const CAPTION: f64 = 12.0;
 
-/// Lays out a graph whose nodes have these sizes.
-pub(super) fn layout(graph: &Graph, sizes: &[(f64, f64)]) -> Layout {
+/// Lays out a graph whose nodes have these sizes, with so much room between its layers.
+pub(super) fn layout(graph: &Graph, sizes: &[(f64, f64)], gap: f64) -> Layout {
     let mut dagre = fill(graph, sizes);
     let options = LayoutOptions {
         rankdir: RankDir::LR,
         nodesep: 14.0,
         edgesep: 12.0,
-        ranksep: 26.0,
+        ranksep: gap,
         marginx: MARGIN,
         marginy: MARGIN,
         ..LayoutOptions::default()

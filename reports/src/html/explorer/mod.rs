@@ -1,7 +1,9 @@
 //! The trace explorer of the page, and the pictures that go with it: the topology with the health of its nodes,
 //! and the story of a failing item.
 
+mod data;
 mod escape;
+mod fragment;
 mod graph;
 mod health;
 mod layout;
@@ -12,4 +14,5 @@ mod svg;
 mod times;
 mod topology;
 
+pub use fragment::fragment;
 pub use topology::topology;

@@ -3,7 +3,7 @@
 use std::fmt::Write as _;
 
 use super::graph::{Edge, Graph, Node};
-use super::layout::{self, Layout, Rect};
+use super::layout::{self, Layout, Point, Rect};
 use super::paths::{self, Curve};
 use super::svg::{self, number};
 use super::{escape, shapes};
@@ -19,6 +19,10 @@ const NARROWEST: f64 = 72.0;
 /// The room below a shape, for how the node is.
 const STATUS: f64 = 16.0;
 const LINE: f64 = 14.5;
+/// What a count may become without leaving its node.
+const WIDEST_COUNT: &str = "99,999 events";
+/// The room that the number at a connection needs.
+const LABEL: (f64, f64) = (38.0, 13.0);
 
 /// A graph with everything placed.
 #[derive(Clone, Debug, Default)]
@@ -28,6 +32,15 @@ pub(super) struct Picture {
     shapes: Vec<Rect>,
     faces: Vec<Face>,
     curves: Vec<Curve>,
+}
+
+/// What is told of each node and connection besides its name.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Detail {
+    /// The node's kind.
+    Kinds,
+    /// Numbers that change: there is room for them in the node and at the connection.
+    Counts,
 }
 
 /// The text in a shape.
@@ -52,12 +65,13 @@ pub(super) struct Note {
 
 impl Picture {
     /// Places everything.
-    pub(super) fn new(graph: Graph) -> Picture {
-        let faces: Vec<Face> = graph.nodes.iter().map(|node| Face::of(node, graph.whole(node))).collect();
+    pub(super) fn new(graph: Graph, detail: Detail) -> Picture {
+        let faces: Vec<Face> = graph.nodes.iter().map(|node| Face::of(node, &graph, detail)).collect();
         let sizes: Vec<(f64, f64)> =
             graph.nodes.iter().zip(&faces).map(|(node, face)| face.size(node)).collect();
         let with_status: Vec<(f64, f64)> = sizes.iter().map(|(w, h)| (*w, h + STATUS)).collect();
-        let layout = layout::layout(&graph, &with_status);
+        let gap = if detail == Detail::Counts { 46.0 } else { 26.0 };
+        let layout = layout::layout(&graph, &with_status, gap);
         let shape = |(index, rect): (usize, &Rect)| match graph.nodes[index].boxed {
             Some(_) => *rect,
             None => Rect { height: sizes[index].1, ..*rect },
@@ -101,6 +115,22 @@ impl Picture {
         out
     }
 
+    /// Where the numbers at the connections stand: none on a node, on a name or on another number. None: there
+    /// is no such place.
+    pub(super) fn labels(&self) -> Vec<Option<Point>> {
+        let mut taken: Vec<Rect> = Vec::new();
+        for (node, rect) in self.graph.nodes.iter().zip(&self.shapes) {
+            if node.boxed.is_none() {
+                taken.push(Rect { height: rect.height + STATUS, ..*rect });
+            }
+        }
+        for (group, rect) in self.graph.groups.iter().zip(&self.layout.groups) {
+            let width = svg::width(&group.caption, SMALL) + 8.0;
+            taken.push(Rect { width, height: 18.0, ..*rect });
+        }
+        self.curves.iter().map(|curve| free_spot(&curve.spots, &mut taken)).collect()
+    }
+
     /// The nodes, but those for which a box stands.
     pub(super) fn shapes(&self, note: &dyn Fn(usize) -> Note) -> String {
         let mut out = String::new();
@@ -136,13 +166,14 @@ impl Picture {
 }
 
 impl Face {
-    fn of(node: &Node, whole: Option<&Node>) -> Face {
-        let name = escape::visible(&node.name);
-        let kind = whole.map_or(node.kind.as_str(), |whole| short_kind(&node.kind, &whole.kind));
-        Face {
-            name: svg::lines(&name, NAME, ROOM, 2),
-            kind: svg::elided(&escape::visible(kind), SMALL, ROOM),
+    fn of(node: &Node, graph: &Graph, detail: Detail) -> Face {
+        let name = svg::lines(&escape::visible(&node.name), NAME, ROOM, 2);
+        if detail == Detail::Counts {
+            return Face { name, kind: WIDEST_COUNT.to_owned() };
         }
+        let whole = graph.whole(node);
+        let kind = whole.map_or(node.kind.as_str(), |whole| short_kind(&node.kind, &whole.kind));
+        Face { name, kind: svg::elided(&escape::visible(kind), SMALL, ROOM) }
     }
 
     fn size(&self, node: &Node) -> (f64, f64) {
@@ -160,6 +191,21 @@ fn short_kind<'a>(kind: &'a str, whole: &str) -> &'a str {
     let same = kind.split('-').zip(whole.split('-')).take_while(|(a, b)| a == b).count();
     let rest = kind.splitn(same + 1, '-').nth(same);
     rest.filter(|rest| !rest.is_empty()).unwrap_or(kind)
+}
+
+/// The first spot at which a number meets nothing; it is taken from then on.
+fn free_spot(spots: &[Point], taken: &mut Vec<Rect>) -> Option<Point> {
+    let around = |spot: Point| Rect {
+        x: spot.x - LABEL.0 / 2.0,
+        y: spot.y - LABEL.1 / 2.0,
+        width: LABEL.0,
+        height: LABEL.1,
+    };
+    let offsets = [0.0, -8.0, 8.0, -14.0, 14.0];
+    let places = offsets.iter().flat_map(|off| spots.iter().map(move |spot| Point { y: spot.y + off, ..*spot }));
+    let free = places.into_iter().find(|spot| !taken.iter().any(|rect| rect.meets(&around(*spot))))?;
+    taken.push(around(free));
+    Some(free)
 }
 
 fn bounds(rect: &Rect) -> String {

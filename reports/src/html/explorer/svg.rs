@@ -9,6 +9,17 @@ pub(super) fn number(value: f64) -> String {
     if text == "-0" { "0".to_owned() } else { text.to_owned() }
 }
 
+/// The attributes for the size of a picture: a little smaller where there is less room, but never so small that
+/// it cannot be read; then its box has to scroll.
+pub(super) fn size(width: f64, height: f64) -> String {
+    let (w, h) = (number(width), number(height));
+    format!(
+        "width=\"{w}\" height=\"{h}\" viewBox=\"0 0 {w} {h}\" \
+         style=\"width:100%;height:auto;min-width:{}px;max-width:{w}px\"",
+        number(width * 0.88),
+    )
+}
+
 /// How wide a text is in a common sans-serif face, a little more rather than less.
 pub(super) fn width(text: &str, size: f64) -> f64 {
     text.chars().map(em).sum::<f64>() * size

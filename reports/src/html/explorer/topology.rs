@@ -9,7 +9,7 @@ use crate::text::grouped;
 use super::graph::{Edge, Graph, Node};
 use super::health::{Grade, Health};
 use super::layout::Rect;
-use super::picture::{Note, Picture};
+use super::picture::{Detail, Note, Picture};
 use super::svg::{self, number};
 use super::{escape, shapes};
 
@@ -19,7 +19,7 @@ const STYLE: &str = include_str!("topology.css");
 /// and the share of the time in which anything of it was not well.
 #[must_use]
 pub fn topology(design: &Design, seed: Option<&SeedResult>) -> String {
-    let picture = Picture::new(Graph::new(Some(design), None));
+    let picture = Picture::new(Graph::new(Some(design), None), Detail::Kinds);
     let measured = design.edges.iter().any(|edge| edge.used > 0);
     let health: Vec<Option<Health>> =
         picture.graph.nodes.iter().map(|node| Health::of(&node.name, seed?)).collect();
@@ -33,10 +33,9 @@ pub fn topology(design: &Design, seed: Option<&SeedResult>) -> String {
     let height = picture.layout.height + key_height;
     let name = "The topology: nodes and their connections";
     let mut out = format!(
-        "<svg xmlns=\"http://www.w3.org/2000/svg\" class=\"topology\" role=\"img\" aria-label=\"{name}\" \
-         width=\"{0}\" height=\"{1}\" viewBox=\"0 0 {0} {1}\"><title>{name}</title><style>{STYLE}</style>",
-        number(width),
-        number(height),
+        "<svg xmlns=\"http://www.w3.org/2000/svg\" class=\"topology\" role=\"img\" aria-label=\"{name}\" {}>\
+         <title>{name}</title><style>{STYLE}</style>",
+        svg::size(width, height),
     );
     out.push_str(&picture.boxes(&note));
     out.push_str(&picture.connections(&|_, edge| connection(&picture.graph, edge, measured)));
