@@ -13,12 +13,21 @@
   const MINUS = '\u2212';
   const ARROW = '\u2192';
   const still = window.matchMedia('(prefers-reduced-motion: reduce)');
-  const end = data.start + data.step * data.bins;
 
   const view = { time: data.start, item: null, step: null, node: null, flow: null, fault: null, search: '' };
+  // Where the axis ends: after the last bin in which anything happens to an item, or a fault begins.
+  const bins = lastBin();
+  const end = data.start + data.step * bins;
   let shownItems = PAGE;
   let playing = null;
   let moving = null;
+
+  function lastBin() {
+    let last = 1;
+    for (const row of data.activity.concat(data.traffic)) row.count.forEach((count, bin) => { if (count) last = Math.max(last, bin + 1); });
+    for (const fault of data.faults) for (const [from] of fault.windows) last = Math.max(last, Math.ceil((from - data.start) / data.step));
+    return Math.min(data.bins, last + 1);
+  }
 
   // ---- Words ----------------------------------------------------------------------------------------------
 
@@ -35,7 +44,7 @@
     if (seconds < 0.0000005) return '0 s';
     if (seconds < 0.0009995) return `${Math.round(seconds * 1e6)} \u00b5s`;
     if (seconds < 0.9995) return `${Number((seconds * 1e3).toPrecision(3))} ms`;
-    if (seconds < 99.95) return `${seconds.toFixed(1)} s`;
+    if (seconds < 99.95) return `${Number(seconds.toFixed(1))} s`;
     if (seconds < 5997) return `${(seconds / 60).toFixed(1)} min`;
     const minutes = Math.round(seconds / 60);
     return `${Math.floor(minutes / 60)} h ${minutes % 60} min`;
@@ -105,7 +114,7 @@
   // ---- What is where --------------------------------------------------------------------------------------
 
   function binOf(time) {
-    return Math.max(0, Math.min(data.bins - 1, Math.floor((time - data.start) / data.step)));
+    return Math.max(0, Math.min(bins - 1, Math.floor((time - data.start) / data.step)));
   }
 
   function binStart(bin) {
@@ -220,7 +229,7 @@
   // The outline of a row of bars.
   function bars(counts, most, height, top) {
     let path = `M${x(data.start).toFixed(1)} ${top + height}`;
-    counts.forEach((count, bin) => {
+    counts.slice(0, bins).forEach((count, bin) => {
       const y = top + height - (most ? Math.max(count ? 1 : 0, (count / most) * height) : 0);
       path += `V${y.toFixed(1)}H${x(binStart(bin + 1)).toFixed(1)}`;
     });
@@ -244,7 +253,7 @@
 
   function drawFaults(svg, bottom) {
     faultLanes().forEach((fault, row) => {
-      const top = bottom + row * AXIS.lane;
+      const top = bottom + 22 + row * AXIS.lane;
       const lane = draw('g', { class: 'x-fault' });
       flag(lane, 'data-dim', view.fault !== null && data.faults[view.fault] !== fault);
       lane.append(draw('title', {}, `${fault.name}: ${fault.about}`));
@@ -252,11 +261,23 @@
       for (const [from, to] of fault.windows) {
         const left = x(Math.max(from, data.start));
         const width = Math.max(2, x(Math.min(to, end)) - left);
-        lane.append(draw('rect', { class: 'x-shade', x: left, y: AXIS.top, width, height: bottom - AXIS.top }));
         lane.append(draw('rect', { class: 'x-window', x: left, y: top + 3, width, height: AXIS.lane - 6 }));
       }
       svg.append(lane);
     });
+  }
+
+  // What is shaded behind the bars: windows of faults that are neither all of the run nor too short to be seen.
+  function drawShades(svg, bottom) {
+    for (const fault of faultLanes()) {
+      if (view.fault !== null && data.faults[view.fault] !== fault) continue;
+      for (const [from, to] of fault.windows) {
+        const left = x(Math.max(from, data.start));
+        const width = x(Math.min(to, end)) - left;
+        if (width < 4 || width > 0.6 * (AXIS.width - AXIS.gutter)) continue;
+        svg.append(draw('rect', { class: 'x-shade', x: left, y: AXIS.top, width, height: bottom - AXIS.top }));
+      }
+    }
   }
 
   function faultLanes() {
@@ -271,7 +292,8 @@
     const svg = draw('svg', { width: AXIS.width, height, 'aria-hidden': 'true' });
     const all = counts(view.node, 'count');
     const most = Math.max(...all, 1);
-    drawFaults(svg, bottom + 22);
+    drawShades(svg, bottom);
+    drawFaults(svg, bottom);
     svg.append(draw('path', { class: 'x-bars', d: bars(all, most, AXIS.bars, AXIS.top) }));
     svg.append(draw('path', { class: 'x-touched', d: bars(counts(view.node, 'touched'), most, AXIS.bars, AXIS.top) }));
     drawAxis(svg, bottom);
@@ -309,7 +331,7 @@
   function drawRow(row) {
     const most = Math.max(...row.count);
     const width = 600;
-    const points = row.count.map((count, bin) => `V${(22 - (most ? Math.max(count ? 1 : 0, (count / most) * 20) : 0)).toFixed(1)}H${(((bin + 1) / data.bins) * width).toFixed(1)}`);
+    const points = row.count.slice(0, bins).map((count, bin) => `V${(22 - (most ? Math.max(count ? 1 : 0, (count / most) * 20) : 0)).toFixed(1)}H${(((bin + 1) / bins) * width).toFixed(1)}`);
     const svg = draw('svg', { viewBox: `0 0 ${width} 22`, preserveAspectRatio: 'none', 'aria-hidden': 'true' });
     svg.append(draw('path', { class: 'x-bars', d: `M0 22${points.join('')}V22Z` }));
     svg.append(draw('path', { class: 'x-cursor', 'data-row-cursor': '', 'vector-effect': 'non-scaling-stroke' }));
@@ -331,7 +353,7 @@
       part.rows.replaceChildren(...rows.map(drawRow));
     }
     const bin = binOf(view.time);
-    const at = ((bin + 0.5) / data.bins) * 600;
+    const at = ((bin + 0.5) / bins) * 600;
     for (const line of part.rows.querySelectorAll('[data-row-cursor]')) line.setAttribute('d', `M${at} 0V22`);
     for (const row of rows) row.now.textContent = `${grouped(row.count[bin])} of ${counted(row.total, row.thing)}`;
   }
@@ -341,8 +363,19 @@
   const nodeElements = new Map();
   const edgeElements = new Map();
   for (const element of part.map.querySelectorAll('[data-node]')) nodeElements.set(Number(element.dataset.node), element);
-  for (const element of part.map.querySelectorAll('[data-edge]')) edgeElements.set(element.dataset.edge, element);
-  const busiest = Math.max(1, ...data.traffic.map((row) => Math.max(...row.count)));
+  const links = [...part.map.querySelectorAll('[data-edge]')].map(linkOf);
+  const busiest = Math.max(1, ...links.map((link) => Math.max(...link.count)));
+
+  // A connection of the picture, with the messages in each bin of all connections of the trace that it shows.
+  function linkOf(element) {
+    const keys = element.dataset.edge.split(' ');
+    const shown = data.traffic.filter((row) => keys.includes(`${row.from}-${row.to}`));
+    const count = new Array(data.bins).fill(0);
+    for (const row of shown) row.count.forEach((messages, bin) => { count[bin] += messages; });
+    for (const key of keys) edgeElements.set(key, element);
+    return { element, count, label: part.map.querySelector(`[data-count="${element.dataset.edge}"]`) };
+  }
+
   const message = draw('path', { class: 'x-message', d: 'M-9 -6H9V6H-9ZM-9 -6L0 2L9 -6' });
   const pointer = draw('path', { class: 'x-pointer', d: 'M-8 -11H8L0 -2Z' });
   part.map.querySelector('svg').append(pointer, message);
@@ -350,25 +383,20 @@
   function drawMap() {
     const bin = binOf(view.time);
     for (const row of data.activity) showActivity(row, bin);
-    for (const row of data.traffic) showTraffic(row, bin);
+    for (const link of links) showTraffic(link, bin);
     for (const [node, element] of nodeElements) showCondition(node, element);
   }
 
   function showActivity(row, bin) {
     const element = nodeElements.get(row.node);
-    const line = element && element.querySelector('.kind');
-    if (line) line.textContent = counted(row.count[bin], 'event');
-    if (element) flag(element, 'data-idle', row.count[bin] === 0);
+    if (element) element.querySelector('.kind').textContent = counted(row.count[bin], 'event');
   }
 
-  function showTraffic(row, bin) {
-    const element = edgeElements.get(`${row.from}-${row.to}`);
-    if (!element) return;
-    const count = row.count[bin];
-    element.querySelector('.line').style.strokeWidth = count ? (1.25 + 5 * Math.sqrt(count / busiest)).toFixed(2) : '';
-    flag(element, 'data-idle', count === 0);
-    const label = part.map.querySelector(`[data-count="${row.from}-${row.to}"]`);
-    if (label) label.textContent = count ? grouped(count) : '';
+  function showTraffic(link, bin) {
+    const count = link.count[bin];
+    link.element.querySelector('.line').style.strokeWidth = count ? (1.25 + 5 * Math.sqrt(count / busiest)).toFixed(2) : '';
+    flag(link.element, 'data-busy', count > 0);
+    if (link.label) link.label.textContent = count ? grouped(count) : '';
   }
 
   function showCondition(node, element) {
@@ -389,9 +417,10 @@
       }
     }
     const live = event && event[3] !== null ? `${nodeOf(event)}-${event[3]}` : null;
-    for (const [key, element] of edgeElements) {
-      flag(element, 'data-been', been.has(key));
-      flag(element, 'data-live', key === live);
+    for (const { element } of links) {
+      const keys = element.dataset.edge.split(' ');
+      flag(element, 'data-been', keys.some((key) => been.has(key)));
+      flag(element, 'data-live', keys.includes(live));
     }
     for (const [node, element] of nodeElements) {
       flag(element, 'data-been', visited.has(node));
@@ -403,7 +432,7 @@
 
   function boxOf(node) {
     const element = nodeElements.get(node);
-    const shape = element && element.querySelector('.shape, rect');
+    const shape = element && element.querySelector('.shape');
     return shape ? shape.getBBox() : null;
   }
 
@@ -454,7 +483,7 @@
 
   function sayInstant() {
     const bin = binOf(view.time);
-    fill(part.instant, `At ${instant(view.time, currentEvent() ? 3 : fine)}`);
+    fill(part.instant, `At ${instant(view.time, currentEvent() && currentEvent()[0] === view.time ? 3 : fine)}`);
     const messages = data.traffic.reduce((all, row) => all + row.count[bin], 0);
     const said = [`In the bin of ${span(data.step)} that begins at ${instant(binStart(bin), fine)}: ${counted(counts(null, 'count')[bin], 'event')}, ${counted(messages, 'message')} between nodes. `];
     const active = activeFaults(view.time).map((fault) => fault.name);
@@ -471,9 +500,10 @@
     else fill(part.now, ...eventSentence(event));
     const at = steps().indexOf(view.step);
     const none = steps().length === 0;
-    part.first.disabled = part.back.disabled = none || at === 0 || (view.step === null);
+    part.first.disabled = part.back.disabled = none || at <= 0;
     part.forward.disabled = part.last.disabled = none || at === steps().length - 1;
     part.play.disabled = none;
+    part.leave.disabled = view.item === null;
   }
 
   function eventSentence(event) {
@@ -483,8 +513,9 @@
   }
 
   function happened(event) {
-    const said = [[data.words[event[2]]]];
-    if (event[3] !== null) said.push(` ${ARROW} `, [data.nodes[event[3]]]);
+    const words = data.words[event[2]];
+    const said = [[words]];
+    if (event[3] !== null && !words.includes(data.nodes[event[3]])) said.push(` ${ARROW} `, [data.nodes[event[3]]]);
     if (event[4].length) said.push('; touched by ', ...listed(event[4].map((fault) => data.faults[fault].name)));
     return said;
   }
@@ -629,6 +660,15 @@
     remember();
   }
 
+  // Looks at the run without an item.
+  function leave() {
+    view.item = view.step = null;
+    showEvents();
+    renderInstant();
+    markItem();
+    remember();
+  }
+
   // Goes so many steps on or back, or moves the instant where there is no item.
   function go(by) {
     if (view.item === null) {
@@ -754,11 +794,11 @@
   }
 
   function onTimeKey(event) {
-    const by = { ArrowLeft: -1, ArrowDown: -1, ArrowRight: 1, ArrowUp: 1, PageDown: -10, PageUp: 10, Home: -data.bins, End: data.bins }[event.key];
+    const by = { ArrowLeft: -1, ArrowDown: -1, ArrowRight: 1, ArrowUp: 1, PageDown: -10, PageUp: 10, Home: -bins, End: bins }[event.key];
     if (by === undefined || event.altKey || event.ctrlKey || event.metaKey) return;
     event.preventDefault();
     stop();
-    chooseTime(binStart(Math.max(0, Math.min(data.bins - 1, binOf(view.time) + by))) + data.step / 2);
+    chooseTime(binStart(Math.max(0, Math.min(bins - 1, binOf(view.time) + by))) + data.step / 2);
   }
 
   function onPointer(event) {
@@ -787,6 +827,7 @@
     press('back', () => go(-1));
     press('forward', () => go(1));
     press('last', () => goTo(true));
+    press('leave', leave);
     part.play.addEventListener('click', play);
     part.details.addEventListener('toggle', drawRows);
     part.time.addEventListener('keydown', onTimeKey);
@@ -804,17 +845,14 @@
     remember();
   }
 
-  // Where nothing else is asked for: the first item that violates something, else the start of the first fault.
+  // Where nothing else is asked for: the first item that violates something, else the first item.
   function begin() {
     const bad = data.items.findIndex((item) => item.violates);
-    if (bad >= 0) {
-      view.item = bad;
-      view.step = steps().length ? steps()[0] : null;
-      if (currentEvent()) view.time = currentEvent()[0];
-      return;
-    }
-    const starts = data.faults.flatMap((fault) => fault.windows.map(([from]) => from)).filter((from) => from >= data.start && from < end);
-    view.time = starts.length ? Math.min(...starts) : Math.max(data.start, 0);
+    view.time = Math.max(data.start, Math.min(0, end - data.step));
+    if (!data.items.length) return;
+    view.item = Math.max(0, bad);
+    view.step = steps()[0];
+    view.time = currentEvent()[0];
   }
 
   options(part.node, data.nodes, 'all');

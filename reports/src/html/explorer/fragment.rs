@@ -39,7 +39,7 @@ pub fn fragment(
 
 /// The topology that the explorer's code shows the run on. Nodes and connections carry their numbers in the trace.
 fn map(trace: &Trace, design: Option<&Design>) -> String {
-    let picture = Picture::new(Graph::new(design, Some(trace)), Detail::Counts);
+    let picture = Picture::new(Graph::new(design, Some(trace)), Detail::Counts, &[]);
     let traced = |index: usize| {
         let name = &picture.graph.nodes[index].name;
         trace.nodes.iter().position(|node| node == name)
@@ -51,28 +51,30 @@ fn map(trace: &Trace, design: Option<&Design>) -> String {
     };
     let connection = |_: usize, edge: &Edge| {
         let names = [edge.from, edge.to].map(|end| picture.graph.nodes[end].name.as_str());
-        let attributes = key(traced(edge.from), traced(edge.to)).map(|key| format!(" data-edge=\"{key}\""));
-        (attributes.unwrap_or_default(), format!("{} \u{2192} {}", names[0], names[1]))
+        let attributes = format!(" data-edge=\"{}\"", keys(edge, &traced));
+        (attributes, format!("{} \u{2192} {}", names[0], names[1]))
     };
     let mut out = format!(
         "<svg class=\"x-topology\" role=\"img\" aria-label=\"The topology\" {}>{PATTERNS}",
         svg::size(picture.layout.width, picture.layout.height),
     );
-    out.push_str(&picture.boxes(&note));
+    out.push_str(&picture.boxes());
     out.push_str(&picture.connections(&connection));
     out.push_str(&picture.shapes(&note));
     for (edge, spot) in picture.graph.edges.iter().zip(picture.labels()) {
-        if let (Some(key), Some(spot)) = (key(traced(edge.from), traced(edge.to)), spot) {
-            let (x, y) = (svg::number(spot.x), svg::number(spot.y + 3.8));
-            let _ = write!(out, "<text class=\"count\" data-count=\"{key}\" x=\"{x}\" y=\"{y}\"></text>");
+        if let Some(spot) = spot {
+            let (keys, x, y) = (keys(edge, &traced), svg::number(spot.x), svg::number(spot.y + 3.8));
+            let _ = write!(out, "<text class=\"count\" data-count=\"{keys}\" x=\"{x}\" y=\"{y}\"></text>");
         }
     }
     out.push_str("</svg>");
     out
 }
 
-fn key(from: Option<usize>, to: Option<usize>) -> Option<String> {
-    Some(format!("{}-{}", from?, to?))
+/// The connections of the trace that one of the picture shows: `2-3 7-3`.
+fn keys(edge: &Edge, traced: &dyn Fn(usize) -> Option<usize>) -> String {
+    let key = |(from, to): &(usize, usize)| Some(format!("{}-{}", traced(*from)?, traced(*to)?));
+    edge.shows.iter().filter_map(key).collect::<Vec<_>>().join(" ")
 }
 
 /// What fills a node that is not there: wholly, or in part.

@@ -1,6 +1,6 @@
-//! The topology as a graph to draw: nodes, connections, and the boxes around what belongs together.
+//! The topology as a graph to draw: nodes, connections, and what belongs together.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 use crate::design::{Design, DesignNode, Role};
 use crate::trace::Trace;
@@ -12,8 +12,8 @@ pub(super) struct Graph {
     pub(super) nodes: Vec<Node>,
     /// Without doubles and without connections of a node with itself.
     pub(super) edges: Vec<Edge>,
-    /// Outer ones before those in them.
-    pub(super) groups: Vec<Group>,
+    /// The sites, or sets of sites, at which there are nodes.
+    pub(super) sites: Vec<String>,
 }
 
 /// A node.
@@ -25,31 +25,22 @@ pub(super) struct Node {
     pub(super) role: Role,
     /// How many processes it has; 0 where nothing is said.
     pub(super) processes: u32,
-    /// The box in which it stands.
-    pub(super) group: Option<usize>,
-    /// It is not drawn as a shape: the box of its parts stands for it.
-    pub(super) boxed: Option<usize>,
+    /// The site in whose box it stands; on the internet in none.
+    pub(super) site: Option<usize>,
+    /// The node that it is a part of in the end: the namespace of a subscription's topic. Of a node that is no
+    /// part: itself.
+    pub(super) whole: usize,
 }
 
 /// A connection, by positions of nodes.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(super) struct Edge {
     pub(super) from: usize,
     pub(super) to: usize,
     /// How many items used it; None where nothing was measured.
     pub(super) used: Option<u64>,
-}
-
-/// A box.
-#[derive(Clone, Debug, Default)]
-pub(super) struct Group {
-    pub(super) caption: String,
-    /// The box in which it stands.
-    pub(super) parent: Option<usize>,
-    /// Whether it is a site, else it holds a node and its parts.
-    pub(super) site: bool,
-    /// The node whose parts it holds.
-    pub(super) whole: Option<usize>,
+    /// The connections whose traffic it shows: itself, and what a node sends by this part of it.
+    pub(super) shows: Vec<(usize, usize)>,
 }
 
 impl Graph {
@@ -61,12 +52,12 @@ impl Graph {
         if let Some(trace) = trace {
             graph.add_traced_nodes(trace);
         }
-        graph.connect(design, trace);
-        let mut sites = BTreeMap::new();
-        for (index, node) in known.iter().enumerate() {
-            graph.nodes[index].group = graph.site(&mut sites, root(known, node));
+        for index in 0..graph.nodes.len() {
+            let whole = root(known, index);
+            graph.nodes[index].whole = whole;
+            graph.nodes[index].site = known.get(whole).and_then(|node| graph.site(node));
         }
-        graph.box_parts(known);
+        graph.connect(design, trace);
         graph
     }
 
@@ -75,11 +66,18 @@ impl Graph {
         self.nodes.iter().position(|node| node.name == name)
     }
 
-    /// The node of which this one is a part, if it stands in the box of another.
-    pub(super) fn whole(&self, node: &Node) -> Option<&Node> {
-        let group = node.group.filter(|group| !self.groups[*group].site)?;
-        let whole = self.groups[group].whole?;
-        self.nodes.get(whole).filter(|whole| whole.name != node.name)
+    /// What is placed together: each node that is no part, with its parts after it.
+    pub(super) fn units(&self) -> Vec<Vec<usize>> {
+        let mut units: BTreeMap<usize, Vec<usize>> = BTreeMap::new();
+        for (index, node) in self.nodes.iter().enumerate() {
+            let unit = units.entry(node.whole).or_default();
+            if index == node.whole {
+                unit.insert(0, index);
+            } else {
+                unit.push(index);
+            }
+        }
+        units.into_values().collect()
     }
 
     fn add_traced_nodes(&mut self, trace: &Trace) {
@@ -108,52 +106,53 @@ impl Graph {
             }
         }
         let drawn = edges.into_iter().filter(|((from, to), _)| from != to);
-        self.edges = drawn.map(|((from, to), used)| Edge { from, to, used }).collect();
+        self.edges =
+            drawn.map(|((from, to), used)| Edge { from, to, used, shows: vec![(from, to)] }).collect();
+        self.send_by_parts();
     }
 
-    /// The box of the sites at which a node runs; nodes on the internet stand in none.
-    fn site(&mut self, sites: &mut BTreeMap<String, usize>, node: &DesignNode) -> Option<usize> {
+    /// A node that pushes sends by its parts: where exactly one part of it leads to the receiver and nothing was
+    /// seen to come from the part itself, the connection is drawn from the part.
+    fn send_by_parts(&mut self) {
+        for index in 0..self.edges.len() {
+            let pushed = self.edges[index].clone();
+            let by = |(_, edge): &(usize, &Edge)| {
+                edge.to == pushed.to
+                    && edge.from != pushed.from
+                    && edge.used == Some(0)
+                    && self.nodes[edge.from].whole == pushed.from
+            };
+            let parts: Vec<usize> =
+                self.edges.iter().enumerate().filter(by).map(|(index, _)| index).collect();
+            if let &[part] = parts.as_slice() {
+                self.edges[part].used = pushed.used;
+                self.edges[part].shows.extend(pushed.shows);
+                self.edges[index].shows.clear();
+            }
+        }
+        self.edges.retain(|edge| !edge.shows.is_empty());
+    }
+
+    /// The box of the sites at which a node runs.
+    fn site(&mut self, node: &DesignNode) -> Option<usize> {
         if node.sites.is_empty() {
             return None;
         }
         let caption = node.sites.join(" and ");
-        let next = self.groups.len();
-        let index = *sites.entry(caption.clone()).or_insert(next);
-        if index == next {
-            self.groups.push(Group { caption, parent: None, site: true, whole: None });
-        }
-        Some(index)
-    }
-
-    /// A box around each node that has parts. Where nothing leads to the node itself, the box is the node.
-    fn box_parts(&mut self, known: &[DesignNode]) {
-        let connected: BTreeSet<usize> = self.edges.iter().flat_map(|edge| [edge.from, edge.to]).collect();
-        let whole: Vec<&str> = known.iter().map(|node| root(known, node).name.as_str()).collect();
-        for (index, node) in known.iter().enumerate() {
-            let parts: Vec<usize> =
-                (0..known.len()).filter(|part| *part != index && whole[*part] == node.name).collect();
-            if parts.is_empty() || whole[index] != node.name {
-                continue;
-            }
-            let group = self.groups.len();
-            let boxed = !connected.contains(&index);
-            let caption = if boxed { node.name.clone() } else { String::new() };
-            let parent = self.nodes[index].group;
-            self.groups.push(Group { caption, parent, site: false, whole: Some(index) });
-            self.nodes[index].boxed = boxed.then_some(group);
-            for member in parts.into_iter().chain([index]) {
-                self.nodes[member].group = Some(group);
-            }
-        }
+        let found = self.sites.iter().position(|site| *site == caption);
+        found.or_else(|| {
+            self.sites.push(caption);
+            Some(self.sites.len() - 1)
+        })
     }
 }
 
-/// The node that a part belongs to in the end: the namespace of a subscription's topic.
-fn root<'a>(known: &'a [DesignNode], node: &'a DesignNode) -> &'a DesignNode {
-    let mut whole = node;
+/// The node that one belongs to in the end.
+fn root(known: &[DesignNode], index: usize) -> usize {
+    let mut whole = index;
     for _ in 0..known.len() {
-        let of = whole.of.as_ref().and_then(|of| known.iter().find(|node| node.name == *of));
-        match of {
+        let of = known.get(whole).and_then(|node| node.of.as_ref());
+        match of.and_then(|of| known.iter().position(|node| node.name == *of)) {
             Some(next) => whole = next,
             None => break,
         }

@@ -1,4 +1,4 @@
-//! Where everything stands: layers from left to right, boxes around what belongs together, paths between.
+//! Where everything stands: layers from left to right, a node above its parts, boxes around sites.
 
 use dagre::graph::{Graph as Dagre, GraphOptions};
 use dagre::{EdgeLabel, LayoutOptions, NodeLabel, RankDir};
@@ -30,35 +30,44 @@ impl Rect {
         self.y + self.height
     }
 
+    pub(super) fn middle(&self) -> Point {
+        Point { x: self.x + self.width / 2.0, y: self.y + self.height / 2.0 }
+    }
+
     /// Whether they have more than a side in common.
     pub(super) fn meets(&self, other: &Rect) -> bool {
         self.x < other.right() && other.x < self.right() && self.y < other.bottom() && other.y < self.bottom()
     }
-
-    pub(super) fn middle(&self) -> Point {
-        Point { x: self.x + self.width / 2.0, y: self.y + self.height / 2.0 }
-    }
 }
 
-/// A laid out graph; the vectors go with those of the graph.
+/// A laid out graph.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Layout {
     pub(super) width: f64,
     pub(super) height: f64,
+    /// As the graph's nodes.
     pub(super) nodes: Vec<Rect>,
-    pub(super) groups: Vec<Rect>,
-    /// The way of each connection, ends included.
+    /// The boxes around nodes with parts.
+    pub(super) wholes: Vec<Rect>,
+    /// As the graph's sites.
+    pub(super) sites: Vec<Rect>,
+    /// As the graph's edges: the way of each, ends included.
     pub(super) edges: Vec<Vec<Point>>,
 }
 
 /// The room around everything.
 const MARGIN: f64 = 8.0;
-/// The room for the caption of a box.
+/// The room between a box and the parts in it.
+const PADDING: f64 = 9.0;
+/// The room between parts.
+const BETWEEN: f64 = 4.0;
+/// The room for the caption of a site.
 const CAPTION: f64 = 12.0;
 
 /// Lays out a graph whose nodes have these sizes, with so much room between its layers.
 pub(super) fn layout(graph: &Graph, sizes: &[(f64, f64)], gap: f64) -> Layout {
-    let mut dagre = fill(graph, sizes);
+    let units = graph.units();
+    let mut dagre = fill(graph, &units, sizes);
     let options = LayoutOptions {
         rankdir: RankDir::LR,
         nodesep: 14.0,
@@ -69,90 +78,134 @@ pub(super) fn layout(graph: &Graph, sizes: &[(f64, f64)], gap: f64) -> Layout {
         ..LayoutOptions::default()
     };
     dagre::layout(&mut dagre, Some(options));
-    let mut layout = read(graph, &dagre);
-    make_room_for_captions(graph, &mut layout);
-    let all = layout.nodes.iter().chain(&layout.groups);
+    let mut boxes: Vec<Rect> = (0..units.len()).map(|unit| rect(&dagre, &unit_key(unit))).collect();
+    let sites = (0..graph.sites.len()).map(|site| rect(&dagre, &site_key(site))).collect();
+    let edges = (0..graph.edges.len()).map(|edge| way(graph, &dagre, edge)).collect();
+    let mut layout = Layout { sites, edges, ..Layout::default() };
+    make_room_for_captions(&mut layout, &mut boxes);
+    layout.nodes = place_nodes(graph, &units, &boxes, sizes);
+    let with_parts = boxes.iter().zip(&units).filter(|(_, unit)| unit.len() > 1);
+    layout.wholes = with_parts.map(|(rect, _)| *rect).collect();
+    let all = boxes.iter().chain(&layout.sites);
     let (right, bottom) = all.fold((0.0, 0.0), |(x, y), rect| (rect.right().max(x), rect.bottom().max(y)));
     (layout.width, layout.height) = (right + MARGIN, bottom + MARGIN);
     layout
 }
 
-/// Moves everything below the top of a box with a caption down by the caption's height. What was above
-/// something else stays above it, and nothing comes nearer.
-fn make_room_for_captions(graph: &Graph, layout: &mut Layout) {
-    let with_caption = graph.groups.iter().zip(&layout.groups).filter(|(group, _)| !group.caption.is_empty());
-    let tops: Vec<f64> = with_caption.map(|(_, rect)| rect.y).collect();
-    let moved = |y: f64| y + CAPTION * tops.iter().filter(|top| **top < y - 0.5).count() as f64;
-    for (node, rect) in graph.nodes.iter().zip(&mut layout.nodes) {
-        if node.boxed.is_none() {
-            let middle = rect.middle().y;
-            rect.y += moved(middle) - middle;
+fn fill(graph: &Graph, units: &[Vec<usize>], sizes: &[(f64, f64)]) -> Dagre<NodeLabel, EdgeLabel> {
+    let mut dagre = Dagre::with_options(GraphOptions { directed: true, multigraph: true, compound: true });
+    for (unit, members) in units.iter().enumerate() {
+        let (width, height) = unit_size(members, sizes);
+        dagre.set_node(unit_key(unit), Some(NodeLabel { width, height, ..NodeLabel::default() }));
+    }
+    for site in 0..graph.sites.len() {
+        dagre.set_node(site_key(site), Some(NodeLabel::default()));
+    }
+    for (unit, members) in units.iter().enumerate() {
+        let site = members.first().and_then(|whole| graph.nodes[*whole].site);
+        if let Some(site) = site {
+            dagre.set_parent(&unit_key(unit), Some(&site_key(site)));
         }
     }
-    for rect in &mut layout.groups {
+    for (index, edge) in graph.edges.iter().enumerate() {
+        let [from, to] = [edge.from, edge.to].map(|end| unit_of(units, graph.nodes[end].whole));
+        if from != to {
+            let label = EdgeLabel { label_offset: 0.0, ..EdgeLabel::default() };
+            let name = edge_key(index);
+            dagre.set_edge(unit_key(from), unit_key(to), Some(label), Some(&name));
+        }
+    }
+    dagre
+}
+
+fn unit_of(units: &[Vec<usize>], whole: usize) -> usize {
+    units.iter().position(|members| members.first() == Some(&whole)).unwrap_or(0)
+}
+
+fn unit_size(members: &[usize], sizes: &[(f64, f64)]) -> (f64, f64) {
+    let width = members.iter().map(|node| sizes[*node].0).fold(0.0, f64::max);
+    let height: f64 = members.iter().map(|node| sizes[*node].1).sum();
+    match members.len() {
+        1 => (width, height),
+        many => (width + 2.0 * PADDING, height + BETWEEN * (many - 1) as f64 + 2.0 * PADDING),
+    }
+}
+
+fn rect(dagre: &Dagre<NodeLabel, EdgeLabel>, key: &str) -> Rect {
+    dagre.node(key).map_or_else(Rect::default, |label| {
+        let (x, y) = (label.x.unwrap_or(0.0), label.y.unwrap_or(0.0));
+        let (width, height) = (label.width, label.height);
+        Rect { x: x - width / 2.0, y: y - height / 2.0, width, height }
+    })
+}
+
+/// The way of a connection; empty within a unit.
+fn way(graph: &Graph, dagre: &Dagre<NodeLabel, EdgeLabel>, index: usize) -> Vec<Point> {
+    let (edge, units, name) = (&graph.edges[index], graph.units(), edge_key(index));
+    let [from, to] = [edge.from, edge.to].map(|end| unit_key(unit_of(&units, graph.nodes[end].whole)));
+    let label = dagre.edge(&from, &to, Some(&name));
+    let points = label.map_or(&[][..], |label| &label.points);
+    points.iter().map(|point| Point { x: point.x, y: point.y }).collect()
+}
+
+/// Moves everything below the top of a site's box down by the caption's height. What was above something else
+/// stays above it, and nothing comes nearer.
+fn make_room_for_captions(layout: &mut Layout, boxes: &mut [Rect]) {
+    let tops: Vec<f64> = layout.sites.iter().map(|rect| rect.y).collect();
+    let moved = |y: f64| y + CAPTION * tops.iter().filter(|top| **top < y - 0.5).count() as f64;
+    for rect in boxes {
+        let middle = rect.middle().y;
+        rect.y += moved(middle) - middle;
+    }
+    for rect in &mut layout.sites {
         let bottom = moved(rect.bottom());
         rect.y = moved(rect.y);
         rect.height = bottom - rect.y;
-    }
-    for (node, rect) in graph.nodes.iter().zip(&mut layout.nodes) {
-        if let Some(group) = node.boxed {
-            *rect = layout.groups[group];
-        }
     }
     for point in layout.edges.iter_mut().flatten() {
         point.y = moved(point.y);
     }
 }
 
-fn fill(graph: &Graph, sizes: &[(f64, f64)]) -> Dagre<NodeLabel, EdgeLabel> {
-    let mut dagre = Dagre::with_options(GraphOptions { directed: true, multigraph: false, compound: true });
-    for (index, node) in graph.nodes.iter().enumerate().filter(|(_, node)| node.boxed.is_none()) {
-        let (width, height) = sizes[index];
-        dagre.set_node(node_key(index), Some(NodeLabel { width, height, ..NodeLabel::default() }));
-        if let Some(group) = node.group {
-            dagre.set_parent(&node_key(index), Some(&group_key(group)));
+/// Places the nodes in their units: the whole on top, then its parts, each near to what it is connected with.
+fn place_nodes(graph: &Graph, units: &[Vec<usize>], boxes: &[Rect], sizes: &[(f64, f64)]) -> Vec<Rect> {
+    let mut nodes = vec![Rect::default(); graph.nodes.len()];
+    for (members, rect) in units.iter().zip(boxes) {
+        let mut order = members.clone();
+        let near = |node: usize| pull(graph, units, boxes, node).unwrap_or(f64::INFINITY);
+        order[1..].sort_by(|a, b| near(*a).total_cmp(&near(*b)));
+        let inside = if members.len() > 1 { PADDING } else { 0.0 };
+        let mut y = rect.y + inside;
+        for node in order {
+            let (width, height) = sizes[node];
+            nodes[node] = Rect { x: rect.middle().x - width / 2.0, y, width, height };
+            y += height + BETWEEN;
         }
     }
-    for (index, group) in graph.groups.iter().enumerate() {
-        dagre.set_node(group_key(index), Some(NodeLabel::default()));
-        if let Some(parent) = group.parent {
-            dagre.set_parent(&group_key(index), Some(&group_key(parent)));
-        }
-    }
-    for edge in &graph.edges {
-        let label = EdgeLabel { label_offset: 0.0, ..EdgeLabel::default() };
-        dagre.set_edge(&node_key(edge.from), &node_key(edge.to), Some(label), None);
-    }
-    dagre
+    nodes
 }
 
-fn read(graph: &Graph, dagre: &Dagre<NodeLabel, EdgeLabel>) -> Layout {
-    let rect = |key: String| {
-        let label = dagre.node(&key);
-        label.map_or_else(Rect::default, |l| {
-            let (x, y) = (l.x.unwrap_or(0.0), l.y.unwrap_or(0.0));
-            Rect { x: x - l.width / 2.0, y: y - l.height / 2.0, width: l.width, height: l.height }
-        })
-    };
-    let groups: Vec<Rect> = (0..graph.groups.len()).map(|index| rect(group_key(index))).collect();
-    let place = |(index, node): (usize, &super::graph::Node)| match node.boxed {
-        Some(group) => groups[group],
-        None => rect(node_key(index)),
-    };
-    let nodes: Vec<Rect> = graph.nodes.iter().enumerate().map(place).collect();
-    let path = |edge: &super::graph::Edge| {
-        let label = dagre.edge(&node_key(edge.from), &node_key(edge.to), None);
-        let points = label.map_or(&[][..], |label| &label.points);
-        points.iter().map(|point| Point { x: point.x, y: point.y }).collect()
-    };
-    let edges = graph.edges.iter().map(path).collect();
-    Layout { nodes, groups, edges, ..Layout::default() }
+/// The mean height of what a node is connected with in other units.
+fn pull(graph: &Graph, units: &[Vec<usize>], boxes: &[Rect], node: usize) -> Option<f64> {
+    let whole = graph.nodes[node].whole;
+    let other = graph.edges.iter().filter_map(|edge| match (edge.from == node, edge.to == node) {
+        (true, false) => Some(edge.to),
+        (false, true) => Some(edge.from),
+        _ => None,
+    });
+    let wholes = other.map(|node| graph.nodes[node].whole).filter(|other| *other != whole);
+    let heights: Vec<f64> = wholes.map(|whole| boxes[unit_of(units, whole)].middle().y).collect();
+    (!heights.is_empty()).then(|| heights.iter().sum::<f64>() / heights.len() as f64)
 }
 
-fn node_key(index: usize) -> String {
-    format!("n{index}")
+fn unit_key(index: usize) -> String {
+    format!("unit {index}")
 }
 
-fn group_key(index: usize) -> String {
-    format!("g{index}")
+fn site_key(index: usize) -> String {
+    format!("site {index}")
+}
+
+fn edge_key(index: usize) -> String {
+    format!("edge {index}")
 }

@@ -35,7 +35,7 @@ struct End {
 /// The curves of all connections. `shapes` are the outlines' rectangles, node by node, whose middles stand
 /// `above` those of the rectangles that were laid out.
 pub(super) fn curves(graph: &Graph, layout: &Layout, shapes: &[Rect], above: f64) -> Vec<Curve> {
-    let columns = columns(graph, shapes);
+    let columns = columns(shapes);
     let way = |(edge, points): (&Edge, &Vec<Point>)| {
         let bends = heights(&columns, &shapes[edge.from], &shapes[edge.to], points);
         let bends = bends.into_iter().map(|point| Point { y: point.y - above, ..point });
@@ -55,9 +55,8 @@ pub(super) fn curves(graph: &Graph, layout: &Layout, shapes: &[Rect], above: f64
 type Way = Vec<Point>;
 
 /// The columns in which nodes stand, from left to right, as spans of x.
-fn columns(graph: &Graph, shapes: &[Rect]) -> Vec<(f64, f64)> {
-    let drawn = graph.nodes.iter().zip(shapes).filter(|(node, _)| node.boxed.is_none());
-    let mut spans: Vec<(f64, f64)> = drawn.map(|(_, rect)| (rect.x, rect.right())).collect();
+fn columns(shapes: &[Rect]) -> Vec<(f64, f64)> {
+    let mut spans: Vec<(f64, f64)> = shapes.iter().map(|rect| (rect.x, rect.right())).collect();
     spans.sort_by(|a, b| a.0.total_cmp(&b.0));
     let mut columns: Vec<(f64, f64)> = Vec::new();
     for span in spans {
@@ -104,7 +103,7 @@ fn both_ends(graph: &Graph, ways: &[Way], shapes: &[Rect], edge: usize) -> [End;
         edge,
         first,
         node,
-        right: next.x > shapes[node].middle().x,
+        right: next.x > shapes[node].middle().x - 1.0,
         towards: next.y,
     };
     let (from, to) = (graph.edges[edge].from, graph.edges[edge].to);
@@ -129,6 +128,9 @@ fn spread(graph: &Graph, shapes: &[Rect], ends: &[End], ways: &mut [Way]) {
 fn curve(way: &[Point], columns: &[(f64, f64)]) -> Curve {
     let last = way.len() - 1;
     let tip = way[last];
+    if column_of(columns, way[0].x) == column_of(columns, tip.x) {
+        return beside(way[0], tip);
+    }
     let back = if way[0].x <= tip.x { -HEAD } else { HEAD };
     let head = format!("M{} {}l{} -3.6v7.2Z", number(tip.x), number(tip.y), number(back));
     let mut line = format!("M{} {}", number(way[0].x), number(way[0].y));
@@ -147,6 +149,24 @@ fn curve(way: &[Point], columns: &[(f64, f64)]) -> Curve {
     }
     line.push_str(&format!("H{}", number(tip.x + back * 0.8)));
     Curve { line, head, spots }
+}
+
+/// A connection of two nodes that stand above each other: at their right side.
+fn beside(from: Point, tip: Point) -> Curve {
+    let out = from.x.max(tip.x) + 22.0;
+    let head = format!("M{} {}l{} -3.6v7.2Z", number(tip.x), number(tip.y), number(HEAD));
+    let line = format!(
+        "M{} {}C{} {} {} {} {} {}",
+        number(from.x),
+        number(from.y),
+        number(out),
+        number(from.y),
+        number(out),
+        number(tip.y),
+        number(tip.x + HEAD * 0.8),
+        number(tip.y)
+    );
+    Curve { line, head, spots: vec![Point { x: out - 4.0, y: (from.y + tip.y) / 2.0 }] }
 }
 
 /// The part of the way between two points that lies in the gap between their columns.

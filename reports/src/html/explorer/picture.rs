@@ -18,11 +18,13 @@ const ROOM: f64 = 96.0;
 const NARROWEST: f64 = 72.0;
 /// The room below a shape, for how the node is.
 const STATUS: f64 = 16.0;
+/// How far what stands below a shape may be wider than the shape, on each side.
+const BESIDE: f64 = 10.0;
 const LINE: f64 = 14.5;
 /// What a count may become without leaving its node.
-const WIDEST_COUNT: &str = "99,999 events";
+const WIDEST_COUNT: &str = "9,999 events";
 /// The room that the number at a connection needs.
-const LABEL: (f64, f64) = (38.0, 13.0);
+const LABEL: (f64, f64) = (36.0, 13.0);
 
 /// A graph with everything placed.
 #[derive(Clone, Debug, Default)]
@@ -47,7 +49,10 @@ pub(super) enum Detail {
 #[derive(Clone, Debug, Default)]
 struct Face {
     name: Vec<String>,
-    kind: String,
+    /// The line below the name.
+    below: String,
+    /// That line is only kept free, as wide as this.
+    free: bool,
 }
 
 /// What is said below or beside a node, and what else its element carries.
@@ -64,41 +69,34 @@ pub(super) struct Note {
 }
 
 impl Picture {
-    /// Places everything.
-    pub(super) fn new(graph: Graph, detail: Detail) -> Picture {
+    /// Places everything. `statuses` are what is going to be said below the nodes, as far as that is known.
+    pub(super) fn new(graph: Graph, detail: Detail, statuses: &[String]) -> Picture {
         let faces: Vec<Face> = graph.nodes.iter().map(|node| Face::of(node, &graph, detail)).collect();
-        let sizes: Vec<(f64, f64)> =
+        let mut sizes: Vec<(f64, f64)> =
             graph.nodes.iter().zip(&faces).map(|(node, face)| face.size(node)).collect();
+        for (size, status) in sizes.iter_mut().zip(statuses) {
+            size.0 = size.0.max(svg::width(status, SMALL) - 2.0 * BESIDE);
+        }
         let with_status: Vec<(f64, f64)> = sizes.iter().map(|(w, h)| (*w, h + STATUS)).collect();
-        let gap = if detail == Detail::Counts { 46.0 } else { 26.0 };
+        let gap = if detail == Detail::Counts { 40.0 } else { 26.0 };
         let layout = layout::layout(&graph, &with_status, gap);
-        let shape = |(index, rect): (usize, &Rect)| match graph.nodes[index].boxed {
-            Some(_) => *rect,
-            None => Rect { height: sizes[index].1, ..*rect },
-        };
-        let shapes: Vec<Rect> = layout.nodes.iter().enumerate().map(shape).collect();
+        let shape = |(rect, size): (&Rect, &(f64, f64))| Rect { height: size.1, ..*rect };
+        let shapes: Vec<Rect> = layout.nodes.iter().zip(&sizes).map(shape).collect();
         let curves = paths::curves(&graph, &layout, &shapes, STATUS / 2.0);
         Picture { graph, layout, shapes, faces, curves }
     }
 
-    /// The boxes around what belongs together. `note` is asked for those that stand for a node.
-    pub(super) fn boxes(&self, note: &dyn Fn(usize) -> Note) -> String {
+    /// The boxes around sites and around nodes with parts.
+    pub(super) fn boxes(&self) -> String {
         let mut out = String::new();
-        for (index, (group, rect)) in self.graph.groups.iter().zip(&self.layout.groups).enumerate() {
-            let node = self.graph.nodes.iter().position(|node| node.boxed == Some(index));
-            let note = node.map(note).unwrap_or_default();
-            let class = if group.site { "site" } else { "parts" };
-            let _ = write!(out, "<g class=\"box {class} {}\"{}>", note.class, note.attributes);
-            out.push_str(&svg::title(if node.is_some() { &note.title } else { &group.caption }));
-            let _ = write!(out, "<rect {} rx=\"6\"/>", bounds(rect));
-            let caption = svg::elided(&group.caption, SMALL, rect.width - 16.0);
-            out.push_str(&svg::line("caption", rect.x + 8.0, rect.y + 14.0, "start", &caption));
-            if node.is_some() {
-                let room = rect.width - 22.0 - svg::width(&caption, SMALL);
-                let status = if room > 30.0 { svg::elided(&note.status, SMALL, room) } else { String::new() };
-                out.push_str(&svg::line("status", rect.right() - 8.0, rect.y + 14.0, "end", &status));
-            }
-            out.push_str("</g>");
+        for (name, rect) in self.graph.sites.iter().zip(&self.layout.sites) {
+            let caption = svg::elided(&escape::visible(name), SMALL, rect.width - 16.0);
+            let caption = svg::line("caption", rect.x + 8.0, rect.y + 14.0, "start", &caption);
+            let title = svg::title(name);
+            let _ = write!(out, "<g class=\"site\">{title}<rect {} rx=\"6\"/>{caption}</g>", bounds(rect));
+        }
+        for rect in &self.layout.wholes {
+            let _ = write!(out, "<rect class=\"parts\" {} rx=\"6\"/>", bounds(rect));
         }
         out
     }
@@ -119,25 +117,18 @@ impl Picture {
     /// is no such place.
     pub(super) fn labels(&self) -> Vec<Option<Point>> {
         let mut taken: Vec<Rect> = Vec::new();
-        for (node, rect) in self.graph.nodes.iter().zip(&self.shapes) {
-            if node.boxed.is_none() {
-                taken.push(Rect { height: rect.height + STATUS, ..*rect });
-            }
-        }
-        for (group, rect) in self.graph.groups.iter().zip(&self.layout.groups) {
-            let width = svg::width(&group.caption, SMALL) + 8.0;
-            taken.push(Rect { width, height: 18.0, ..*rect });
+        taken.extend(self.shapes.iter().map(|rect| Rect { height: rect.height + STATUS, ..*rect }));
+        for (name, rect) in self.graph.sites.iter().zip(&self.layout.sites) {
+            taken.push(Rect { width: svg::width(name, SMALL) + 8.0, height: 18.0, ..*rect });
         }
         self.curves.iter().map(|curve| free_spot(&curve.spots, &mut taken)).collect()
     }
 
-    /// The nodes, but those for which a box stands.
+    /// The nodes.
     pub(super) fn shapes(&self, note: &dyn Fn(usize) -> Note) -> String {
         let mut out = String::new();
         for (index, node) in self.graph.nodes.iter().enumerate() {
-            if node.boxed.is_none() {
-                out.push_str(&self.shape(index, node, &note(index)));
-            }
+            out.push_str(&self.shape(index, node, &note(index)));
         }
         out
     }
@@ -149,16 +140,16 @@ impl Picture {
         out.push_str(&svg::title(&note.title));
         let _ = write!(out, "<path class=\"shape\" d=\"{}\"/>", shapes::outline(node.role, &rect));
         let (aside, sink) = shapes::off_middle(node.role);
-        let count = face.name.len() + usize::from(!face.kind.is_empty());
+        let count = face.name.len() + usize::from(!face.below.is_empty());
         let mut y = middle.y + sink - (count as f64 - 1.0) * LINE / 2.0 + 4.2;
         for line in &face.name {
             out.push_str(&svg::line("name", middle.x + aside, y, "middle", line));
             y += LINE;
         }
-        if !face.kind.is_empty() {
-            out.push_str(&svg::line("kind", middle.x + aside, y, "middle", &face.kind));
+        if !face.below.is_empty() {
+            out.push_str(&svg::line("kind", middle.x + aside, y, "middle", if face.free { "" } else { &face.below }));
         }
-        let status = svg::elided(&note.status, SMALL, rect.width + 24.0);
+        let status = svg::elided(&note.status, SMALL, rect.width + 2.5 * BESIDE);
         out.push_str(&svg::line("status", middle.x, rect.bottom() + 12.0, "middle", &status));
         out.push_str("</g>");
         out
@@ -169,18 +160,19 @@ impl Face {
     fn of(node: &Node, graph: &Graph, detail: Detail) -> Face {
         let name = svg::lines(&escape::visible(&node.name), NAME, ROOM, 2);
         if detail == Detail::Counts {
-            return Face { name, kind: WIDEST_COUNT.to_owned() };
+            return Face { name, below: WIDEST_COUNT.to_owned(), free: true };
         }
-        let whole = graph.whole(node);
-        let kind = whole.map_or(node.kind.as_str(), |whole| short_kind(&node.kind, &whole.kind));
-        Face { name, kind: svg::elided(&escape::visible(kind), SMALL, ROOM) }
+        let whole = &graph.nodes[node.whole];
+        let part = whole.name != node.name;
+        let kind = if part { short_kind(&node.kind, &whole.kind) } else { &node.kind };
+        Face { name, below: svg::elided(&escape::visible(kind), SMALL, ROOM), free: false }
     }
 
     fn size(&self, node: &Node) -> (f64, f64) {
         let (beside, above) = shapes::padding(node.role);
         let names = self.name.iter().map(|line| svg::width(line, NAME)).fold(0.0, f64::max);
-        let text = names.max(svg::width(&self.kind, SMALL));
-        let count = self.name.len() + usize::from(!self.kind.is_empty());
+        let text = names.max(svg::width(&self.below, SMALL));
+        let count = self.name.len() + usize::from(!self.below.is_empty());
         ((text + 2.0 * beside).max(NARROWEST).ceil(), count as f64 * LINE + 2.0 * above)
     }
 }

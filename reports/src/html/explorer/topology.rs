@@ -19,10 +19,12 @@ const STYLE: &str = include_str!("topology.css");
 /// and the share of the time in which anything of it was not well.
 #[must_use]
 pub fn topology(design: &Design, seed: Option<&SeedResult>) -> String {
-    let picture = Picture::new(Graph::new(Some(design), None), Detail::Kinds);
-    let measured = design.edges.iter().any(|edge| edge.used > 0);
-    let health: Vec<Option<Health>> =
-        picture.graph.nodes.iter().map(|node| Health::of(&node.name, seed?)).collect();
+    let graph = Graph::new(Some(design), None);
+    let measured = graph.edges.iter().any(|edge| edge.used > Some(0));
+    let health: Vec<Option<Health>> = graph.nodes.iter().map(|node| Health::of(&node.name, seed?)).collect();
+    let statuses: Vec<String> =
+        health.iter().map(|health| health.as_ref().map(Health::badge).unwrap_or_default()).collect();
+    let picture = Picture::new(graph, Detail::Kinds, &statuses);
     let note = |index: usize| {
         let node = &picture.graph.nodes[index];
         note(node, health[index].as_ref())
@@ -37,7 +39,7 @@ pub fn topology(design: &Design, seed: Option<&SeedResult>) -> String {
          <title>{name}</title><style>{STYLE}</style>",
         svg::size(width, height),
     );
-    out.push_str(&picture.boxes(&note));
+    out.push_str(&picture.boxes());
     out.push_str(&picture.connections(&|_, edge| connection(&picture.graph, edge, measured)));
     out.push_str(&picture.shapes(&note));
     let _ = write!(out, "<g class=\"legend\" transform=\"translate(0 {})\">{key}</g></svg>", {
