@@ -25,6 +25,11 @@ fn render(results: &Results) -> Result<String, Box<dyn Error>> {
         body.push_str("</div>");
     }
     for seed in &results.seeds {
+        let contracts = seed.contracts.iter().flat_map(|contract| &contract.violations);
+        let all = contracts.chain(seed.objectives.iter().flat_map(|objective| &objective.examples));
+        for story in all.filter_map(|violation| explorer::story_diagram(violation, &seed.faults)).take(4) {
+            body.push_str(&format!("<h2>Story</h2><div class=\"scroll\">{story}</div>"));
+        }
         if let Some(trace) = &seed.trace {
             let command = replay_command(results, seed.seed);
             body.push_str("<h2>Explorer</h2>");

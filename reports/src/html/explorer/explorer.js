@@ -389,7 +389,8 @@
 
   function showActivity(row, bin) {
     const element = nodeElements.get(row.node);
-    if (element) element.querySelector('.kind').textContent = counted(row.count[bin], 'event');
+    const line = element && element.querySelector('.kind');
+    if (line) line.textContent = counted(row.count[bin], 'event');
   }
 
   function showTraffic(link, bin) {
@@ -774,7 +775,7 @@
   }
 
   function sayKept() {
-    const example = data.items.length ? data.items[0].name : 'FLOW NUMBER';
+    const example = `${data.flows.length === 1 ? data.flows[0] : 'FLOW'} NUMBER`;
     const all = data.items.length === data.itemsAll;
     const kept = `${grouped(data.items.length)} of ${counted(data.itemsAll, 'item')} ${data.items.length === 1 ? 'is' : 'are'} kept in full detail${all ? '' : ', those that violate something first'}; the counts below hold all ${counted(data.eventsAll, 'event')}.`;
     fill(part.kept, kept, all ? '' : ' Another item in detail: ', all ? '' : make('code', {}, command(example)));

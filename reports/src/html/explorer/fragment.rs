@@ -4,7 +4,8 @@ use std::fmt::Write as _;
 
 use crate::design::Design;
 use crate::results::SeedResult;
-use crate::trace::Trace;
+use crate::text::grouped;
+use crate::trace::{Trace, Traffic};
 
 use super::data::Data;
 use super::graph::{Edge, Graph};
@@ -61,7 +62,8 @@ fn map(trace: &Trace, design: Option<&Design>) -> String {
     out.push_str(&picture.boxes());
     out.push_str(&picture.connections(&connection));
     out.push_str(&picture.shapes(&note));
-    for (edge, spot) in picture.graph.edges.iter().zip(picture.labels()) {
+    let widest: Vec<String> = picture.graph.edges.iter().map(|edge| busiest(edge, trace, &traced)).collect();
+    for (edge, spot) in picture.graph.edges.iter().zip(picture.labels(&widest)) {
         if let Some(spot) = spot {
             let (keys, x, y) = (keys(edge, &traced), svg::number(spot.x), svg::number(spot.y + 3.8));
             let _ = write!(out, "<text class=\"count\" data-count=\"{keys}\" x=\"{x}\" y=\"{y}\"></text>");
@@ -75,6 +77,16 @@ fn map(trace: &Trace, design: Option<&Design>) -> String {
 fn keys(edge: &Edge, traced: &dyn Fn(usize) -> Option<usize>) -> String {
     let key = |(from, to): &(usize, usize)| Some(format!("{}-{}", traced(*from)?, traced(*to)?));
     edge.shows.iter().filter_map(key).collect::<Vec<_>>().join(" ")
+}
+
+/// The most messages that a connection of the picture ever shows in one bin.
+fn busiest(edge: &Edge, trace: &Trace, traced: &dyn Fn(usize) -> Option<usize>) -> String {
+    let shown = |row: &&Traffic| {
+        let ends = (Some(usize::from(row.from)), Some(usize::from(row.to)));
+        edge.shows.iter().any(|(from, to)| (traced(*from), traced(*to)) == ends)
+    };
+    let most = trace.traffic.iter().filter(shown).map(|row| row.count.iter().max().copied().unwrap_or(0));
+    grouped(most.map(u64::from).sum())
 }
 
 /// What fills a node that is not there: wholly, or in part.

@@ -25,6 +25,8 @@ pub(super) struct Node {
     pub(super) role: Role,
     /// How many processes it has; 0 where nothing is said.
     pub(super) processes: u32,
+    /// Whether anything happened to an item there.
+    pub(super) active: bool,
     /// The site in whose box it stands; on the internet in none.
     pub(super) site: Option<usize>,
     /// The node that it is a part of in the end: the namespace of a subscription's topic. Of a node that is no
@@ -81,9 +83,11 @@ impl Graph {
     }
 
     fn add_traced_nodes(&mut self, trace: &Trace) {
-        for name in &trace.nodes {
-            if self.position(name).is_none() {
-                self.nodes.push(Node { name: name.clone(), ..Node::default() });
+        for (index, name) in trace.nodes.iter().enumerate() {
+            let active = trace.activity.iter().any(|row| usize::from(row.node) == index);
+            match self.position(name) {
+                Some(known) => self.nodes[known].active = active,
+                None => self.nodes.push(Node { name: name.clone(), active, ..Node::default() }),
             }
         }
     }

@@ -10,9 +10,11 @@ mod layout;
 mod paths;
 mod picture;
 mod shapes;
+mod story;
 mod svg;
 mod times;
 mod topology;
 
 pub use fragment::fragment;
+pub use story::story_diagram;
 pub use topology::topology;

@@ -23,8 +23,8 @@ const BESIDE: f64 = 10.0;
 const LINE: f64 = 14.5;
 /// What a count may become without leaving its node.
 const WIDEST_COUNT: &str = "9,999 events";
-/// The room that the number at a connection needs.
-const LABEL: (f64, f64) = (36.0, 13.0);
+/// How high the number at a connection is.
+const LABEL: f64 = 13.0;
 
 /// A graph with everything placed.
 #[derive(Clone, Debug, Default)]
@@ -113,15 +113,17 @@ impl Picture {
         out
     }
 
-    /// Where the numbers at the connections stand: none on a node, on a name or on another number. None: there
-    /// is no such place.
-    pub(super) fn labels(&self) -> Vec<Option<Point>> {
+    /// Where the labels of the connections stand, of which these are the widest: none on a node, on a name or on
+    /// another label. None: there is no such place.
+    pub(super) fn labels(&self, widest: &[String]) -> Vec<Option<Point>> {
         let mut taken: Vec<Rect> = Vec::new();
         taken.extend(self.shapes.iter().map(|rect| Rect { height: rect.height + STATUS, ..*rect }));
         for (name, rect) in self.graph.sites.iter().zip(&self.layout.sites) {
             taken.push(Rect { width: svg::width(name, SMALL) + 8.0, height: 18.0, ..*rect });
         }
-        self.curves.iter().map(|curve| free_spot(&curve.spots, &mut taken)).collect()
+        let width = |label: &String| svg::width(label, SMALL) + 2.0;
+        let each = self.curves.iter().zip(widest);
+        each.map(|(curve, label)| free_spot(&curve.spots, width(label), &mut taken)).collect()
     }
 
     /// The nodes.
@@ -160,7 +162,8 @@ impl Face {
     fn of(node: &Node, graph: &Graph, detail: Detail) -> Face {
         let name = svg::lines(&escape::visible(&node.name), NAME, ROOM, 2);
         if detail == Detail::Counts {
-            return Face { name, below: WIDEST_COUNT.to_owned(), free: true };
+            let below = if node.active { WIDEST_COUNT.to_owned() } else { String::new() };
+            return Face { name, below, free: true };
         }
         let whole = &graph.nodes[node.whole];
         let part = whole.name != node.name;
@@ -185,13 +188,13 @@ fn short_kind<'a>(kind: &'a str, whole: &str) -> &'a str {
     rest.filter(|rest| !rest.is_empty()).unwrap_or(kind)
 }
 
-/// The first spot at which a number meets nothing; it is taken from then on.
-fn free_spot(spots: &[Point], taken: &mut Vec<Rect>) -> Option<Point> {
+/// The first spot at which a label meets nothing; it is taken from then on.
+fn free_spot(spots: &[Point], width: f64, taken: &mut Vec<Rect>) -> Option<Point> {
     let around = |spot: Point| Rect {
-        x: spot.x - LABEL.0 / 2.0,
-        y: spot.y - LABEL.1 / 2.0,
-        width: LABEL.0,
-        height: LABEL.1,
+        x: spot.x - width / 2.0,
+        y: spot.y - LABEL / 2.0,
+        width,
+        height: LABEL,
     };
     let offsets = [0.0, -8.0, 8.0, -14.0, 14.0];
     let places = offsets.iter().flat_map(|off| spots.iter().map(move |spot| Point { y: spot.y + off, ..*spot }));

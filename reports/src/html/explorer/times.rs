@@ -1,12 +1,15 @@
 //! Spans and instants in words, with their units.
 
-/// A span: `850 ms`, `12.4 s`, `18.5 min`, `2 h 5 min`.
+/// A span: `412 µs`, `85 ms`, `12.4 s`, `18.5 min`, `2 h 5 min`.
 pub(super) fn span(seconds: f64) -> String {
     let s = seconds.abs();
     let told = match s {
-        s if s < 0.000_5 => "0 s".to_owned(),
+        s if s < 0.000_000_5 => "0 s".to_owned(),
+        s if s < 0.000_999_5 => format!("{:.0} \u{b5}s", s * 1e6),
+        s if s < 0.009_995 => format!("{} ms", short(s * 1e3, 2)),
+        s if s < 0.099_95 => format!("{} ms", short(s * 1e3, 1)),
         s if s < 0.999_5 => format!("{:.0} ms", s * 1e3),
-        s if s < 99.95 => format!("{s:.1} s"),
+        s if s < 99.95 => format!("{} s", short(s, 1)),
         s if s < 5_997.0 => format!("{:.1} min", s / 60.0),
         s => {
             let minutes = (s / 60.0).round() as u64;
@@ -14,6 +17,11 @@ pub(super) fn span(seconds: f64) -> String {
         }
     };
     if seconds < 0.0 && told != "0 s" { format!("\u{2212}{told}") } else { told }
+}
+
+/// A number without decimals that say nothing.
+fn short(value: f64, decimals: usize) -> String {
+    format!("{value:.decimals$}").trim_end_matches('0').trim_end_matches('.').to_owned()
 }
 
 /// An instant of the scenario, to the millisecond: `4.123 s`, `4 min 5.123 s`, `1 h 2 min 3.000 s`.
@@ -46,9 +54,10 @@ mod tests {
 
     #[test]
     fn times_have_units_and_no_more_digits_than_say_something() {
-        let spans = [0.0, 0.0004, 0.85, 12.44, 99.96, 1110.0, 7500.0, -60.0];
-        let told = ["0 s", "0 s", "850 ms", "12.4 s", "1.7 min", "18.5 min", "2 h 5 min", "\u{2212}60.0 s"];
-        assert_eq!(spans.map(span), told);
+        let short = [0.0, 0.000_412, 0.004_34, 0.013_4, 0.85].map(span);
+        assert_eq!(short, ["0 s", "412 \u{b5}s", "4.34 ms", "13.4 ms", "850 ms"]);
+        let long = [12.44, 99.96, 1110.0, 7500.0, -60.0].map(span);
+        assert_eq!(long, ["12.4 s", "1.7 min", "18.5 min", "2 h 5 min", "\u{2212}60 s"]);
         assert_eq!(instant(245.1234), "4 min 5.123 s");
         assert_eq!(instant(-3723.0), "\u{2212}1 h 2 min 3.000 s");
         assert_eq!(instant(59.9996), "1 min 0.000 s");

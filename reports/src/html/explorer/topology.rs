@@ -15,13 +15,16 @@ use super::{escape, shapes};
 
 const STYLE: &str = include_str!("topology.css");
 
+/// A share of the time below which not the node's outline says that it was not well, only the words below it.
+const BRIEF: f64 = 0.01;
+
 /// The topology as one SVG, complete in itself. With a seed, each node says how well it was: its worst state,
 /// and the share of the time in which anything of it was not well.
 #[must_use]
 pub fn topology(design: &Design, seed: Option<&SeedResult>) -> String {
     let graph = Graph::new(Some(design), None);
     let measured = graph.edges.iter().any(|edge| edge.used > Some(0));
-    let health: Vec<Option<Health>> = graph.nodes.iter().map(|node| Health::of(&node.name, seed?)).collect();
+    let health: Vec<Option<Health>> = graph.nodes.iter().map(|node| health(node, seed?)).collect();
     let statuses: Vec<String> =
         health.iter().map(|health| health.as_ref().map(Health::badge).unwrap_or_default()).collect();
     let picture = Picture::new(graph, Detail::Kinds, &statuses);
@@ -48,9 +51,15 @@ pub fn topology(design: &Design, seed: Option<&SeedResult>) -> String {
     out
 }
 
+/// Of a part that has no process of its own, and of which nothing was seen, nothing is said.
+fn health(node: &Node, seed: &SeedResult) -> Option<Health> {
+    Health::of(&node.name, seed).filter(|health| node.processes > 0 || health.grade != Grade::Well)
+}
+
 fn note(node: &Node, health: Option<&Health>) -> Note {
     let class = match health.map(|health| health.grade) {
         None | Some(Grade::Well) => "",
+        Some(_) if health.is_some_and(|health| health.share < BRIEF) => "brief",
         Some(Grade::Doubted) => "doubted",
         Some(Grade::Paused) => "paused",
         Some(Grade::Down) => "down",
@@ -95,7 +104,7 @@ fn legend(picture: &Picture, measured: bool, told: bool) -> (String, f64, f64) {
         let sample = format!("<path class=\"shape\" d=\"{}\"/>", shapes::outline(*role, &rect));
         keys.push((sample, 34.0, shapes::word(*role)));
     }
-    if measured {
+    if measured && picture.graph.edges.iter().any(|edge| edge.used == Some(0)) {
         let line = |class: &str| format!("<g class=\"edge\"{class}><path class=\"line\" d=\"M0 13H34\"/></g>");
         keys.push((line(""), 34.0, "used by items"));
         keys.push((line(" data-unused=\"\""), 34.0, "never used by an item"));
