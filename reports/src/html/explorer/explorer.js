@@ -591,7 +591,7 @@
 
   // Scrolls a list to one of its elements, and nothing else.
   function reveal(list, element) {
-    const top = element.offsetTop - list.offsetTop;
+    const top = element.offsetTop;
     if (top < list.scrollTop) list.scrollTop = top - 8;
     else if (top + element.offsetHeight > list.scrollTop + list.clientHeight) list.scrollTop = top + element.offsetHeight - list.clientHeight + 8;
   }

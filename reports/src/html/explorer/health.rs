@@ -123,8 +123,13 @@ mod tests {
                 .collect(),
             more: 0,
         };
-        let series =
-            Series { start: -10.0, step: 10.0, bins: 11, lanes: lanes.iter().map(lane).collect(), ..Series::default() };
+        let series = Series {
+            start: -10.0,
+            step: 10.0,
+            bins: 11,
+            lanes: lanes.iter().map(lane).collect(),
+            ..Series::default()
+        };
         SeedResult { series: Some(series), ..SeedResult::default() }
     }
 

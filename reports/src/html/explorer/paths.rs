@@ -45,7 +45,9 @@ pub(super) fn curves(graph: &Graph, layout: &Layout, shapes: &[Rect], above: f64
     let mut ways: Vec<Way> = graph.edges.iter().zip(&layout.edges).map(way).collect();
     let mut ends: Vec<End> = (0..ways.len()).flat_map(|edge| both_ends(graph, &ways, shapes, edge)).collect();
     let side = |end: &End| (end.node, end.right);
-    ends.sort_by(|a, b| side(a).cmp(&side(b)).then(a.towards.total_cmp(&b.towards)).then(a.edge.cmp(&b.edge)));
+    ends.sort_by(|a, b| {
+        side(a).cmp(&side(b)).then(a.towards.total_cmp(&b.towards)).then(a.edge.cmp(&b.edge))
+    });
     for group in ends.chunk_by(|a, b| side(a) == side(b)) {
         spread(graph, shapes, group, &mut ways);
     }
@@ -75,7 +77,8 @@ fn column_of(columns: &[(f64, f64)], x: f64) -> usize {
 /// At which height a connection passes the columns between its ends, in the order in which it meets them.
 fn heights(columns: &[(f64, f64)], from: &Rect, to: &Rect, points: &[Point]) -> Vec<Point> {
     let (first, last) = (column_of(columns, from.middle().x), column_of(columns, to.middle().x));
-    let between = &columns[(first.min(last) + 1).min(columns.len())..first.max(last).max(first.min(last) + 1)];
+    let between =
+        &columns[(first.min(last) + 1).min(columns.len())..first.max(last).max(first.min(last) + 1)];
     let pass = |(left, right): &(f64, f64)| {
         let x = (left + right) / 2.0;
         Point { x, y: height_at(points, x).unwrap_or((from.middle().y + to.middle().y) / 2.0) }
@@ -171,7 +174,8 @@ fn beside(from: Point, tip: Point) -> Curve {
 
 /// The part of the way between two points that lies in the gap between their columns.
 fn gap(columns: &[(f64, f64)], a: Point, b: Point) -> (Point, Point) {
-    let (first, last) = (columns[column_of(columns, a.x.min(b.x))], columns[column_of(columns, a.x.max(b.x))]);
+    let (first, last) =
+        (columns[column_of(columns, a.x.min(b.x))], columns[column_of(columns, a.x.max(b.x))]);
     if first == last {
         return (a, b);
     }

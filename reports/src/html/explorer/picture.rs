@@ -149,7 +149,13 @@ impl Picture {
             y += LINE;
         }
         if !face.below.is_empty() {
-            out.push_str(&svg::line("kind", middle.x + aside, y, "middle", if face.free { "" } else { &face.below }));
+            out.push_str(&svg::line(
+                "kind",
+                middle.x + aside,
+                y,
+                "middle",
+                if face.free { "" } else { &face.below },
+            ));
         }
         let status = svg::elided(&note.status, SMALL, rect.width + 2.5 * BESIDE);
         out.push_str(&svg::line("status", middle.x, rect.bottom() + 12.0, "middle", &status));
@@ -190,14 +196,11 @@ fn short_kind<'a>(kind: &'a str, whole: &str) -> &'a str {
 
 /// The first spot at which a label meets nothing; it is taken from then on.
 fn free_spot(spots: &[Point], width: f64, taken: &mut Vec<Rect>) -> Option<Point> {
-    let around = |spot: Point| Rect {
-        x: spot.x - width / 2.0,
-        y: spot.y - LABEL / 2.0,
-        width,
-        height: LABEL,
-    };
+    let around =
+        |spot: Point| Rect { x: spot.x - width / 2.0, y: spot.y - LABEL / 2.0, width, height: LABEL };
     let offsets = [0.0, -8.0, 8.0, -14.0, 14.0];
-    let places = offsets.iter().flat_map(|off| spots.iter().map(move |spot| Point { y: spot.y + off, ..*spot }));
+    let places =
+        offsets.iter().flat_map(|off| spots.iter().map(move |spot| Point { y: spot.y + off, ..*spot }));
     let free = places.into_iter().find(|spot| !taken.iter().any(|rect| rect.meets(&around(*spot))))?;
     taken.push(around(free));
     Some(free)

@@ -61,14 +61,9 @@ pub(super) fn outline(role: Role, rect: &Rect) -> String {
             let arc = |to_x: f64, to_y: f64| format!("A{0} {0} 0 0 1 {1} {2}", n(round), n(to_x), n(to_y));
             format!("{}{}H{}{}Z", commands(&data), arc(r - round, b), n(x + round), arc(x + round, y))
         }
-        Role::Gateway => polygon(&[
-            (x, middle),
-            (x + TIP, y),
-            (r - TIP, y),
-            (r, middle),
-            (r - TIP, b),
-            (x + TIP, b),
-        ]),
+        Role::Gateway => {
+            polygon(&[(x, middle), (x + TIP, y), (r - TIP, y), (r, middle), (r - TIP, b), (x + TIP, b)])
+        }
         Role::App => rounded(rect, 3.0),
         Role::Broker => {
             let arc = |to_x: f64, to_y: f64, sweep: u8| {

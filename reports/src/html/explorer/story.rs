@@ -123,7 +123,8 @@ impl<'a> Diagram<'a> {
                 let (top, bottom) = (self.y(*from), self.y(*to));
                 let height = number((bottom - top).max(4.0));
                 let (left, across) = (number(x - 5.0), number(self.words_x() - 6.0 - x));
-                let told = format!("{} from {} to {}", fault.name, times::instant(*from), times::instant(*to));
+                let told =
+                    format!("{} from {} to {}", fault.name, times::instant(*from), times::instant(*to));
                 let (y, title) = (number(top), svg::title(&told));
                 let rect = |class: &str, width: &str| {
                     format!(
@@ -211,7 +212,8 @@ impl<'a> Diagram<'a> {
 
     fn end_words(&self) -> Vec<String> {
         let violation = self.violation;
-        let place = if violation.place.is_empty() { String::new() } else { format!(" at {}", violation.place) };
+        let place =
+            if violation.place.is_empty() { String::new() } else { format!(" at {}", violation.place) };
         let detail =
             if violation.detail.is_empty() { String::new() } else { format!(": {}", violation.detail) };
         wrapped(&escape::visible(&format!("{}{place}{detail}", violation.reason)))
@@ -280,8 +282,11 @@ fn rows<'a>(story: &'a [Step], nodes: &[&str]) -> Vec<Row<'a>> {
 
 /// From which span on it is told how long nothing happened: half a second, or ten times what is usual.
 fn long_gap(story: &[Step]) -> f64 {
-    let mut gaps: Vec<f64> =
-        story.windows(2).map(|pair| pair[1].at_seconds - pair[0].at_seconds).filter(|gap| *gap > 0.0).collect();
+    let mut gaps: Vec<f64> = story
+        .windows(2)
+        .map(|pair| pair[1].at_seconds - pair[0].at_seconds)
+        .filter(|gap| *gap > 0.0)
+        .collect();
     gaps.sort_by(f64::total_cmp);
     gaps.get(gaps.len() / 2).map_or(0.5, |median| (median * 10.0).max(0.5))
 }

@@ -105,12 +105,14 @@ fn legend(picture: &Picture, measured: bool, told: bool) -> (String, f64, f64) {
         keys.push((sample, 34.0, shapes::word(*role)));
     }
     if measured && picture.graph.edges.iter().any(|edge| edge.used == Some(0)) {
-        let line = |class: &str| format!("<g class=\"edge\"{class}><path class=\"line\" d=\"M0 13H34\"/></g>");
+        let line =
+            |class: &str| format!("<g class=\"edge\"{class}><path class=\"line\" d=\"M0 13H34\"/></g>");
         keys.push((line(""), 34.0, "used by items"));
         keys.push((line(" data-unused=\"\""), 34.0, "never used by an item"));
     }
     if told {
-        let words = "below a node: its worst state, and the share of the time in which any of it was not well";
+        let words =
+            "below a node: its worst state, and the share of the time in which any of it was not well";
         keys.push((String::new(), 0.0, words));
     }
     place_keys(&keys, picture.layout.width)
