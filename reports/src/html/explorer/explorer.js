@@ -45,7 +45,7 @@
     if (seconds < 0.0009995) return `${Math.round(seconds * 1e6)} \u00b5s`;
     if (seconds < 0.9995) return `${Number((seconds * 1e3).toPrecision(3))} ms`;
     if (seconds < 99.95) return `${Number(seconds.toFixed(1))} s`;
-    if (seconds < 5997) return `${(seconds / 60).toFixed(1)} min`;
+    if (seconds < 5997) return `${Number((seconds / 60).toFixed(1))} min`;
     const minutes = Math.round(seconds / 60);
     return `${Math.floor(minutes / 60)} h ${minutes % 60} min`;
   }
@@ -846,12 +846,14 @@
     remember();
   }
 
-  // Where nothing else is asked for: the first item that violates something, else the first item.
+  // Where nothing else is asked for: the first item that violates something, else the first that a fault touched,
+  // else the first.
   function begin() {
     const bad = data.items.findIndex((item) => item.violates);
     view.time = Math.max(data.start, Math.min(0, end - data.step));
     if (!data.items.length) return;
-    view.item = Math.max(0, bad);
+    const touched = data.items.findIndex((item) => item.events.some((event) => event[4].length));
+    view.item = bad >= 0 ? bad : Math.max(0, touched);
     view.step = steps()[0];
     view.time = currentEvent()[0];
   }

@@ -61,6 +61,7 @@ fn map(trace: &Trace, design: Option<&Design>) -> String {
     );
     out.push_str(&picture.boxes());
     out.push_str(&picture.connections(&connection));
+    out.push_str(&picture.captions());
     out.push_str(&picture.shapes(&note));
     let widest: Vec<String> = picture.graph.edges.iter().map(|edge| busiest(edge, trace, &traced)).collect();
     for (edge, spot) in picture.graph.edges.iter().zip(picture.labels(&widest)) {

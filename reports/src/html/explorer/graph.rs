@@ -29,6 +29,8 @@ pub(super) struct Node {
     pub(super) active: bool,
     /// The site in whose box it stands; on the internet in none.
     pub(super) site: Option<usize>,
+    /// The node that it is a part of.
+    pub(super) of: Option<usize>,
     /// The node that it is a part of in the end: the namespace of a subscription's topic. Of a node that is no
     /// part: itself.
     pub(super) whole: usize,
@@ -57,6 +59,7 @@ impl Graph {
         for index in 0..graph.nodes.len() {
             let whole = root(known, index);
             graph.nodes[index].whole = whole;
+            graph.nodes[index].of = part_of(known, index);
             graph.nodes[index].site = known.get(whole).and_then(|node| graph.site(node));
         }
         graph.connect(design, trace);
@@ -155,13 +158,17 @@ impl Graph {
 fn root(known: &[DesignNode], index: usize) -> usize {
     let mut whole = index;
     for _ in 0..known.len() {
-        let of = known.get(whole).and_then(|node| node.of.as_ref());
-        match of.and_then(|of| known.iter().position(|node| node.name == *of)) {
+        match part_of(known, whole) {
             Some(next) => whole = next,
             None => break,
         }
     }
     whole
+}
+
+fn part_of(known: &[DesignNode], index: usize) -> Option<usize> {
+    let of = known.get(index)?.of.as_ref()?;
+    known.iter().position(|node| node.name == *of)
 }
 
 impl Node {

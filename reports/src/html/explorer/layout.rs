@@ -4,6 +4,7 @@ use dagre::graph::{Graph as Dagre, GraphOptions};
 use dagre::{EdgeLabel, LayoutOptions, NodeLabel, RankDir};
 
 use super::graph::Graph;
+use super::{escape, svg};
 
 /// A point.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
@@ -51,6 +52,8 @@ pub(super) struct Layout {
     pub(super) wholes: Vec<Rect>,
     /// As the graph's sites.
     pub(super) sites: Vec<Rect>,
+    /// What stands in the boxes of the sites, in as many lines as it needs there.
+    pub(super) captions: Vec<Vec<String>>,
     /// As the graph's edges: the way of each, ends included.
     pub(super) edges: Vec<Vec<Point>>,
 }
@@ -61,8 +64,8 @@ const MARGIN: f64 = 8.0;
 const PADDING: f64 = 9.0;
 /// The room between parts.
 const BETWEEN: f64 = 4.0;
-/// The room for the caption of a site.
-const CAPTION: f64 = 12.0;
+/// The room for a line of the caption of a site.
+pub(super) const CAPTION: f64 = 13.0;
 
 /// Lays out a graph whose nodes have these sizes, with so much room between its layers.
 pub(super) fn layout(graph: &Graph, sizes: &[(f64, f64)], gap: f64) -> Layout {
@@ -79,9 +82,10 @@ pub(super) fn layout(graph: &Graph, sizes: &[(f64, f64)], gap: f64) -> Layout {
     };
     dagre::layout(&mut dagre, Some(options));
     let mut boxes: Vec<Rect> = (0..units.len()).map(|unit| rect(&dagre, &unit_key(unit))).collect();
-    let sites = (0..graph.sites.len()).map(|site| rect(&dagre, &site_key(site))).collect();
+    let sites: Vec<Rect> = (0..graph.sites.len()).map(|site| rect(&dagre, &site_key(site))).collect();
+    let captions = graph.sites.iter().zip(&sites).map(|(name, rect)| caption(name, rect)).collect();
     let edges = (0..graph.edges.len()).map(|edge| way(graph, &dagre, edge)).collect();
-    let mut layout = Layout { sites, edges, ..Layout::default() };
+    let mut layout = Layout { sites, captions, edges, ..Layout::default() };
     make_room_for_captions(&mut layout, &mut boxes);
     layout.nodes = place_nodes(graph, &units, &boxes, sizes);
     let with_parts = boxes.iter().zip(&units).filter(|(_, unit)| unit.len() > 1);
@@ -148,11 +152,17 @@ fn way(graph: &Graph, dagre: &Dagre<NodeLabel, EdgeLabel>, index: usize) -> Vec<
     points.iter().map(|point| Point { x: point.x, y: point.y }).collect()
 }
 
+fn caption(name: &str, rect: &Rect) -> Vec<String> {
+    svg::lines(&escape::visible(name), 11.5, rect.width - 14.0, 4)
+}
+
 /// Moves everything below the top of a site's box down by the caption's height. What was above something else
 /// stays above it, and nothing comes nearer.
 fn make_room_for_captions(layout: &mut Layout, boxes: &mut [Rect]) {
-    let tops: Vec<f64> = layout.sites.iter().map(|rect| rect.y).collect();
-    let moved = |y: f64| y + CAPTION * tops.iter().filter(|top| **top < y - 0.5).count() as f64;
+    let rooms = layout.captions.iter().map(|lines| CAPTION * lines.len() as f64);
+    let tops: Vec<(f64, f64)> = layout.sites.iter().map(|rect| rect.y).zip(rooms).collect();
+    let above = |y: f64| tops.iter().filter(move |(top, _)| *top < y - 0.5).map(|(_, room)| room);
+    let moved = |y: f64| y + above(y).sum::<f64>();
     for rect in boxes {
         let middle = rect.middle().y;
         rect.y += moved(middle) - middle;
@@ -167,13 +177,16 @@ fn make_room_for_captions(layout: &mut Layout, boxes: &mut [Rect]) {
     }
 }
 
-/// Places the nodes in their units: the whole on top, then its parts, each near to what it is connected with.
+/// Places the nodes in their units: the whole on top, then its parts, each near to what it is
+/// connected with; as in the file where parts have parts.
 fn place_nodes(graph: &Graph, units: &[Vec<usize>], boxes: &[Rect], sizes: &[(f64, f64)]) -> Vec<Rect> {
     let mut nodes = vec![Rect::default(); graph.nodes.len()];
     for (members, rect) in units.iter().zip(boxes) {
         let mut order = members.clone();
         let near = |node: usize| pull(graph, units, boxes, node).unwrap_or(f64::INFINITY);
-        order[1..].sort_by(|a, b| near(*a).total_cmp(&near(*b)));
+        if members[1..].iter().all(|part| graph.nodes[*part].of == Some(members[0])) {
+            order[1..].sort_by(|a, b| near(*a).total_cmp(&near(*b)));
+        }
         let inside = if members.len() > 1 { PADDING } else { 0.0 };
         let mut y = rect.y + inside;
         for node in order {

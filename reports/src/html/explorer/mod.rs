@@ -15,6 +15,9 @@ mod svg;
 mod times;
 mod topology;
 
+#[cfg(test)]
+mod tests;
+
 pub use fragment::fragment;
 pub use story::story_diagram;
 pub use topology::topology;

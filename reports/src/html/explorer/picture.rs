@@ -3,13 +3,15 @@
 use std::fmt::Write as _;
 
 use super::graph::{Edge, Graph, Node};
-use super::layout::{self, Layout, Point, Rect};
+use super::layout::{self, CAPTION, Layout, Point, Rect};
 use super::paths::{self, Curve};
 use super::svg::{self, number};
 use super::{escape, shapes};
 
 /// The size of names.
 const NAME: f64 = 12.5;
+/// By how much a heavy face is wider.
+const HEAVY: f64 = 1.06;
 /// The size of everything else.
 const SMALL: f64 = 11.0;
 /// How wide the text in a shape may be.
@@ -75,7 +77,7 @@ impl Picture {
         let mut sizes: Vec<(f64, f64)> =
             graph.nodes.iter().zip(&faces).map(|(node, face)| face.size(node)).collect();
         for (size, status) in sizes.iter_mut().zip(statuses) {
-            size.0 = size.0.max(svg::width(status, SMALL) - 2.0 * BESIDE);
+            size.0 = size.0.max(svg::width(status, SMALL) * HEAVY - 2.0 * BESIDE);
         }
         let with_status: Vec<(f64, f64)> = sizes.iter().map(|(w, h)| (*w, h + STATUS)).collect();
         let gap = if detail == Detail::Counts { 40.0 } else { 26.0 };
@@ -90,13 +92,23 @@ impl Picture {
     pub(super) fn boxes(&self) -> String {
         let mut out = String::new();
         for (name, rect) in self.graph.sites.iter().zip(&self.layout.sites) {
-            let caption = svg::elided(&escape::visible(name), SMALL, rect.width - 16.0);
-            let caption = svg::line("caption", rect.x + 8.0, rect.y + 14.0, "start", &caption);
             let title = svg::title(name);
-            let _ = write!(out, "<g class=\"site\">{title}<rect {} rx=\"6\"/>{caption}</g>", bounds(rect));
+            let _ = write!(out, "<rect class=\"site\" {} rx=\"6\">{title}</rect>", bounds(rect));
         }
         for rect in &self.layout.wholes {
             let _ = write!(out, "<rect class=\"parts\" {} rx=\"6\"/>", bounds(rect));
+        }
+        out
+    }
+
+    /// The names of the sites, at the top of their boxes.
+    pub(super) fn captions(&self) -> String {
+        let mut out = String::new();
+        for (lines, rect) in self.layout.captions.iter().zip(&self.layout.sites) {
+            for (index, line) in lines.iter().enumerate() {
+                let y = rect.y + 14.0 + CAPTION * index as f64;
+                out.push_str(&svg::line("caption", rect.x + 8.0, y, "start", line));
+            }
         }
         out
     }
@@ -118,8 +130,9 @@ impl Picture {
     pub(super) fn labels(&self, widest: &[String]) -> Vec<Option<Point>> {
         let mut taken: Vec<Rect> = Vec::new();
         taken.extend(self.shapes.iter().map(|rect| Rect { height: rect.height + STATUS, ..*rect }));
-        for (name, rect) in self.graph.sites.iter().zip(&self.layout.sites) {
-            taken.push(Rect { width: svg::width(name, SMALL) + 8.0, height: 18.0, ..*rect });
+        for (lines, rect) in self.layout.captions.iter().zip(&self.layout.sites) {
+            let width = lines.iter().map(|line| svg::width(line, SMALL)).fold(0.0, f64::max) + 8.0;
+            taken.push(Rect { width, height: CAPTION * lines.len() as f64 + 5.0, ..*rect });
         }
         let width = |label: &String| svg::width(label, SMALL) + 2.0;
         let each = self.curves.iter().zip(widest);
@@ -166,7 +179,7 @@ impl Picture {
 
 impl Face {
     fn of(node: &Node, graph: &Graph, detail: Detail) -> Face {
-        let name = svg::lines(&escape::visible(&node.name), NAME, ROOM, 2);
+        let name = svg::lines(&escape::visible(short_name(node, graph)), NAME, ROOM, 2);
         if detail == Detail::Counts {
             let below = if node.active { WIDEST_COUNT.to_owned() } else { String::new() };
             return Face { name, below, free: true };
@@ -179,11 +192,18 @@ impl Face {
 
     fn size(&self, node: &Node) -> (f64, f64) {
         let (beside, above) = shapes::padding(node.role);
-        let names = self.name.iter().map(|line| svg::width(line, NAME)).fold(0.0, f64::max);
+        let names = self.name.iter().map(|line| svg::width(line, NAME) * HEAVY).fold(0.0, f64::max);
         let text = names.max(svg::width(&self.below, SMALL));
         let count = self.name.len() + usize::from(!self.below.is_empty());
         ((text + 2.0 * beside).max(NARROWEST).ceil(), count as f64 * LINE + 2.0 * above)
     }
+}
+
+/// The name of a node without the site in whose box it stands: `intake/westeurope` in westeurope is `intake`.
+fn short_name<'a>(node: &'a Node, graph: &Graph) -> &'a str {
+    let site = node.site.and_then(|site| graph.sites.get(site));
+    let short = site.and_then(|site| node.name.strip_suffix(site.as_str())?.strip_suffix('/'));
+    short.filter(|short| !short.is_empty()).unwrap_or(&node.name)
 }
 
 /// The kind of a part without the words that the kind of the whole begins with too: a `service-bus-queue` in a

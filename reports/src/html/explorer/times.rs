@@ -10,7 +10,7 @@ pub(super) fn span(seconds: f64) -> String {
         s if s < 0.099_95 => format!("{} ms", short(s * 1e3, 1)),
         s if s < 0.999_5 => format!("{:.0} ms", s * 1e3),
         s if s < 99.95 => format!("{} s", short(s, 1)),
-        s if s < 5_997.0 => format!("{:.1} min", s / 60.0),
+        s if s < 5_997.0 => format!("{} min", short(s / 60.0, 1)),
         s => {
             let minutes = (s / 60.0).round() as u64;
             format!("{} h {} min", minutes / 60, minutes % 60)
@@ -56,8 +56,8 @@ mod tests {
     fn times_have_units_and_no_more_digits_than_say_something() {
         let short = [0.0, 0.000_412, 0.004_34, 0.013_4, 0.85].map(span);
         assert_eq!(short, ["0 s", "412 \u{b5}s", "4.34 ms", "13.4 ms", "850 ms"]);
-        let long = [12.44, 99.96, 1110.0, 7500.0, -60.0].map(span);
-        assert_eq!(long, ["12.4 s", "1.7 min", "18.5 min", "2 h 5 min", "\u{2212}60 s"]);
+        let long = [12.44, 99.96, 120.0, 1110.0, 7500.0, -60.0].map(span);
+        assert_eq!(long, ["12.4 s", "1.7 min", "2 min", "18.5 min", "2 h 5 min", "\u{2212}60 s"]);
         assert_eq!(instant(245.1234), "4 min 5.123 s");
         assert_eq!(instant(-3723.0), "\u{2212}1 h 2 min 3.000 s");
         assert_eq!(instant(59.9996), "1 min 0.000 s");

@@ -44,6 +44,7 @@ pub fn topology(design: &Design, seed: Option<&SeedResult>) -> String {
     );
     out.push_str(&picture.boxes());
     out.push_str(&picture.connections(&|_, edge| connection(&picture.graph, edge, measured)));
+    out.push_str(&picture.captions());
     out.push_str(&picture.shapes(&note));
     let _ = write!(out, "<g class=\"legend\" transform=\"translate(0 {})\">{key}</g></svg>", {
         number(picture.layout.height)
