@@ -112,8 +112,10 @@ mod tests {
     use super::*;
     use crate::series::HealthLane;
 
-    fn seed(lanes: &[(&str, LaneKind, &[(f64, f64, &str)])]) -> SeedResult {
-        let lane = |(name, kind, spans): &(&str, LaneKind, &[(f64, f64, &str)])| HealthLane {
+    type Told<'a> = (&'a str, LaneKind, &'a [(f64, f64, &'a str)]);
+
+    fn seed(lanes: &[Told<'_>]) -> SeedResult {
+        let lane = |(name, kind, spans): &Told<'_>| HealthLane {
             name: (*name).to_owned(),
             node: "app".to_owned(),
             kind: *kind,
