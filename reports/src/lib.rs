@@ -7,6 +7,7 @@ pub mod series;
 pub mod text;
 pub mod trace;
 pub mod verdict;
+pub mod words;
 
 pub use design::Design;
 pub use results::{

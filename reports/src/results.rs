@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 
 use crate::design::Design;
-use crate::series::{Band, Series};
+use crate::series::{Band, DoorShare, Series};
 use crate::trace::Trace;
 use crate::verdict::Verdict;
 
@@ -136,6 +136,9 @@ pub struct SeedResult {
     pub objectives: Vec<ObjectiveResult>,
     /// The faults, in file order.
     pub faults: Vec<FaultResult>,
+    /// How many items of each door succeeded over time, until the bands of the document are made of it.
+    #[serde(skip)]
+    pub shares: Vec<DoorShare>,
     /// What it did over time: of the seed that is looked at closely, the first of the worst.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub series: Option<Series>,

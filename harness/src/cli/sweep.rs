@@ -1,12 +1,10 @@
 //! `beaufort sweep`: many seeds of one design or of all its variants.
 
-use std::path::PathBuf;
-
 use beaufort_reports::{Results, Verdict};
 use clap::Args;
 use indexmap::IndexMap;
 
-use super::documents::{self, Written};
+use super::outputs::{Documents, Drawn};
 use super::play::{Seeds, engines, play, report};
 use super::prepare::{Prepared, prepare, warn};
 use super::terminal::wrapped;
@@ -14,6 +12,7 @@ use super::verdict_lines::{Subject, lines};
 use super::{Exit, Terminal};
 use crate::judges::comparison::{Comparison, judge};
 use crate::judges::expect::{Expect, Expected};
+use crate::run::Detail;
 use crate::scenario::comparisons;
 use crate::scenario::load::{Loaded, load};
 use crate::scenario::resolve::BASE;
@@ -59,12 +58,10 @@ pub(super) struct Sweep {
     /// On what it runs: the native kernel, or a second opinion
     #[arg(long, value_name = "ENGINE", default_value_t, value_parser = engines())]
     engine: Engine,
-    /// Print the results documents instead of the verdicts
-    #[arg(long)]
-    json: bool,
-    /// Write the results documents to a file as well
-    #[arg(long, value_name = "FILE")]
-    output: Option<PathBuf>,
+    #[command(flatten)]
+    documents: Documents,
+    #[command(flatten)]
+    drawn: Drawn,
     /// Exit with 5 if the worst verdict is degraded
     #[arg(long)]
     strict: bool,
@@ -83,7 +80,8 @@ struct Tally {
 
 impl Sweep {
     pub(super) fn run(&self, terminal: &mut Terminal<'_>) -> Exit {
-        if let Err(exit) = documents::precheck(self.output.as_deref(), terminal) {
+        let checked = self.documents.precheck(terminal).and_then(|()| self.drawn.precheck(terminal));
+        if let Err(exit) = checked {
             return exit;
         }
         let loaded = match load(&self.scenario, &self.sets) {
@@ -138,22 +136,23 @@ impl Sweep {
             if terminal.is_interrupted() {
                 break;
             }
-            if let Err(exit) = self.one(prepared, &mut tally, terminal) {
+            if let Err(exit) = self.one(prepared, loaded, &mut tally, terminal) {
                 return exit;
             }
         }
         if !terminal.is_interrupted() {
             tally.compare(&comparisons, selected);
         }
-        let to = Written { json: self.json, output: self.output.as_deref() };
-        if let Err(exit) = documents::write(&tally.results, to, terminal) {
+        let all = &tally.results;
+        let written = self.documents.write(all, terminal).and_then(|()| self.drawn.write(all, terminal));
+        if let Err(exit) = written {
             return exit;
         }
         if self.expect {
             let all = tally.as_expected + tally.others;
             tally.lines.push_str(&format!("{} of {all} as expected\n", tally.as_expected));
         }
-        match self.json {
+        match self.documents.json {
             true => terminal.say(&tally.lines),
             false => terminal.result(&tally.lines),
         }
@@ -174,7 +173,13 @@ impl Sweep {
         }
     }
 
-    fn one(&self, prepared: &Prepared, tally: &mut Tally, terminal: &mut Terminal<'_>) -> Result<(), Exit> {
+    fn one(
+        &self,
+        prepared: &Prepared,
+        loaded: &Loaded,
+        tally: &mut Tally,
+        terminal: &mut Terminal<'_>,
+    ) -> Result<(), Exit> {
         let subject = Subject {
             program: terminal.program.clone(),
             scenario: self.scenario.clone(),
@@ -189,8 +194,10 @@ impl Sweep {
         };
         let end = self.from.saturating_add(self.seeds);
         let stories = usize::from(!self.expect);
-        let seeds = Seeds { range: self.from..end, jobs: self.jobs, stories, engine: self.engine };
-        let results = play(resolved, &subject, &seeds, terminal)?;
+        let wanted = self.documents.any() || self.drawn.any();
+        let detail = if wanted { Detail::Everything(&[]) } else { Detail::Failures };
+        let seeds = Seeds { range: self.from..end, jobs: self.jobs, stories, detail, engine: self.engine };
+        let results = play((loaded, resolved), &subject, &seeds, terminal)?;
         match &prepared.expect {
             _ if results.seeds.is_empty() => {}
             Some(expect) if self.expect => compare(expect, &results, &subject, tally),

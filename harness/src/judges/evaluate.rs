@@ -80,6 +80,7 @@ impl Judges {
             contracts,
             objectives,
             faults: self.fault_results(end),
+            shares: self.shares.finish(&plan),
             ..SeedResult::default()
         };
         result.doubts = self.doubts(end, &result);

@@ -14,7 +14,7 @@ mod tests;
 use crate::results::{NATIVE, Results};
 use page::Page;
 
-pub use words::{clock, grouped};
+pub use crate::words::{clock, grouped};
 
 /// How to render.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -10,7 +10,6 @@
 
   const SVG = 'http://www.w3.org/2000/svg';
   const PAGE = 200;
-  const MINUS = '\u2212';
   const ARROW = '\u2192';
   const still = window.matchMedia('(prefers-reduced-motion: reduce)');
 
@@ -39,18 +38,23 @@
     return `${grouped(number)} ${thing}${number === 1 ? '' : 's'}`;
   }
 
-  // A span: `412 µs`, `85 ms`, `12.4 s`, `18.5 min`, `2 h 5 min`.
-  function span(seconds) {
-    if (seconds < 0.0000005) return '0 s';
-    if (seconds < 0.0009995) return `${Math.round(seconds * 1e6)} \u00b5s`;
-    if (seconds < 0.9995) return `${Number((seconds * 1e3).toPrecision(3))} ms`;
-    if (seconds < 99.95) return `${Number(seconds.toFixed(1))} s`;
-    if (seconds < 5997) return `${Number((seconds / 60).toFixed(1))} min`;
-    const minutes = Math.round(seconds / 60);
-    return `${Math.floor(minutes / 60)} h ${minutes % 60} min`;
+  function trimmed(value, digits) {
+    return String(Number(value.toFixed(digits)));
   }
 
-  // An instant: `4.123 s`, `4 min 5.123 s`, `1 h 2 min 3.000 s`.
+  // How long: `412 us`, `8.5 ms`, `12.4 s`, `18.5 min`, `2 h 5 min`; as everywhere in the report.
+  function span(seconds) {
+    if (seconds < 5e-7) return '0 s';
+    if (seconds < 0.0009995) return `${Math.round(seconds * 1e6)} us`;
+    if (seconds < 0.00995) return `${trimmed(seconds * 1e3, 1)} ms`;
+    if (seconds < 0.9995) return `${Math.round(seconds * 1e3)} ms`;
+    if (seconds < 119.95) return `${trimmed(seconds, 1)} s`;
+    if (seconds < 7197) return `${trimmed(seconds / 60, 1)} min`;
+    const minutes = Math.round(seconds / 60);
+    return minutes % 60 ? `${Math.floor(minutes / 60)} h ${minutes % 60} min` : `${minutes / 60} h`;
+  }
+
+  // When, to so many digits of a second: `4.123 s`, `4 min 5.123 s`, `1 h 2 min 3.000 s`.
   function instant(seconds, digits = 3) {
     const unit = 10 ** digits;
     const whole = Math.round(Math.abs(seconds) * unit);
@@ -58,7 +62,7 @@
     const minutes = Math.floor(whole / unit / 60) % 60;
     const rest = ((whole / unit) % 60).toFixed(digits);
     const parts = [hours ? `${hours} h` : '', hours || minutes ? `${minutes} min` : '', `${rest} s`];
-    return (seconds < 0 && whole > 0 ? MINUS : '') + parts.filter(Boolean).join(' ');
+    return (seconds < 0 && whole > 0 ? '-' : '') + parts.filter(Boolean).join(' ');
   }
 
   // A round instant, for the axis: `30 s`, `5 min`, `1 h 30 min`.
@@ -66,7 +70,7 @@
     const s = Math.abs(seconds);
     const parts = [[Math.floor(s / 3600), 'h'], [Math.floor(s / 60) % 60, 'min'], [Number((s % 60).toFixed(3)), 's']];
     const told = parts.filter(([count]) => count > 0).map(([count, unit]) => `${count} ${unit}`);
-    return told.length ? (seconds < 0 ? MINUS : '') + told.join(' ') : '0 s';
+    return told.length ? (seconds < 0 ? '-' : '') + told.join(' ') : '0 s';
   }
 
   // How fine an instant of a bin is told.

@@ -4,8 +4,8 @@ use std::fmt::Write as _;
 
 use crate::design::Design;
 use crate::results::SeedResult;
-use crate::text::grouped;
 use crate::trace::{Trace, Traffic};
+use crate::words::grouped;
 
 use super::data::Data;
 use super::graph::{Edge, Graph};

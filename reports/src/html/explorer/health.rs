@@ -3,8 +3,6 @@
 use crate::results::SeedResult;
 use crate::series::{HealthSpan, LaneKind, Series};
 
-use super::times;
-
 /// How a node was over a run.
 #[derive(Clone, Debug, PartialEq)]
 pub(super) struct Health {
@@ -72,7 +70,7 @@ impl Health {
     pub(super) fn badge(&self) -> String {
         match self.grade {
             Grade::Well => "well".to_owned(),
-            _ => format!("{} {}", self.worst, times::share(self.share)),
+            _ => format!("{} {}", self.worst, share(self.share)),
         }
     }
 
@@ -80,8 +78,19 @@ impl Health {
     pub(super) fn told(&self) -> String {
         match self.grade {
             Grade::Well => "well all the time".to_owned(),
-            _ => format!("at worst {}; not well {} of the time", self.worst, times::share(self.share)),
+            _ => format!("at worst {}; not well {} of the time", self.worst, share(self.share)),
         }
+    }
+}
+
+/// A share in few digits; what is more than nothing and less than all is never told as nothing or all.
+fn share(part: f64) -> String {
+    match part * 100.0 {
+        percent if percent <= 0.0 => "0 %".to_owned(),
+        percent if percent < 0.1 => "< 0.1 %".to_owned(),
+        percent if percent < 9.95 => format!("{percent:.1} %"),
+        percent if percent > 99.0 && percent < 100.0 => "> 99 %".to_owned(),
+        percent => format!("{percent:.0} %"),
     }
 }
 
@@ -145,6 +154,12 @@ mod tests {
         let health = Health::of("app", &seed).expect("there are lanes");
         assert_eq!(health.badge(), "crashed 29 %");
         assert_eq!(health.told(), "at worst crashed; not well 29 % of the time");
+    }
+
+    #[test]
+    fn a_share_is_told_in_few_digits() {
+        let told = [0.0, 0.0004, 0.031, 0.5, 0.9999, 1.0].map(share);
+        assert_eq!(told, ["0 %", "< 0.1 %", "3.1 %", "50 %", "> 99 %", "100 %"]);
     }
 
     #[test]

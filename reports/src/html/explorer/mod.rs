@@ -12,7 +12,6 @@ mod picture;
 mod shapes;
 mod story;
 mod svg;
-mod times;
 mod topology;
 
 #[cfg(test)]

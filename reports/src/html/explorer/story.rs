@@ -5,8 +5,10 @@ use std::fmt::Write as _;
 
 use crate::results::{FaultResult, Step, Violation};
 
+use crate::words::{duration, moment};
+
+use super::escape;
 use super::svg::{self, number};
-use super::{escape, times};
 
 const STYLE: &str = include_str!("story.css");
 const SIZE: f64 = 12.0;
@@ -123,8 +125,7 @@ impl<'a> Diagram<'a> {
                 let (top, bottom) = (self.y(*from), self.y(*to));
                 let height = number((bottom - top).max(4.0));
                 let (left, across) = (number(x - 5.0), number(self.words_x() - 6.0 - x));
-                let told =
-                    format!("{} from {} to {}", fault.name, times::instant(*from), times::instant(*to));
+                let told = format!("{} from {} to {}", fault.name, moment(*from), moment(*to));
                 let (y, title) = (number(top), svg::title(&told));
                 let rect = |class: &str, width: &str| {
                     format!(
@@ -155,7 +156,7 @@ impl<'a> Diagram<'a> {
         for row in &self.rows {
             let Some(gap) = row.gap else { continue };
             let y = row.y - 25.0;
-            let told = format!("{} later", times::span(gap));
+            let told = format!("{} later", duration(gap));
             let _ = write!(out, "<g>{}", svg::title(&told));
             for column in 0..self.nodes.len() {
                 let (x, y) = (number(self.x(column) - 7.0), number(y));
@@ -186,13 +187,13 @@ impl<'a> Diagram<'a> {
         let mut absolute = true;
         for row in &self.rows {
             let (x, y) = (self.x(row.column), row.y);
-            let when = times::instant(row.step.at_seconds);
+            let when = moment(row.step.at_seconds);
             let _ = write!(out, "<g>{}", svg::title(&format!("{when}, {}", told(row.step))));
             absolute |= row.gap.is_some();
             let time = match (absolute, row.since) {
                 (true, _) => when,
                 (false, since) if since < 0.000_000_5 => String::new(),
-                (false, since) => format!("+{}", times::span(since)),
+                (false, since) => format!("+{}", duration(since)),
             };
             absolute = false;
             out.push_str(&svg::line("when", GUTTER - 8.0, y + 4.0, "end", &time));

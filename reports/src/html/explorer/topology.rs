@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 
 use crate::design::{Design, Role};
 use crate::results::SeedResult;
-use crate::text::grouped;
+use crate::words::grouped;
 
 use super::graph::{Edge, Graph, Node};
 use super::health::{Grade, Health};
