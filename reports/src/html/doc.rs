@@ -3,7 +3,7 @@
 use super::build::slug;
 use super::plot::Shade;
 use crate::design::Design;
-use crate::results::{Results, SeedResult};
+use crate::results::{FaultResult, Results, SeedResult};
 use crate::series::{DoorSeries, Series};
 use crate::verdict::Verdict;
 
@@ -30,9 +30,9 @@ impl<'a> Doc<'a> {
         let with_series = results.seeds.iter().find(|seed| seed.series.is_some());
         let worst = results.seeds.iter().map(|seed| seed.verdict).max();
         let focus = with_series.or_else(|| results.seeds.iter().find(|seed| Some(seed.verdict) == worst));
-        let shades = focus.map(shades).unwrap_or_default();
         let series = focus.and_then(|seed| seed.series.as_ref()).filter(|series| sound(series));
-        Doc { results, focus, series, shades, id: format!("d{}-", number + 1) }
+        let doc = Doc { results, focus, series, shades: Vec::new(), id: format!("d{}-", number + 1) };
+        Doc { shades: focus.map(|seed| shades(seed, doc.period())).unwrap_or_default(), ..doc }
     }
 
     /// What was run, where the document has it.
@@ -113,15 +113,28 @@ pub(super) fn at(series: &[u64], bin: usize) -> u64 {
     series.get(bin).copied().unwrap_or(0)
 }
 
-fn shades(seed: &SeedResult) -> Vec<Shade> {
+/// The share of a period above which a fault is active nearly always.
+const NEARLY: f64 = 0.8;
+
+fn shades(seed: &SeedResult, period: Option<(f64, f64)>) -> Vec<Shade> {
     let active = seed.faults.iter().filter(|fault| !fault.windows.is_empty());
-    active
-        .map(|fault| Shade {
-            name: fault.name.clone(),
-            windows: fault.windows.iter().copied().filter(|[from, to]| from <= to).collect(),
-            chance: fault.random,
-        })
-        .collect()
+    let shade = |fault: &FaultResult| {
+        let windows: Vec<[f64; 2]> = fault.windows.iter().copied().filter(|[from, to]| from <= to).collect();
+        let always = period.is_some_and(|(from, to)| {
+            let active: f64 = windows.iter().map(|[a, b]| (b.min(to) - a.max(from)).max(0.0)).sum();
+            active > NEARLY * (to - from)
+        });
+        Shade { name: fault.name.clone(), windows, chance: fault.random, always }
+    };
+    active.map(shade).collect()
+}
+
+/// The last second at which something was offered or an answer can be drawn: where plots of doors end.
+pub(super) fn offered_until(series: &Series) -> f64 {
+    let offered = |bin: &usize| series.doors.iter().any(|door| at(&door.offered, *bin) > 0);
+    let last = (0..series.bins as usize).rev().find(offered).unwrap_or(0);
+    let room = (series.bins / 50) as usize;
+    series.at((last + 1 + room).min(series.bins as usize))
 }
 
 /// Whether a verdict is one that somebody has to do something about.

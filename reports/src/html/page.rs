@@ -83,8 +83,8 @@ fn title(docs: &[Doc<'_>]) -> String {
     names.dedup();
     match docs {
         [] => "Nothing was run".to_owned(),
-        [one] => format!("{}: {}", one.results.scenario, one.results.verdict),
-        many => format!("{}: {} variants", names.join(", "), many.len()),
+        [_] => format!("Report on {}", names.join(", ")),
+        many => format!("Report on {}, {} variants", names.join(", "), many.len()),
     }
 }
 
@@ -99,7 +99,7 @@ fn frame(docs: &[Doc<'_>], parts: &[Part]) -> Markup {
                 meta name="viewport" content="width=device-width, initial-scale=1";
                 meta name="color-scheme" content="light dark";
                 meta http-equiv="Content-Security-Policy" content="default-src 'none'; style-src 'unsafe-inline'; script-src 'unsafe-inline'; img-src data:; base-uri 'none'; form-action 'none'";
-                title { (title) " \u{2013} Beaufort report" }
+                title { (title) }
                 style { (PreEscaped(STYLE)) }
             }
             body {

@@ -157,6 +157,9 @@ pub(super) fn hidden(name: &str) -> Column {
     Column { head: String::new(), name: name.to_owned(), number: true, hidden: true }
 }
 
+/// A longer text than this may be broken anywhere.
+const LONG: usize = 36;
+
 /// A table; the first column names the rows.
 #[derive(Clone, Debug, PartialEq)]
 pub(super) struct Table {
@@ -225,7 +228,8 @@ impl Table {
     }
 
     fn cell(&self, index: usize, column: &Column, cell: &Cell) -> Markup {
-        let class = [column.number.then(|| "number".to_owned()), cell.tone.class()];
+        let long = (cell.text.chars().count() > LONG).then(|| "long".to_owned());
+        let class = [column.number.then(|| "number".to_owned()), cell.tone.class(), long];
         let class: Vec<String> = class.into_iter().flatten().collect();
         let class = (!class.is_empty()).then(|| class.join(" "));
         let inner = html! {

@@ -83,5 +83,9 @@ fn seeds(results: &Results) -> String {
         asked if asked > done => format!("{} of {}", grouped(done), counted(asked, "seed")),
         _ => grouped(done),
     };
-    if counts.is_empty() { all } else { format!("{all}: {counts}") }
+    match results.seeds.as_slice() {
+        [one] if results.seeds_asked <= 1 => format!("only {}", one.seed),
+        [] => all,
+        _ => format!("{all}: {counts}"),
+    }
 }

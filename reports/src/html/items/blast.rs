@@ -40,8 +40,9 @@ pub(super) fn panel(build: &mut Build, doc: &Doc<'_>) -> Result<Panel, Error> {
     Ok(Panel::Shown(html! {
         (table)
         p.note {
-            "Percentage points of success less than before the fault began, in the time before it in which no timed fault "
-            "was active. Faults that overlap share what was lost."
+            "Percentage points of success less than before the fault began, while no other timed fault was active. What "
+            "strikes by chance is compared with the time between its strikes. Of timed faults that overlap, each is "
+            "charged with all that was lost."
         }
     }))
 }
@@ -61,30 +62,25 @@ fn loss(doc: &Doc<'_>, series: &Series, door: &DoorSeries, fault: &FaultResult) 
     let struck = |bin: usize, windows: &[[f64; 2]]| {
         windows.iter().any(|[from, to]| series.at(bin + 1) > *from && series.at(bin) < *to)
     };
-    let timed: Vec<&Shade> = doc.shades.iter().filter(|shade| !shade.chance).collect();
-    let calm =
-        |bin: usize| timed.iter().all(|shade| nearly_always(doc, shade) || !struck(bin, &shade.windows));
+    let timed = |shade: &&Shade| !shade.chance && !shade.always && shade.name != fault.name;
+    let calm = |bin: usize| doc.shades.iter().filter(timed).all(|shade| !struck(bin, &shade.windows));
+    let by_it = |bin: usize| struck(bin, &fault.windows);
     let begins = fault.windows.iter().map(|window| window[0]).fold(f64::INFINITY, f64::min);
-    let all = doc.counted();
-    let during = share(door, all.iter().copied().filter(|bin| struck(*bin, &fault.windows)));
-    let before = share(
-        door,
-        all.iter()
-            .copied()
-            .filter(|bin| middle(series, *bin) < begins && calm(*bin) && !struck(*bin, &fault.windows)),
-    );
+    let ends = fault.windows.iter().map(|window| window[1]).fold(f64::NEG_INFINITY, f64::max);
+    let all = doc.counted().into_iter();
+    let (before, during): (Vec<usize>, Vec<usize>) = if fault.random {
+        // It strikes again and again: what it does is seen between its strikes, as far as those are known.
+        all.filter(|bin| calm(*bin) && series.at(*bin) <= ends).partition(|bin| !by_it(*bin))
+    } else {
+        let near = |bin: &usize| by_it(*bin) || (middle(series, *bin) < begins && calm(*bin));
+        all.filter(near).partition(|bin| !by_it(*bin))
+    };
+    let (before, during) = (share(door, before.into_iter()), share(door, during.into_iter()));
     match (before, during) {
         (_, None) => Loss::Idle,
         (None, _) => Loss::NoBefore,
         (Some(before), Some(during)) => Loss::Of((before - during).max(0.0)),
     }
-}
-
-/// Whether a fault is active so long that there is hardly a time without it.
-fn nearly_always(doc: &Doc<'_>, shade: &Shade) -> bool {
-    let Some((from, to)) = doc.period() else { return false };
-    let active: f64 = shade.windows.iter().map(|[a, b]| (b.min(to) - a.max(from)).max(0.0)).sum();
-    active > 0.8 * (to - from)
 }
 
 fn share(door: &DoorSeries, bins: impl Iterator<Item = usize>) -> Option<f64> {

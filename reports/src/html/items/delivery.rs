@@ -16,6 +16,8 @@ use crate::words::grouped;
 const GOOD: Ink = Ink::Series(2);
 const BAD: Ink = Ink::Series(1);
 const ODD: Ink = Ink::Series(5);
+/// So many violated contracts of a flow have a picture of their own.
+const PICTURES: usize = 3;
 
 pub(super) fn panel(build: &mut Build, doc: &Doc<'_>) -> Result<Panel, Error> {
     let Some(seed) = doc.focus.filter(|seed| !seed.ledger.flows.is_empty()) else {
@@ -27,8 +29,15 @@ pub(super) fn panel(build: &mut Build, doc: &Doc<'_>) -> Result<Panel, Error> {
         let sankey = sankey(doc, flow, contract);
         parts.push(build.figure(&sankey, &flow_numbers(&sankey))?);
         parts.push(sum(flow));
-        if let Some(contract) = contract {
-            parts.push(note(flow, contract));
+        if let Some(contract) = contract.filter(|contract| covers(contract, flow)) {
+            parts.push(html! {
+                p.note { "The last column is what the contract " bdi { (contract.name) } " found of the accepted." }
+            });
+        }
+        let others = seed.contracts.iter().filter(|contract| elsewhere(contract, flow));
+        for contract in others.take(PICTURES) {
+            let sankey = covered(doc, flow, contract);
+            parts.push(build.figure(&sankey, &flow_numbers(&sankey))?);
         }
     }
     if seed.contracts.iter().any(|contract| known(&contract.fates) > 0) {
@@ -64,8 +73,13 @@ fn known(fates: &Fates) -> u64 {
     outcomes(fates).iter().map(|(_, count, _)| count).sum()
 }
 
+/// Whether a contract is about all items that were accepted at the door, and no others.
+fn covers(contract: &ContractResult, flow: &FlowRow) -> bool {
+    known(&contract.fates) == flow.accepted
+}
+
 /// The contract whose fates the picture follows: about this flow and about effects that must be there; one that
-/// is violated first, then one that covers all that was accepted.
+/// covers all that was accepted first, then one that is violated.
 fn followed<'a>(seed: &'a SeedResult, flow: &FlowRow) -> Option<&'a ContractResult> {
     let about = |contract: &&ContractResult| {
         let (kind, of) = contract.rule.split_once(' ').unwrap_or_default();
@@ -73,7 +87,7 @@ fn followed<'a>(seed: &'a SeedResult, flow: &FlowRow) -> Option<&'a ContractResu
     };
     let weight = |contract: &&ContractResult| {
         let exactly = contract.rule.starts_with("exactly-once");
-        (contract.verdict == Verdict::Fail, known(&contract.fates) == flow.accepted, exactly)
+        (covers(contract, flow), contract.verdict == Verdict::Fail, exactly)
     };
     seed.contracts.iter().filter(about).rev().max_by_key(weight)
 }
@@ -92,7 +106,7 @@ fn sankey(doc: &Doc<'_>, flow: &FlowRow, contract: Option<&ContractResult>) -> S
     let place = |label: &str| answers.iter().position(|(other, ..)| *other == label);
     let second: Vec<Bar> = answers.iter().map(|(label, count, ink)| bar(label, *count, *ink, 0)).collect();
     let mut third = Vec::new();
-    if let Some(contract) = contract.filter(|contract| known(&contract.fates) == flow.accepted) {
+    if let Some(contract) = contract.filter(|contract| covers(contract, flow)) {
         let some = |(_, count, _): &(&str, u64, Ink)| *count > 0;
         if let Some(from) = place("accepted") {
             third.extend(
@@ -115,22 +129,19 @@ fn sankey(doc: &Doc<'_>, flow: &FlowRow, contract: Option<&ContractResult>) -> S
     if !third.is_empty() {
         columns.push(third);
     }
-    let told = |column: &[Bar]| {
-        column
-            .iter()
-            .map(|bar| format!("{} {}", grouped(bar.count), bar.label))
-            .collect::<Vec<_>>()
-            .join(", ")
-    };
     Sankey {
         name: format!("delivery-{}", flow.flow),
         title: format!("What became of {}{}", flow.flow, doc.of_seed()),
-        desc: format!(
-            "{}.",
-            columns.iter().map(|column| told(column)).collect::<Vec<_>>().join("; of these ")
-        ),
+        desc: told(&columns),
         columns,
     }
+}
+
+/// The columns of a picture in words.
+fn told(columns: &[Vec<Bar>]) -> String {
+    let bar = |bar: &Bar| format!("{} {}", grouped(bar.count), bar.label);
+    let column = |column: &Vec<Bar>| column.iter().map(bar).collect::<Vec<_>>().join(", ");
+    format!("{}.", columns.iter().map(column).collect::<Vec<_>>().join("; of these "))
 }
 
 fn flow_numbers(sankey: &Sankey) -> Table {
@@ -177,17 +188,25 @@ fn sum(flow: &FlowRow) -> Markup {
     }
 }
 
-fn note(flow: &FlowRow, contract: &ContractResult) -> Markup {
-    let covered = known(&contract.fates);
-    html! {
-        p.note {
-            @if covered == flow.accepted {
-                "The last column is what the contract " bdi { (contract.name) } " found of the accepted."
-            } @else {
-                "The contract " bdi { (contract.name) } " is about " (grouped(covered)) " items, other than the "
-                (grouped(flow.accepted)) " accepted at the door: what became of them is in the table only."
-            }
-        }
+/// Whether a contract about this flow is violated, and about other items than those accepted at the door.
+fn elsewhere(contract: &&ContractResult, flow: &FlowRow) -> bool {
+    let of = contract.rule.split_once(' ').map_or("", |(_, of)| of);
+    let known = known(&contract.fates);
+    contract.verdict == Verdict::Fail && of == flow.flow && known > 0 && known != flow.accepted
+}
+
+/// What became of the items that a contract is about.
+fn covered(doc: &Doc<'_>, flow: &FlowRow, contract: &ContractResult) -> Sankey {
+    let all =
+        Bar { label: "accepted".to_owned(), count: known(&contract.fates), ink: Ink::Series(0), from: 0 };
+    let fates = outcomes(&contract.fates).into_iter().filter(|(_, count, _)| *count > 0);
+    let fates = fates.map(|(label, count, ink)| Bar { label: label.to_owned(), count, ink, from: 0 });
+    let columns = vec![vec![all], fates.collect()];
+    Sankey {
+        name: format!("delivery-{}", contract.name),
+        title: format!("What became of {}, as {} counts them{}", flow.flow, contract.name, doc.of_seed()),
+        desc: told(&columns),
+        columns,
     }
 }
 

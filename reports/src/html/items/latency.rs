@@ -6,7 +6,7 @@ use super::Panel;
 use super::tracks::{self, Track};
 use crate::html::Error;
 use crate::html::build::Build;
-use crate::html::doc::{Doc, NO_SERIES, middle};
+use crate::html::doc::{Doc, NO_SERIES, middle, offered_until};
 use crate::html::plot::{Axis, Cell, Ink, Layer, Plot, Unit};
 use crate::html::table::{self, Table};
 use crate::series::{DoorSeries, LATENCY_FROM, LATENCY_PER_DECADE, Series};
@@ -80,7 +80,8 @@ fn quantiles(series: &Series, door: &DoorSeries) -> Vec<Track> {
 }
 
 fn heat(doc: &Doc<'_>, series: &Series, door: &DoorSeries) -> Plot {
-    let bins = series.bins as usize;
+    let until = offered_until(series);
+    let bins = (0..series.bins as usize).filter(|bin| series.at(*bin) < until).count();
     let wide = bins.div_ceil(COLUMNS).max(1);
     let mut cells = Vec::new();
     let mut lines: Vec<Vec<(f64, Option<f64>)>> = vec![Vec::new(); QUANTILES.len()];
@@ -114,7 +115,7 @@ fn heat(doc: &Doc<'_>, series: &Series, door: &DoorSeries) -> Plot {
         name: format!("latency-{}", door.door),
         title: format!("Latency of success at {}{}", door.door, doc.of_seed()),
         desc: format!("The slowest success took up to {}.", duration(slowest)),
-        x: Axis::time(series.start, series.end()),
+        x: Axis::time(series.start, until),
         y: Axis::log("from offered to success, retries included", Unit::Duration, ends.into_iter()),
         shades: doc.shades.clone(),
         layers,
@@ -130,11 +131,8 @@ struct Phase {
 
 /// Before, during and after the faults that have instants of their own; everything, if there are none.
 fn phases(doc: &Doc<'_>, series: &Series, door: &DoorSeries) -> Vec<Phase> {
-    let (from, to) = doc.period().unwrap_or((series.start, series.end()));
-    let timed = doc.shades.iter().filter(|shade| !shade.chance).flat_map(|shade| &shade.windows);
-    // What is active nearly all of the time splits nothing.
-    let windows: Vec<&[f64; 2]> =
-        timed.filter(|[a, b]| b.min(to) - a.max(from) < 0.6 * (to - from)).collect();
+    let timed = doc.shades.iter().filter(|shade| !shade.chance && !shade.always);
+    let windows: Vec<&[f64; 2]> = timed.flat_map(|shade| &shade.windows).collect();
     let all = doc.counted();
     if windows.is_empty() {
         return vec![Phase { name: "all of the run", histogram: histogram(door, all.into_iter()) }];

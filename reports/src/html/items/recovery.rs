@@ -42,6 +42,7 @@ fn time_columns() -> Vec<table::Column> {
         table::words("Fault", "fault"),
         table::words("Verdict", "verdict"),
         table::words("Door", "door"),
+        table::words("RTO target", "target"),
         table::numbers("Seed", "seed"),
         table::numbers("Began", "began_s"),
         table::numbers("Items hit", "items_hit"),
@@ -52,7 +53,6 @@ fn time_columns() -> Vec<table::Column> {
         table::numbers("Recovered", "recovered_s"),
         table::numbers("Backlog", "backlog_items"),
         table::numbers("Drained", "drained_s"),
-        table::words("RTO target", "target"),
     ]
 }
 
@@ -88,6 +88,7 @@ fn time(seed: &SeedResult, objective: &ObjectiveResult, one: &Recovery) -> Vec<C
         table::text(&one.fault),
         table::verdict(objective.verdict),
         table::text(&one.door),
+        table::text(&objective.target),
         table::value(seed.seed as f64, seed.seed.to_string()),
         table::instant(Some(one.at_seconds)),
         table::count(one.bad),
@@ -104,7 +105,6 @@ fn time(seed: &SeedResult, objective: &ObjectiveResult, one: &Recovery) -> Vec<C
             Some(_) => never(one.drained, "not by the end", Tone::Odd),
             None => table::none(),
         },
-        table::text(&objective.target),
     ]
 }
 

@@ -56,9 +56,10 @@ struct Lag {
     age: Track,
 }
 
-/// The name of a place without the site of its copy.
-fn base(place: &str) -> &str {
-    place.rsplit_once('/').map_or(place, |(base, _)| base)
+/// The name of a place without the site of its copy: `store.row` of `store/westeurope.row`.
+fn base(place: &str) -> (&str, &str) {
+    let Some((node, rest)) = place.split_once('/') else { return (place, "") };
+    (node, rest.split_once('.').map_or("", |(_, part)| part))
 }
 
 impl Lag {
@@ -146,8 +147,8 @@ mod tests {
             ..PlaceSeries::default()
         };
         let places = vec![
-            place("store.row/west", &[10, 10, 10, 0], &[]),
-            place("store.row/north", &[0, 0, 0, 25], &[8, 10, 7, -25]),
+            place("store/west.row", &[10, 10, 10, 0], &[]),
+            place("store/north.row", &[0, 0, 0, 25], &[8, 10, 7, -25]),
         ];
         let series = Series { start: 0.0, step: 10.0, bins: 4, places, ..Series::default() };
         let lag = Lag::of(&series, &series.places[1]);

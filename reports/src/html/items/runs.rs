@@ -62,7 +62,12 @@ pub(super) fn panel(build: &mut Build, doc: &Doc<'_>) -> Result<Panel, Error> {
         build.figure(&plot, &tracks::sheet(series, "runs-failed", &failed))?
     };
     let table = build.table(&table)?;
-    Ok(Panel::Shown(html! { (outcome) (over_time) (table) }))
+    Ok(Panel::Shown(html! {
+        (outcome)
+        (over_time)
+        (table)
+        p.note { "A run that has not ended was cut off by a crash of its process, or was under way at the end." }
+    }))
 }
 
 fn outcomes(doc: &Doc<'_>, sums: &[Sum<'_>]) -> Plot {
@@ -78,7 +83,7 @@ fn outcomes(doc: &Doc<'_>, sums: &[Sum<'_>]) -> Plot {
             from = to;
         }
     }
-    let labels = [("done", Ink::Area(0)), ("failed", Ink::Area(1)), ("under way at the end", Ink::Area(4))];
+    let labels = [("done", Ink::Area(0)), ("failed", Ink::Area(1)), ("not ended", Ink::Area(4))];
     let layers = spans.into_iter().zip(labels).filter(|(spans, _)| !spans.is_empty());
     let layers = layers.map(|(spans, (label, ink))| Layer::Bars { label: label.into(), ink, spans });
     Plot {
@@ -102,7 +107,7 @@ fn table(sums: &[Sum<'_>]) -> Table {
         table::numbers("Runs began", "started"),
         table::numbers("Done", "done"),
         table::numbers("Failed", "failed"),
-        table::numbers("Under way at the end", "under_way"),
+        table::numbers("Not ended", "not_ended"),
         table::numbers("Done of them", "done_share"),
     ];
     let rows = sums.iter().map(|sum| {

@@ -9,7 +9,7 @@ use crate::html::doc::Doc;
 use crate::html::table::{self, Table};
 use crate::results::{SeedResult, Violation};
 use crate::verdict::Verdict;
-use crate::words::instant;
+use crate::words::moment;
 
 /// What is told, and of which seed.
 pub(super) struct Told<'a> {
@@ -71,7 +71,7 @@ pub(super) fn panel(build: &mut Build, doc: &Doc<'_>) -> Result<Panel, Error> {
             ol.story {
                 @for step in &item.story {
                     li {
-                        span.at { @if !step.node.is_empty() { (instant(step.at_seconds)) } }
+                        span.at { @if !step.node.is_empty() { (moment(step.at_seconds)) } }
                         bdi { (step.node) }
                         span {
                             (step.what)

@@ -6,7 +6,7 @@ use super::Panel;
 use super::tracks::{self, Track, ranked};
 use crate::html::Error;
 use crate::html::build::Build;
-use crate::html::doc::{Doc, NO_SERIES, at};
+use crate::html::doc::{Doc, NO_SERIES, at, offered_until};
 use crate::html::plot::{Axis, Plot, Unit};
 use crate::html::table::{self, Table};
 use crate::series::{CallSeries, DoorSeries, PlaceKind, Series};
@@ -18,6 +18,7 @@ pub(super) fn panel(build: &mut Build, doc: &Doc<'_>) -> Result<Panel, Error> {
     for door in &series.doors {
         let tracks = door_tracks(series, door);
         let plot = Plot {
+            x: Axis::time(series.start, offered_until(series)),
             title: format!("In and out at {}{}", door.door, doc.of_seed()),
             desc: peak(series, &tracks),
             ..tracks::plot(
@@ -77,11 +78,14 @@ fn effects(series: &Series) -> Vec<Track> {
 /// How many attempts there were for each first one, target by target, where there were retries.
 fn factors(series: &Series) -> Vec<Track> {
     let retried = |calls: &&CallSeries| calls.retries.iter().any(|retries| *retries > 0);
-    let factor = |calls: &CallSeries| Track {
-        name: calls.target.clone(),
-        values: (0..series.bins as usize)
-            .map(|bin| amplified(at(&calls.sent, bin), at(&calls.retries, bin)))
-            .collect(),
+    // A retry comes some time after what it repeats: neighbours are taken together.
+    let around =
+        |counts: &[u64], bin: usize| (bin.saturating_sub(2)..bin + 3).map(|bin| at(counts, bin)).sum();
+    let factor = |calls: &CallSeries| {
+        let known = |bin: usize| at(&calls.sent, bin) > 0;
+        let value = |bin: usize| amplified(around(&calls.sent, bin), around(&calls.retries, bin));
+        let values = (0..series.bins as usize).map(|bin| known(bin).then(|| value(bin)).flatten());
+        Track { name: calls.target.clone(), values: values.collect() }
     };
     ranked(series.calls.iter().filter(retried).map(factor).collect())
 }

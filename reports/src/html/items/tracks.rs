@@ -84,5 +84,5 @@ pub(super) fn ranked(mut tracks: Vec<Track>) -> Vec<Track> {
 /// What to say where there are more tracks than inks.
 pub(super) fn rest(tracks: &[Track]) -> Option<String> {
     let more = tracks.len().saturating_sub(usize::from(SERIES));
-    (more > 0).then(|| format!("The {SERIES} largest are drawn; {more} more are in the CSV file."))
+    (more > 0).then(|| format!("The {SERIES} largest are drawn; the CSV file has {more} more."))
 }

@@ -129,7 +129,9 @@ impl Axis {
     fn log_ticks(&self, most: f64) -> Vec<(f64, String)> {
         let nice = match self.unit {
             Unit::Time | Unit::Duration => durations(),
-            Unit::Share | Unit::Number => decades(),
+            // Within few decades their halves and fifths too.
+            Unit::Share | Unit::Number if self.to / self.from <= 150.0 => decades(&[1.0, 2.0, 5.0]),
+            Unit::Share | Unit::Number => decades(&[1.0]),
         };
         let inside = |value: &f64| *value >= self.from * 0.999 && *value <= self.to * 1.001;
         let mut all: Vec<f64> = nice.into_iter().filter(inside).collect();
@@ -179,8 +181,9 @@ fn durations() -> Vec<f64> {
     seconds.into_iter().chain(days.into_iter().map(|days| days * DAY)).collect()
 }
 
-fn decades() -> Vec<f64> {
-    (-12..=15).map(|power| libm::pow(10.0, f64::from(power))).collect()
+fn decades(steps: &[f64]) -> Vec<f64> {
+    let powers = (-12..=15).map(|power| libm::pow(10.0, f64::from(power)));
+    powers.flat_map(|power| steps.iter().map(move |step| step * power)).collect()
 }
 
 /// A tick of a count: `0`, `500`, `2,000`, `20 k`, `1.5 M`.

@@ -5,7 +5,7 @@ use plotters::chart::ChartBuilder;
 use super::axis::Axis;
 use super::canvas::{Canvas, Side, stroke, words};
 use super::ink::{HEATS, Ink};
-use super::text::{fit, width};
+use super::text::{fit, fit_ends, width};
 use super::{Cell, Frame, Layer, Plot, legend, strip};
 use crate::html::Error;
 
@@ -38,20 +38,21 @@ impl Layout {
         let rows = plot.rows.len();
         let usual = if rows > 0 { ROW * rows as f64 } else { frame.height };
         let height = plot.height.unwrap_or(usual);
-        let y = plot.y.with_ticks((height / 36.0).max(2.0));
+        let y = if rows > 0 { plot.y.clone() } else { plot.y.with_ticks((height / 36.0).max(2.0)) };
         let widest = |texts: &mut dyn Iterator<Item = &str>| {
             texts.map(|text| width(text, SIZE)).fold(0.0, f64::max) + 12.0
         };
         let left = if plot.rows.is_empty() {
             widest(&mut y.ticks.iter().map(|(_, text)| text.as_str())).max(52.0)
         } else {
-            widest(&mut plot.rows.iter().map(String::as_str)).clamp(52.0, frame.width * 0.32)
+            widest(&mut plot.rows.iter().map(String::as_str)).clamp(52.0, frame.width * 0.36)
         };
         let right = frame.width - RIGHT;
         let x = spaced(&plot.x, right - left);
         let name = top + legend::height(plot, frame.width - 8.0);
         let strip = name + if plot.y.label.is_empty() { 4.0 } else { NAME };
-        let begin = strip + strip::height(&plot.shades);
+        // At least half a line, so that the topmost tick has room.
+        let begin = strip + strip::height(&plot.shades).max(7.0);
         let base = begin + height;
         let bottom = base + TICKS + if x.label.is_empty() { 0.0 } else { NAME };
         Layout { left, right, legend: top, name, strip, top: begin, base, bottom, x, y }
@@ -134,7 +135,7 @@ fn rows(plot: &Plot, canvas: &Canvas<'_>, layout: &Layout) -> Result<(), Error> 
     for (index, name) in plot.rows.iter().enumerate() {
         let y = layout.top + row * index as f64;
         canvas.line(&[(layout.left, y), (layout.right, y)], Ink::Grid, 0.5)?;
-        let text = fit(name, SIZE, layout.left - 10.0);
+        let text = fit_ends(name, SIZE, layout.left - 10.0);
         canvas.text((layout.left - 6.0, y + row / 2.0), &text, SIZE, Ink::Text, Side::Left)?;
     }
     Ok(())

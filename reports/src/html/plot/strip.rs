@@ -16,6 +16,8 @@ pub(in crate::html) struct Shade {
     pub windows: Vec<[f64; 2]>,
     /// Whether it strikes by chance, or at a step, not at an instant of its own.
     pub chance: bool,
+    /// Whether it is active nearly all of the time: then a shade would say nothing.
+    pub always: bool,
 }
 
 /// How high a row is.
@@ -119,7 +121,7 @@ fn widest(spans: &[(f64, f64)], (left, right): (f64, f64)) -> (f64, f64, Ink) {
     if right - free > best.1 { (free, right - free, Ink::Text) } else { best }
 }
 
-/// Shades the plot while faults are active; what is active all the time is not shaded.
+/// Shades the plot while faults are active.
 pub(super) fn shade(
     canvas: &Canvas<'_>,
     shades: &[Shade],
@@ -128,10 +130,9 @@ pub(super) fn shade(
     (top, bottom): (f64, f64),
 ) -> Result<(), Error> {
     let across = |at: f64| left + (right - left) * time.place(at);
-    let all = |window: &[f64; 2]| time.place(window[1]) - time.place(window[0]) > 0.6;
-    let seen = |window: &&[f64; 2]| window[1] >= time.from && window[0] <= time.to && !all(window);
+    let seen = |window: &&[f64; 2]| window[1] >= time.from && window[0] <= time.to;
     for chance in [true, false] {
-        let of = shades.iter().filter(|shade| shade.chance == chance);
+        let of = shades.iter().filter(|shade| shade.chance == chance && !shade.always);
         let mut windows: Vec<&[f64; 2]> = of.flat_map(|shade| &shade.windows).filter(seen).collect();
         windows.sort_by(|a, b| a[0].total_cmp(&b[0]));
         for (from, to) in merged(&windows) {
@@ -165,7 +166,12 @@ mod tests {
 
     #[test]
     fn faults_by_chance_share_a_row_and_windows_that_overlap_are_one() {
-        let shade = |name: &str, chance| Shade { name: name.into(), windows: vec![[0.0, 1.0]], chance };
+        let shade = |name: &str, chance| Shade {
+            name: name.into(),
+            windows: vec![[0.0, 1.0]],
+            chance,
+            always: false,
+        };
         let all = [shade("zone-lost", false), shade("crashes", true), shade("resets", true)];
         let names: Vec<String> = rows(&all).into_iter().map(|row| row.name).collect();
         assert_eq!(names, ["zone-lost", "2 faults by chance"]);
