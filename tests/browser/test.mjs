@@ -74,7 +74,7 @@ function faintTexts() {
     return matchMedia('(prefers-color-scheme: dark)').matches ? [18, 18, 18] : [255, 255, 255];
   };
   const faint = [];
-  for (const element of document.querySelectorAll('.explorer p, .explorer h3, .explorer label, .explorer summary, .explorer button:enabled, .explorer small, .explorer code, .explorer li span')) {
+  for (const element of document.querySelectorAll('.explorer p, .explorer h4, .explorer label, .explorer summary, .explorer button:enabled, .explorer small, .explorer code, .explorer li span')) {
     if (!element.textContent.trim() || !element.getClientRects().length) continue;
     const [a, b] = [light(parse(getComputedStyle(element).color)), light(ground(element))];
     const contrast = (Math.max(a, b) + 0.05) / (Math.min(a, b) + 0.05);

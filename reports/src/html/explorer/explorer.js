@@ -786,6 +786,14 @@
     fill(part.summary, `Each of ${counted(data.activity.length, 'node')} and ${counted(data.traffic.length, 'connection')} over time`);
   }
 
+  // The document keeps so many windows of a fault, the first: then it is said that there may be others.
+  const WINDOWS = 20;
+
+  function sayCut() {
+    const cut = data.faults.filter((fault) => fault.windows.length >= WINDOWS).map((fault) => fault.name);
+    if (cut.length) fill(part.cut, `Of each fault the first ${WINDOWS} windows are kept; there may be more of `, ...listed(cut), '.');
+  }
+
   const KEYS = { ArrowLeft: () => go(-1), ArrowRight: () => go(1), Home: () => goTo(false), End: () => goTo(true) };
 
   function onKey(event) {
@@ -866,6 +874,7 @@
   options(part.flow, data.flows, 'all');
   options(part.fault, data.faults.map((fault) => fault.name), 'all');
   sayKept();
+  sayCut();
   listen();
   const linked = restore();
   if (!linked) begin();
