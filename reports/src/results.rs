@@ -66,6 +66,9 @@ pub struct Results {
     /// How many seeds were asked for; more than `seeds` where the sweep was interrupted.
     #[serde(default)]
     pub seeds_asked: u64,
+    /// What the results were compared with, where they were.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub expected: Option<Expected>,
     /// What was run.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub design: Option<Design>,
@@ -90,11 +93,23 @@ impl Default for Results {
             verdict: Verdict::default(),
             cause: String::new(),
             seeds_asked: 0,
+            expected: None,
             design: None,
             bands: Vec::new(),
             seeds: Vec::new(),
         }
     }
+}
+
+/// What a variant must come out as, and whether it does: of a sweep that compares (`--expect`).
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Expected {
+    /// What it must come out as, in words: `fail: charged-once, because it is lost`.
+    #[serde(default)]
+    pub wanted: String,
+    /// What of the results is not so, one sentence each; none: the results are as expected.
+    #[serde(default)]
+    pub differences: Vec<String>,
 }
 
 /// What one seed gave.

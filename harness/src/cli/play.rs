@@ -35,7 +35,7 @@ pub(super) fn engines() -> impl TypedValueParser<Value = Engine> {
 
 /// Draws the report for people.
 pub(super) fn report(results: &Results, terminal: &mut Terminal<'_>) {
-    let style = text::Style { colour: terminal.colour_err, width: WIDTH, speed: true };
+    let style = text::Style { colour: terminal.colour_err, width: WIDTH, ..text::Style::default() };
     terminal.say(&text::render(results, style));
 }
 
