@@ -1,7 +1,7 @@
 //! Annotations: lines in the log of a pipeline that its host reads and shows at the line of the file.
 
 use super::checks::{Check, checks, title, verdict};
-use crate::plain::clipped;
+use crate::plain::{clipped, plain};
 use crate::results::Results;
 use crate::verdict::Verdict;
 
@@ -71,7 +71,7 @@ fn line(results: &Results, check: &Check<'_>, host: Host) -> String {
         text.push_str(&format!("\nRun it again: {command}"));
     }
     let title = format!("{}: {}", title(results), check.id());
-    let place = check.place(results).map(|place| (place.file, place.line));
+    let place = check.place(results).map(|place| (plain(&place.file).into_owned(), place.line));
     Note { verdict: check.verdict, place, title, text }.line(host)
 }
 

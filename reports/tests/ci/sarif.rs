@@ -10,7 +10,11 @@ use crate::fixture::{HOSTILE, document, failing, hostile, one_of_each, seed};
 const SCHEMA: &str = include_str!("../schemas/sarif-2.1.0.json");
 
 fn errors(log: &Value) -> Vec<String> {
-    let schema: Value = serde_json::from_str(SCHEMA).expect("the schema is JSON");
+    // One of its patterns has a bracket that closes nothing. Where the pattern was written, that is a bracket;
+    // here it has to be said.
+    let (pattern, escaped) = ("[a-zA-Z]{2}]?$", "[a-zA-Z]{2}\\\\]?$");
+    assert_eq!(SCHEMA.matches(pattern).count(), 2);
+    let schema: Value = serde_json::from_str(&SCHEMA.replace(pattern, escaped)).expect("the schema is JSON");
     let validator =
         jsonschema::options().should_validate_formats(true).build(&schema).expect("it is a schema");
     validator.iter_errors(log).map(|error| format!("{}: {error}", error.instance_path())).collect()

@@ -5,7 +5,7 @@ use beaufort_reports::{Expected, Results, Verdict};
 use pulldown_cmark::{CodeBlockKind, Event, HeadingLevel, Options, Parser, Tag, TagEnd};
 
 use crate::assert_harmless;
-use crate::fixture::{document, failing, hostile, one_of_each, seed};
+use crate::fixture::{document, failing, hostile, one_of_each};
 
 /// What a reader of the Markdown sees of it.
 #[derive(Debug, Default)]
