@@ -5,6 +5,7 @@ pub mod cli;
 mod ending;
 mod hosting;
 pub mod judges;
+pub mod recorders;
 pub mod run;
 pub mod scenario;
 pub mod stopwatch;

@@ -14,8 +14,9 @@ use beaufort_sim::time::Time;
 
 use crate::ending::Ending;
 use crate::hosting;
-use crate::judges::story::{Recorder, tell};
 use crate::judges::{End, Judges, Rules};
+use crate::recorders::story::{Recorder, tell};
+use crate::recorders::{Choice, Close, Recorders, trace};
 use crate::stopwatch::Stopwatch;
 
 /// How often a run looks whether it is cancelled, in steps; a power of two.
@@ -30,6 +31,8 @@ pub struct Options<'a> {
     pub listed: usize,
     /// Set from outside to stop early.
     pub cancel: Option<&'a AtomicBool>,
+    /// How closely the seed is looked at afterwards. Default: not at all.
+    pub detail: Detail<'a>,
     /// On what it runs. Default: the native engine.
     pub engine: Engine,
     /// How an engine that hosts the processes does it.
@@ -42,10 +45,23 @@ impl Default for Options<'_> {
             stories: 3,
             listed: 20,
             cancel: None,
+            detail: Detail::None,
             engine: Engine::Native,
             hosting: Conditions::default(),
         }
     }
+}
+
+/// How closely a seed is looked at after it was judged; it is run again for that.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Detail<'a> {
+    /// Only what it came to.
+    #[default]
+    None,
+    /// What it did over time, if it failed and stories are told.
+    Failures,
+    /// What it did over time and item by item; of these items (see [`named_item`]) in any case.
+    Everything(&'a [u64]),
 }
 
 impl From<HostError> for RunError {
@@ -100,9 +116,7 @@ pub fn run(
     };
     result.seed = seed;
     result.wall_seconds = watch.seconds();
-    if options.stories > 0 && result.verdict == Verdict::Fail {
-        explain(plan, seed, until, options, &mut result)?;
-    }
+    explain(plan, seed, until, options, &mut result)?;
     Ok(result)
 }
 
@@ -174,7 +188,8 @@ fn drive(world: &mut World, judges: &mut Judges, options: &Options<'_>) -> Resul
     }
 }
 
-/// Runs the seed again, to the same instant, and tells the ways of the first violating items.
+/// Runs the seed again, to the same instant, for whatever is wanted: the ways of the first violating items,
+/// what it did over time and item by item.
 fn explain(
     plan: &Arc<Plan>,
     seed: u64,
@@ -182,9 +197,30 @@ fn explain(
     options: &Options<'_>,
     result: &mut SeedResult,
 ) -> Result<(), RunError> {
-    let recorder = Recorder::new(plan, result, options.stories);
-    let (_, recorder) = replay(plan, seed, until, options, recorder)?;
-    tell(plan, &recorder, result);
+    let told = options.stories > 0 && result.verdict == Verdict::Fail;
+    let close = match options.detail {
+        Detail::None => false,
+        Detail::Failures => told,
+        Detail::Everything(_) => true,
+    };
+    if !told && !close {
+        return Ok(());
+    }
+    let recorders = Recorders {
+        story: told.then(|| Recorder::new(plan, result, options.stories)),
+        close: close.then(|| Close::new(plan, until)),
+    };
+    let (_, recorders) = replay(plan, seed, until, options, recorders)?;
+    if let Some(story) = &recorders.story {
+        tell(plan, story, result);
+    }
+    let Some(close) = recorders.close else { return Ok(()) };
+    if let Detail::Everything(asked) = options.detail {
+        let choice = Choice::new(plan, result, asked, &close);
+        let (_, recorder) = replay(plan, seed, until, options, choice.recorder())?;
+        result.trace = Some(trace(plan, &close, &choice, &recorder));
+    }
+    result.series = Some(close.series.finish(plan, until));
     Ok(())
 }
 

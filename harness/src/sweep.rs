@@ -5,12 +5,13 @@ use std::ops::Range;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use beaufort_reports::{PROGRAM, Results, SCHEMA, SeedResult, Verdict};
+use beaufort_reports::{Design, PROGRAM, Results, SCHEMA, SeedResult, Verdict};
 use beaufort_sim::plan::Plan;
 use rayon::prelude::*;
 
 use crate::judges::Rules;
-use crate::run::{Options, RunError, run};
+use crate::recorders::bands;
+use crate::run::{Detail, Options, RunError, run};
 use beaufort_engines::{Conditions, Engine};
 
 /// In a sweep so many violations of each contract are listed for a seed.
@@ -24,6 +25,8 @@ pub struct Plural<'a> {
     pub jobs: usize,
     /// For so many violations of the first failing seed the story is told.
     pub stories: usize,
+    /// How closely the first of the worst seeds is looked at.
+    pub detail: Detail<'a>,
     /// Called for every seed that finished, from any thread.
     pub progress: &'a (dyn Fn(&SeedResult) + Sync),
     /// Set from outside to stop early: seeds under way are given up, finished ones are reported.
@@ -42,6 +45,7 @@ impl<'a> Plural<'a> {
             seeds: 1..2,
             jobs: 0,
             stories: 0,
+            detail: Detail::None,
             progress: &|_| {},
             cancel,
             engine: Engine::Native,
@@ -49,9 +53,10 @@ impl<'a> Plural<'a> {
         }
     }
 
-    fn options(&self, stories: usize) -> Options<'a> {
+    fn options(&self, stories: usize, detail: Detail<'a>) -> Options<'a> {
         Options {
             stories,
+            detail,
             listed: LISTED,
             cancel: Some(self.cancel),
             engine: self.engine,
@@ -69,7 +74,7 @@ pub fn sweep(plan: &Arc<Plan>, rules: &Arc<Rules>, how: &Plural<'_>) -> Result<V
         if how.cancel.load(Ordering::Relaxed) {
             return Ok(None);
         }
-        match run(plan, rules, seed, &how.options(0)) {
+        match run(plan, rules, seed, &how.options(0, Detail::None)) {
             Ok(result) => {
                 (how.progress)(&result);
                 Ok(Some(result))
@@ -91,17 +96,33 @@ pub fn sweep(plan: &Arc<Plan>, rules: &Arc<Rules>, how: &Plural<'_>) -> Result<V
         Err(_) => how.seeds.clone().map(one).collect(),
     };
     let mut results: Vec<SeedResult> = results?.into_iter().flatten().collect();
-    if how.stories > 0
-        && !how.cancel.load(Ordering::Relaxed)
-        && let Some(failed) = results.iter_mut().find(|result| result.verdict == Verdict::Fail)
-    {
-        match run(plan, rules, failed.seed, &how.options(how.stories)) {
-            Ok(told) => *failed = SeedResult { wall_seconds: failed.wall_seconds, ..told },
-            Err(RunError::Cancelled) => {}
-            Err(error) => return Err(error),
-        }
-    }
+    look_closely(plan, rules, how, &mut results)?;
     Ok(results)
+}
+
+/// Runs the first of the worst seeds again, for its stories and for what it did.
+fn look_closely(
+    plan: &Arc<Plan>,
+    rules: &Arc<Rules>,
+    how: &Plural<'_>,
+    results: &mut [SeedResult],
+) -> Result<(), RunError> {
+    let worst = results.iter().map(|result| result.verdict).max().unwrap_or_default();
+    let told = how.stories > 0 && worst >= Verdict::Fail;
+    let wanted = told || matches!(how.detail, Detail::Everything(_));
+    if !wanted || how.cancel.load(Ordering::Relaxed) {
+        return Ok(());
+    }
+    // A defect of Beaufort has no story; a violation beside it has.
+    let failed = results.iter().position(|result| result.verdict == Verdict::Fail);
+    let first = failed.or_else(|| results.iter().position(|result| result.verdict == worst));
+    let Some(chosen) = first.and_then(|index| results.get_mut(index)) else { return Ok(()) };
+    match run(plan, rules, chosen.seed, &how.options(how.stories, how.detail)) {
+        Ok(close) => *chosen = SeedResult { wall_seconds: chosen.wall_seconds, ..close },
+        Err(RunError::Cancelled) => {}
+        Err(error) => return Err(error),
+    }
+    Ok(())
 }
 
 /// Of what the results are: names for the document.
@@ -121,6 +142,8 @@ pub struct Subject {
     pub engine: Engine,
     /// How many seeds were asked for.
     pub seeds: u64,
+    /// What was run.
+    pub design: Option<Design>,
 }
 
 impl Default for Subject {
@@ -133,6 +156,7 @@ impl Default for Subject {
             path: String::new(),
             engine: Engine::default(),
             seeds: 0,
+            design: None,
         }
     }
 }
@@ -154,6 +178,9 @@ pub fn document(subject: &Subject, seeds: Vec<SeedResult>) -> Results {
         verdict,
         cause,
         seeds_asked: subject.seeds,
+        expected: None,
+        design: subject.design.clone(),
+        bands: bands(&seeds),
         seeds,
     }
 }

@@ -2,12 +2,14 @@
 
 pub mod ci;
 pub mod design;
+pub mod html;
 mod plain;
 pub mod results;
 pub mod series;
 pub mod text;
 pub mod trace;
 pub mod verdict;
+pub mod words;
 
 pub use design::Design;
 pub use results::{

@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 
 use crate::design::Design;
-use crate::series::{Band, Series};
+use crate::series::{Band, DoorShare, Series};
 use crate::trace::Trace;
 use crate::verdict::Verdict;
 
@@ -151,6 +151,9 @@ pub struct SeedResult {
     pub objectives: Vec<ObjectiveResult>,
     /// The faults, in file order.
     pub faults: Vec<FaultResult>,
+    /// How many items of each door succeeded over time, until the bands of the document are made of it.
+    #[serde(skip)]
+    pub shares: Vec<DoorShare>,
     /// What it did over time: of the seed that is looked at closely, the first of the worst.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub series: Option<Series>,
@@ -473,9 +476,16 @@ pub struct FaultResult {
     /// When it was active, in seconds of the scenario; the first few times.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub windows: Vec<[f64; 2]>,
+    /// How many times more it was active.
+    #[serde(default, skip_serializing_if = "is_none_left_out")]
+    pub more_windows: u64,
     /// From its start until somebody's belief about its target changed, in seconds.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub detected_after: Option<f64>,
+}
+
+fn is_none_left_out(number: &u64) -> bool {
+    *number == 0
 }
 
 /// Why a document cannot be read.

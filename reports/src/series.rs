@@ -219,3 +219,16 @@ pub struct Band {
     /// The 90th percentile.
     pub p90: Vec<Option<f64>>,
 }
+
+/// What one seed adds to the [`Band`] of a door; not part of the document.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct DoorShare {
+    /// The door.
+    pub door: String,
+    /// When the first bin begins, in seconds of the scenario.
+    pub start: f64,
+    /// How wide a bin is, in seconds.
+    pub step: f64,
+    /// For each bin how many items were offered, and how many of them succeeded.
+    pub counts: Vec<(u32, u32)>,
+}

@@ -79,7 +79,7 @@ pub struct TracedEvent(
     /// When, in seconds of the scenario, to the microsecond.
     pub f64,
     /// At which process.
-    pub u16,
+    pub u32,
     /// What, in words.
     pub u32,
     /// Where a message went to: a node; `null` where nothing was sent.

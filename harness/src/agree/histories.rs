@@ -8,7 +8,7 @@ use beaufort_reports::{ContractResult, SeedResult, Step, Violation, text::clock}
 use beaufort_sim::plan::Plan;
 use beaufort_sim::time::Time;
 
-use crate::judges::story::Recorder;
+use crate::recorders::story::Recorder;
 use crate::run::{Options, RunError, replay};
 use beaufort_engines::Engine;
 

@@ -24,7 +24,7 @@ pub(super) fn write(path: &Path, text: &str, existing: Existing) -> Result<(), S
     if existing == Existing::Keep && path.exists() {
         return Err(exists(path));
     }
-    let mut file = NamedTempFile::new_in(folder(path)).map_err(|e| cannot(&e))?;
+    let mut file = NamedTempFile::new_in(parent(path)).map_err(|e| cannot(&e))?;
     file.write_all(text.as_bytes()).map_err(|e| cannot(&e))?;
     readable(&file).map_err(|e| cannot(&e))?;
     match existing {
@@ -46,15 +46,28 @@ pub(super) fn writable(path: &Path) -> Result<(), String> {
     if path.is_dir() {
         return Err(format!("cannot write {}: it is a folder", path.display()));
     }
-    NamedTempFile::new_in(folder(path)).map(drop).map_err(cannot)
+    NamedTempFile::new_in(parent(path)).map(drop).map_err(cannot)
 }
 
-fn folder(path: &Path) -> &Path {
+/// The folder in which a path is.
+pub(super) fn parent(path: &Path) -> &Path {
     path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."))
 }
 
 fn exists(path: &Path) -> String {
     format!("{} exists already and is not overwritten", path.display())
+}
+
+/// Lets others look into a temporary folder that is to stay.
+#[cfg(unix)]
+pub(super) fn publish(folder: &Path) -> std::io::Result<()> {
+    use std::os::unix::fs::PermissionsExt;
+    std::fs::set_permissions(folder, std::fs::Permissions::from_mode(0o755))
+}
+
+#[cfg(not(unix))]
+pub(super) fn publish(_: &Path) -> std::io::Result<()> {
+    Ok(())
 }
 
 /// Temporary files can be read by their owner only; results are for others too.

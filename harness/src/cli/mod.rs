@@ -4,14 +4,16 @@
 
 mod bench;
 mod check;
-mod documents;
 mod files;
+mod folder;
 mod list;
 mod new;
+mod outputs;
 mod play;
 mod prepare;
 mod program;
 mod progress;
+mod report;
 mod run;
 mod schema;
 mod sweep;
@@ -82,6 +84,8 @@ enum Command {
     Run(run::Run),
     /// Run many seeds, of one design or of all variants, and judge them
     Sweep(sweep::Sweep),
+    /// Draw the report of results, without running anything
+    Report(report::Report),
     /// Measure how fast this kernel is, side by side with others
     Bench(bench::Bench),
 }
@@ -95,6 +99,7 @@ impl Command {
             Command::New(command) => command.run(terminal),
             Command::Run(command) => command.run(terminal),
             Command::Sweep(command) => command.run(terminal),
+            Command::Report(command) => command.run(terminal),
             Command::Bench(command) => command.run(terminal),
         }
     }

@@ -10,20 +10,24 @@ use super::Exit;
 use super::progress::Progress;
 use super::terminal::{Terminal, WIDTH};
 use super::verdict_lines::Subject;
-use crate::run::RunError;
+use crate::run::{Detail, RunError};
+use crate::scenario::load::Loaded;
+use crate::scenario::portrait::{add_traffic, portrait};
 use crate::scenario::resolve::Resolved;
 use crate::sweep::{self, Plural, document};
 use beaufort_engines::{Conditions, Engine};
 
 /// Which seeds, and how many at once.
 #[derive(Clone, Debug)]
-pub(super) struct Seeds {
+pub(super) struct Seeds<'a> {
     /// The seeds.
     pub(super) range: Range<u64>,
     /// How many at once; as many as there are processors without it.
     pub(super) jobs: Option<u16>,
     /// For so many violations their story is told.
     pub(super) stories: usize,
+    /// How closely the first of the worst seeds is looked at.
+    pub(super) detail: Detail<'a>,
     /// On what they run.
     pub(super) engine: Engine,
 }
@@ -45,9 +49,9 @@ pub(super) fn report(results: &Results, terminal: &mut Terminal<'_>) {
 /// The exit code, when the reason has been said: the engine cannot run it, or stood still; or the world
 /// cannot be built after all, which is a defect, because it has been tried.
 pub(super) fn play(
-    resolved: &Resolved,
+    (loaded, resolved): (&Loaded, &Resolved),
     subject: &Subject,
-    seeds: &Seeds,
+    seeds: &Seeds<'_>,
     terminal: &mut Terminal<'_>,
 ) -> Result<Results, Exit> {
     let cancel = Arc::clone(&terminal.interrupted);
@@ -58,6 +62,7 @@ pub(super) fn play(
         seeds: seeds.range.clone(),
         jobs: seeds.jobs.map_or(0, usize::from),
         stories: seeds.stories,
+        detail: seeds.detail,
         progress: &|_| progress.tick(),
         cancel: &cancel,
         engine: seeds.engine,
@@ -78,6 +83,8 @@ pub(super) fn play(
         }
         Err(error) => return Err(terminal.defect(&error.to_string())),
     };
+    let mut design = portrait(loaded, resolved);
+    add_traffic(&mut design, &results);
     let about = sweep::Subject {
         program: subject.program.clone(),
         scenario: resolved.scenario.scenario.clone(),
@@ -86,6 +93,7 @@ pub(super) fn play(
         path: subject.named(),
         engine: seeds.engine,
         seeds: asked,
+        design: Some(design),
     };
     Ok(document(&about, results))
 }

@@ -1,15 +1,14 @@
 //! `beaufort run`: one seed of one design.
 
-use std::path::PathBuf;
-
 use clap::Args;
 
-use super::documents::{self, Written};
+use super::outputs::{Documents, Drawn};
 use super::play::{Seeds, engines, play, report};
 use super::prepare::{prepare, warn};
 use super::verdict_lines::{Subject, lines};
 use super::{Exit, Terminal};
-use crate::scenario::load::load;
+use crate::run::Detail;
+use crate::scenario::load::{Loaded, load};
 use crate::scenario::resolve::Resolved;
 use beaufort_engines::Engine;
 
@@ -45,12 +44,10 @@ pub(super) struct Run {
     /// On what it runs: the native kernel, or a second opinion
     #[arg(long, value_name = "ENGINE", default_value_t, value_parser = engines())]
     engine: Engine,
-    /// Print the results document instead of the verdict
-    #[arg(long)]
-    json: bool,
-    /// Write the results document to a file as well
-    #[arg(long, value_name = "FILE")]
-    output: Option<PathBuf>,
+    #[command(flatten)]
+    documents: Documents,
+    #[command(flatten)]
+    drawn: Drawn,
     /// Exit with 5 if the verdict is degraded
     #[arg(long)]
     strict: bool,
@@ -59,23 +56,25 @@ pub(super) struct Run {
 impl Run {
     pub(super) fn run(&self, terminal: &mut Terminal<'_>) -> Exit {
         match self.prepare(terminal) {
-            Ok(resolved) => self.play(&resolved, terminal),
+            Ok((loaded, resolved)) => self.play(&loaded, &resolved, terminal),
             Err(exit) => exit,
         }
     }
 
-    fn prepare(&self, terminal: &mut Terminal<'_>) -> Result<Resolved, Exit> {
-        documents::precheck(self.output.as_deref(), terminal)?;
+    fn prepare(&self, terminal: &mut Terminal<'_>) -> Result<(Loaded, Resolved), Exit> {
+        self.documents.precheck(terminal)?;
+        self.drawn.precheck(terminal)?;
         let loaded = load(&self.scenario, &self.sets).map_err(|bad| {
             terminal.refuse(&bad);
             Exit::BadInput
         })?;
         let prepared = prepare(&loaded, self.variant.as_deref(), false, terminal)?;
         warn(&loaded, &prepared.resolved, terminal);
-        prepared.resolved.ok_or(Exit::NothingSelected)
+        let resolved = prepared.resolved.ok_or(Exit::NothingSelected)?;
+        Ok((loaded, resolved))
     }
 
-    fn play(&self, resolved: &Resolved, terminal: &mut Terminal<'_>) -> Exit {
+    fn play(&self, loaded: &Loaded, resolved: &Resolved, terminal: &mut Terminal<'_>) -> Exit {
         let subject = Subject {
             program: terminal.program.clone(),
             scenario: self.scenario.clone(),
@@ -83,9 +82,15 @@ impl Run {
             sets: self.sets.clone(),
             engine: self.engine,
         };
-        let seeds =
-            Seeds { range: self.seed..self.seed + 1, jobs: Some(1), stories: STORIES, engine: self.engine };
-        let results = match play(resolved, &subject, &seeds, terminal) {
+        let wanted = self.documents.any() || self.drawn.any();
+        let seeds = Seeds {
+            range: self.seed..self.seed + 1,
+            jobs: Some(1),
+            stories: STORIES,
+            detail: if wanted { Detail::Everything(&[]) } else { Detail::Failures },
+            engine: self.engine,
+        };
+        let results = match play((loaded, resolved), &subject, &seeds, terminal) {
             Ok(results) => results,
             Err(exit) => return exit,
         };
@@ -94,11 +99,12 @@ impl Run {
             return Exit::Interrupted;
         }
         report(&results, terminal);
-        let documents = Written { json: self.json, output: self.output.as_deref() };
-        if let Err(exit) = documents::write(std::slice::from_ref(&results), documents, terminal) {
+        let all = std::slice::from_ref(&results);
+        let written = self.documents.write(all, terminal).and_then(|()| self.drawn.write(all, terminal));
+        if let Err(exit) = written {
             return exit;
         }
-        if !self.json {
+        if !self.documents.json {
             terminal.result(&lines(&results, &subject));
         }
         Exit::of(results.verdict, self.strict)

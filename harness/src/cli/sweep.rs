@@ -1,12 +1,10 @@
 //! `beaufort sweep`: many seeds of one design or of all its variants.
 
-use std::path::PathBuf;
-
-use beaufort_reports::{Results, Verdict};
+use beaufort_reports::{Expected as Compared, Results, Verdict};
 use clap::Args;
 use indexmap::IndexMap;
 
-use super::documents::{self, Written};
+use super::outputs::{Documents, Drawn};
 use super::play::{Seeds, engines, play, report};
 use super::prepare::{Prepared, prepare, warn};
 use super::terminal::wrapped;
@@ -14,6 +12,7 @@ use super::verdict_lines::{Subject, lines};
 use super::{Exit, Terminal};
 use crate::judges::comparison::{Comparison, judge};
 use crate::judges::expect::{Expect, Expected};
+use crate::run::Detail;
 use crate::scenario::comparisons;
 use crate::scenario::load::{Loaded, load};
 use crate::scenario::resolve::BASE;
@@ -59,12 +58,10 @@ pub(super) struct Sweep {
     /// On what it runs: the native kernel, or a second opinion
     #[arg(long, value_name = "ENGINE", default_value_t, value_parser = engines())]
     engine: Engine,
-    /// Print the results documents instead of the verdicts
-    #[arg(long)]
-    json: bool,
-    /// Write the results documents to a file as well
-    #[arg(long, value_name = "FILE")]
-    output: Option<PathBuf>,
+    #[command(flatten)]
+    documents: Documents,
+    #[command(flatten)]
+    drawn: Drawn,
     /// Exit with 5 if the worst verdict is degraded
     #[arg(long)]
     strict: bool,
@@ -83,7 +80,8 @@ struct Tally {
 
 impl Sweep {
     pub(super) fn run(&self, terminal: &mut Terminal<'_>) -> Exit {
-        if let Err(exit) = documents::precheck(self.output.as_deref(), terminal) {
+        let checked = self.documents.precheck(terminal).and_then(|()| self.drawn.precheck(terminal));
+        if let Err(exit) = checked {
             return exit;
         }
         let loaded = match load(&self.scenario, &self.sets) {
@@ -138,22 +136,23 @@ impl Sweep {
             if terminal.is_interrupted() {
                 break;
             }
-            if let Err(exit) = self.one(prepared, &mut tally, terminal) {
+            if let Err(exit) = self.one(prepared, loaded, &mut tally, terminal) {
                 return exit;
             }
         }
         if !terminal.is_interrupted() {
             tally.compare(&comparisons, selected);
         }
-        let to = Written { json: self.json, output: self.output.as_deref() };
-        if let Err(exit) = documents::write(&tally.results, to, terminal) {
+        let all = &tally.results;
+        let written = self.documents.write(all, terminal).and_then(|()| self.drawn.write(all, terminal));
+        if let Err(exit) = written {
             return exit;
         }
         if self.expect {
             let all = tally.as_expected + tally.others;
             tally.lines.push_str(&format!("{} of {all} as expected\n", tally.as_expected));
         }
-        match self.json {
+        match self.documents.json {
             true => terminal.say(&tally.lines),
             false => terminal.result(&tally.lines),
         }
@@ -174,7 +173,13 @@ impl Sweep {
         }
     }
 
-    fn one(&self, prepared: &Prepared, tally: &mut Tally, terminal: &mut Terminal<'_>) -> Result<(), Exit> {
+    fn one(
+        &self,
+        prepared: &Prepared,
+        loaded: &Loaded,
+        tally: &mut Tally,
+        terminal: &mut Terminal<'_>,
+    ) -> Result<(), Exit> {
         let subject = Subject {
             program: terminal.program.clone(),
             scenario: self.scenario.clone(),
@@ -189,11 +194,15 @@ impl Sweep {
         };
         let end = self.from.saturating_add(self.seeds);
         let stories = usize::from(!self.expect);
-        let seeds = Seeds { range: self.from..end, jobs: self.jobs, stories, engine: self.engine };
-        let results = play(resolved, &subject, &seeds, terminal)?;
+        let wanted = self.documents.any() || self.drawn.any();
+        let detail = if wanted { Detail::Everything(&[]) } else { Detail::Failures };
+        let seeds = Seeds { range: self.from..end, jobs: self.jobs, stories, detail, engine: self.engine };
+        let mut results = play((loaded, resolved), &subject, &seeds, terminal)?;
         match &prepared.expect {
             _ if results.seeds.is_empty() => {}
-            Some(expect) if self.expect => compare(expect, &results, &subject, tally),
+            Some(expect) if self.expect => {
+                results.expected = Some(compare(expect, &results, &subject, tally));
+            }
             _ => {
                 report(&results, terminal);
                 tally.lines.push_str(&lines(&results, &subject));
@@ -240,8 +249,9 @@ impl Tally {
 }
 
 /// One paragraph about whether a design came out as it should.
-fn compare(expect: &Expect, results: &Results, subject: &Subject, tally: &mut Tally) {
+fn compare(expect: &Expect, results: &Results, subject: &Subject, tally: &mut Tally) -> Compared {
     let count = results.seeds.len();
+    let wanted = words(expect);
     let mut different: Vec<(u64, Vec<String>)> = Vec::new();
     for seed in &results.seeds {
         let differences = expect.differences(seed);
@@ -253,15 +263,14 @@ fn compare(expect: &Expect, results: &Results, subject: &Subject, tally: &mut Ta
     let open = expect.verdict == Expected::Pass && results.verdict != Verdict::Pass;
     if different.is_empty() && !open {
         tally.as_expected += 1;
-        let wanted = words(expect);
         tally.lines.push_str(&format!("as expected: {}, {}: {wanted}\n", subject.name(), seeds(count)));
-        return;
+        return Compared { wanted, differences: Vec::new() };
     }
     tally.others += 1;
     let Some((seed, differences)) = different.first() else {
         let line = format!("not as expected: {}: {}\n  {}\n", subject.name(), results.verdict, results.cause);
         tally.lines.push_str(&line);
-        return;
+        return Compared { wanted, differences: vec![results.cause.clone()] };
     };
     let how_many = different.len();
     tally.lines.push_str(&format!("not as expected: {}, {how_many} of {}\n", subject.name(), seeds(count)));
@@ -270,6 +279,8 @@ fn compare(expect: &Expect, results: &Results, subject: &Subject, tally: &mut Ta
         tally.lines.push_str(&format!("  {text}\n"));
     }
     tally.lines.push_str(&format!("  replay: {}\n", subject.replay(*seed)));
+    let differences = differences.iter().map(|difference| format!("seed {seed}: {difference}"));
+    Compared { wanted, differences: differences.collect() }
 }
 
 fn seeds(count: usize) -> String {

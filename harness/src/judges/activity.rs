@@ -151,7 +151,7 @@ impl Activity {
 }
 
 /// Whether the trigger of a node is an alert.
-fn answers_alert(plan: &Plan, node: NodeId) -> bool {
+pub(crate) fn answers_alert(plan: &Plan, node: NodeId) -> bool {
     let config = plan.blueprint.nodes.get(&plan.nodes[node.index()].name);
     let value = config.and_then(|kind| serde_json::to_value(kind).ok());
     let fields = value.as_ref().and_then(|value| value.as_object()).and_then(|map| map.values().next());

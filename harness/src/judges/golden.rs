@@ -27,7 +27,7 @@ pub(super) const REFUND: PlaceId = PlaceId(5);
 const DOOR: NodeId = NodeId(0);
 
 /// One flow `orders`, one door `edge`, and places to keep things.
-pub(super) fn plan() -> Arc<Plan> {
+pub(crate) fn plan() -> Arc<Plan> {
     let mut blueprint = Blueprint {
         time: Timetable { warmup: Span::ZERO, run: Span::mins(10), drain: Span::mins(60) },
         ..Blueprint::default()

@@ -2,7 +2,7 @@
 //! once and hands it to the books, the items, the objectives and the faults.
 
 mod acknowledged;
-mod activity;
+pub(crate) mod activity;
 mod bench;
 pub mod comparison;
 mod conclude;
@@ -17,20 +17,19 @@ mod felt;
 mod goals;
 mod items;
 mod meters;
-mod naming;
+pub(crate) mod naming;
 mod order;
 mod reach;
 mod recovery;
 mod replicas;
 pub mod rules;
-mod sends;
-pub mod story;
+pub(crate) mod sends;
 mod table;
 mod tail;
 mod weather;
 
 #[cfg(test)]
-mod golden;
+pub(crate) mod golden;
 #[cfg(test)]
 mod golden_fates;
 #[cfg(test)]
@@ -61,6 +60,8 @@ use replicas::Shadows;
 use sends::Sends;
 use weather::Weather;
 
+use crate::recorders::Shares;
+
 /// All judges of one run. A clone of it, with a clone of the world, is a snapshot.
 #[derive(Clone, Debug)]
 pub struct Judges {
@@ -76,6 +77,7 @@ pub struct Judges {
     activity: Activity,
     shadows: Shadows,
     consistency: Consistency,
+    shares: Shares,
     /// Places that can have a backlog.
     queues: Arc<[PlaceId]>,
     last_booking: Time,
@@ -99,6 +101,7 @@ impl Judges {
             activity: Activity::new(plan, rules),
             shadows: Shadows::new(plan.places.len(), rules),
             consistency: Consistency::new(rules),
+            shares: Shares::new(plan),
             queues: queues.map(|(index, _)| PlaceId(index as u16)).collect(),
             last_booking: Time::ZERO,
             now: Time::ZERO,
@@ -205,11 +208,13 @@ impl Sink for Judges {
                 self.items.undone(&self.rules, undone, by, seen.item);
             }
             What::Offered { door } => {
+                self.shares.observe(seen);
                 self.items.offer(&self.rules, &self.weather, seen.item, now);
                 self.meters.offered(&self.rules.objectives, door, now);
             }
             What::Concluded { door, outcome, offered } => {
                 self.last_booking = now;
+                self.shares.observe(seen);
                 let done = Concluded { door, item: seen.item, offered, now, outcome };
                 self.meters.concluded(&self.rules.objectives, &self.weather, done);
                 self.items.concluded(&self.rules, &mut self.meters, &self.weather, seen.item, done);

@@ -20,6 +20,7 @@ pub mod names;
 mod parse;
 mod patch;
 pub mod path;
+pub mod portrait;
 pub mod print;
 pub mod resolve;
 #[cfg(test)]

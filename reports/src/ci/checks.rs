@@ -5,9 +5,10 @@ use std::collections::BTreeMap;
 
 use crate::plain::{clipped, plain};
 use crate::results::{ContractResult, ObjectiveResult, Recovery, Results, SeedResult, Violation};
-use crate::text::words::{counted, fates, reasons, recovery};
+use crate::text::words::{fates, reasons, recovery};
 use crate::text::{engine, grouped, replay_command};
 use crate::verdict::Verdict;
+use crate::words::counted;
 
 /// So many characters of a name are shown.
 const NAME: usize = 120;

@@ -14,8 +14,6 @@ mod sarif;
 mod story;
 mod summary;
 
-use std::fmt;
-
 pub use annotations::{Host, annotations, host, upload_summary};
 pub use events::{EVENT_VERSION, Event, SeedEvent, VerdictEvent, event, verdict_event};
 pub use junit::junit;
@@ -23,18 +21,11 @@ pub use sarif::sarif;
 pub use summary::{SUMMARY_BYTES, summary};
 
 /// Why a format could not be written: a defect of its serializer, never of the documents.
-#[derive(Debug)]
+#[derive(Debug, thiserror::Error)]
+#[error("the {format} report cannot be written: {why}")]
 pub struct Unwritten {
     /// Which format.
     pub format: &'static str,
     /// What the serializer said.
     pub why: String,
 }
-
-impl fmt::Display for Unwritten {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "the {} report cannot be written: {}", self.format, self.why)
-    }
-}
-
-impl std::error::Error for Unwritten {}

@@ -153,7 +153,8 @@ fn location(place: &Place) -> Location {
 fn code_flow(results: &Results, item: &Violation) -> Option<CodeFlow> {
     let steps = item.story.iter().filter(|step| !step.node.is_empty()).take(STEPS);
     let step = |step: &crate::results::Step| {
-        let node = step.node.split('#').next().unwrap_or_default();
+        // A process is `node#2` or `node/site#2`.
+        let node = step.node.split(['#', '/']).next().unwrap_or_default();
         let faults = match step.faults.as_slice() {
             [] => String::new(),
             faults => format!(" (fault {})", faults.join(", ")),

@@ -5,9 +5,10 @@ use super::checks::{Check, Subject, checks, first_of, title, verdict, verdict_to
 use super::markdown::{block, cell, code, command, html, sentence};
 use super::story::{fate, steps};
 use crate::results::Results;
-use crate::text::words::{counted, room};
+use crate::text::words::room;
 use crate::text::{Style, grouped, replay_command, timeline};
 use crate::verdict::Verdict;
+use crate::words::counted;
 
 /// The summary is never longer than this, in bytes. GitHub drops one above 1 MiB; below a fifth of it several
 /// fit into one job.

@@ -15,8 +15,8 @@ mod tests;
 use crate::results::{NATIVE, Results};
 use page::Page;
 
+pub use crate::words::{clock, grouped};
 pub use timeline::timeline;
-pub use words::{clock, grouped};
 
 /// How to render.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -7,6 +7,7 @@ use super::words::{clock, counted, grouped, share};
 use crate::plain::clipped;
 use crate::results::{FaultResult, SeedResult};
 use crate::series::{DoorSeries, Series};
+use crate::words::duration;
 
 /// How many columns there are to draw in, where the page is wide enough.
 const COLUMNS: usize = 72;
@@ -108,10 +109,10 @@ impl Page {
         let least = columns.iter().enumerate().filter(|(_, (offered, ok))| ok < offered);
         let least = least.min_by(|(_, a), (_, b)| fraction(**a).total_cmp(&fraction(**b)));
         let name = clipped(&door.door, NAME);
-        let mut text = format!("{name}: {} of {}", share(ok, offered), counted(offered, "item"));
+        let mut text = format!("{name}: {} of {}", part(ok, offered), counted(offered, "item"));
         if let Some((column, (offered, ok))) = least {
             let at = clock(series.at(axis.range(column).start).round());
-            text.push_str(&format!(", least {} at {}", share(*ok, *offered), at.replace(".000", "")));
+            text.push_str(&format!(", lowest {} at {}", part(*ok, *offered), at.replace(".000", "")));
         }
         self.hanging(&text, INDENT, INDENT + 2, None);
         let glyphs: Vec<(char, bool)> = columns.into_iter().map(|column| self.glyph(column)).collect();
@@ -145,7 +146,11 @@ impl Page {
         let active: Vec<&FaultResult> = active.collect();
         for fault in active.iter().take(FAULTS) {
             let mark = if self.style.blocks { '━' } else { '=' };
-            let row = placed(&clipped(&fault.name, NAME), &spans(fault, axis), mark, axis.columns);
+            let name = match fault.more_windows {
+                0 => clipped(&fault.name, NAME),
+                more => format!("{} and {} times more", clipped(&fault.name, NAME), grouped(more)),
+            };
+            let row = placed(&name, &spans(fault, axis), mark, axis.columns);
             let row = self.paint(&row, Ink::Odd);
             self.line(&format!("{:INDENT$}{row}", ""));
         }
@@ -161,11 +166,11 @@ impl Page {
         let mut used = 0;
         let mut mark = (axis.from / step).ceil();
         while mark * step < axis.to {
-            let label = format!("|{}", instant(mark * step));
+            let text = format!("|{}", label(mark * step));
             let column = axis.column(mark * step);
-            if column + label.len() <= axis.columns && (used == 0 || column > used) {
-                row.push_str(&format!("{:1$}{label}", "", column - used));
-                used = column + label.len();
+            if column + text.len() <= axis.columns && (used == 0 || column > used) {
+                row.push_str(&format!("{:1$}{text}", "", column - used));
+                used = column + text.len();
             }
             mark += 1.0;
         }
@@ -173,10 +178,7 @@ impl Page {
     }
 
     fn legend(&mut self, axis: Axis) {
-        let column = match axis.seconds() {
-            seconds if seconds < 10.0 => format!("{seconds:.1} s"),
-            seconds => instant(seconds),
-        };
+        let column = duration(axis.seconds());
         let text = if self.style.blocks {
             "█ all items succeeded, ▇ to ▁ fewer and fewer"
         } else {
@@ -209,6 +211,11 @@ fn sums(door: &DoorSeries, bins: std::ops::Range<usize>) -> (u64, u64) {
     let sum =
         |counts: &[u64]| counts.get(bins.start..bins.end.min(counts.len())).unwrap_or_default().iter().sum();
     (sum(&door.offered), sum(&door.ok))
+}
+
+/// A share in per cent; nothing is nothing.
+fn part(ok: u64, offered: u64) -> String {
+    if ok == 0 { "0%".to_owned() } else { share(ok, offered) }
 }
 
 fn fraction((offered, ok): (u64, u64)) -> f64 {
@@ -267,7 +274,7 @@ fn gap(row: &[char], room: usize) -> Option<usize> {
 }
 
 /// An instant on a scale, to its two greatest units: `0`, `30 s`, `5 min`, `2 h 15 min`, `3 d`.
-fn instant(seconds: f64) -> String {
+fn label(seconds: f64) -> String {
     let sign = if seconds < 0.0 { "-" } else { "" };
     let all = seconds.abs().round() as u64;
     let parts = [(all / 86_400, "d"), (all / 3600 % 24, "h"), (all / 60 % 60, "min"), (all % 60, "s")];

@@ -1,41 +1,12 @@
-//! Numbers, times and reasons in words.
+//! What the terminal says, in words.
 
 use crate::results::{ContractResult, Fates, Lateness, Recovery};
+pub(super) use crate::words::{clock, counted, grouped, rate};
 
 pub(crate) fn reasons(contract: &ContractResult) -> String {
     let parts: Vec<String> =
         contract.reasons.iter().map(|(reason, count)| format!("{} {reason}", grouped(*count))).collect();
     parts.join(", ")
-}
-
-/// 1234567 as 1,234,567.
-#[must_use]
-pub fn grouped(number: u64) -> String {
-    let digits = number.to_string();
-    let mut text = String::new();
-    for (index, digit) in digits.chars().enumerate() {
-        if index > 0 && (digits.len() - index).is_multiple_of(3) {
-            text.push(',');
-        }
-        text.push(digit);
-    }
-    text
-}
-
-/// Seconds as `12.345s`, `4m05.123s`, `1h02m03s`; with its sign.
-#[must_use]
-pub fn clock(seconds: f64) -> String {
-    let sign = if seconds < 0.0 { "-" } else { "" };
-    let millis = (seconds.abs() * 1000.0).round() as u64;
-    let (hours, minutes) = (millis / 3_600_000, millis / 60_000 % 60);
-    let rest = millis % 60_000;
-    if hours > 0 {
-        format!("{sign}{hours}h{minutes:02}m{:02}s", rest / 1000)
-    } else if minutes > 0 {
-        format!("{sign}{minutes}m{:02}.{:03}s", rest / 1000, rest % 1000)
-    } else {
-        format!("{sign}{}.{:03}s", rest / 1000, rest % 1000)
-    }
 }
 
 /// A margin, in per cent of the bound.
@@ -44,10 +15,6 @@ pub(crate) fn room(margin: f64) -> String {
         percent if percent < -999.0 => "< -999%".to_owned(),
         percent => format!("{percent:+.0}%"),
     }
-}
-
-pub(super) fn rate(events: u64, seconds: f64) -> u64 {
-    if seconds > 0.0 { (events as f64 / seconds) as u64 } else { 0 }
 }
 
 /// Seconds for people, to three digits: `53.8s`.
@@ -85,11 +52,6 @@ pub(crate) fn share(part: u64, all: u64) -> String {
         percent if percent > 99.9 && part < all => "> 99.9%".to_owned(),
         percent => format!("{percent:.1}%"),
     }
-}
-
-/// One thing, several things.
-pub(crate) fn counted(number: u64, thing: &str) -> String {
-    format!("{} {thing}{}", grouped(number), if number == 1 { "" } else { "s" })
 }
 
 /// What one occurrence of a fault did, in two lines; `which` says which one it was.

@@ -31,7 +31,7 @@ fn the_timeline_stands_between_the_story_and_the_command() {
     assert!(at("The first violation of charged-once") < at("What the doors did over time"));
     assert!(at("What the doors did over time") < at("Replay: beaufort run order-flow"));
     let run = render(&document("ack-first", vec![told()]), QUIET);
-    assert!(run.contains("edge: 97.3% of 93,000 items, least 6.7% at 10m06s"), "{run}");
+    assert!(run.contains("edge: 97.3% of 93,000 items, lowest 6.7% at 10m06s"), "{run}");
 }
 
 #[test]

@@ -11,8 +11,8 @@ use beaufort_sim::plan::{PlaceRole, Plan};
 use beaufort_sim::time::Time;
 use rustc_hash::FxHashMap;
 
-use super::naming::scenario_seconds;
-use super::sends;
+use crate::judges::naming::scenario_seconds;
+use crate::judges::sends;
 
 /// Of one item at most so many observations are kept.
 const KEPT: usize = 2_000;
@@ -51,6 +51,16 @@ impl Recorder {
         Recorder { wanted, running: FxHashMap::default() }
     }
 
+    /// For these items.
+    pub(super) fn keeping(items: impl Iterator<Item = u64>) -> Recorder {
+        Recorder { wanted: items.map(|item| (item, Vec::new())).collect(), running: FxHashMap::default() }
+    }
+
+    /// What happened to an item.
+    pub(super) fn kept(&self, item: u64) -> &[Observation] {
+        self.wanted.get(&item).map_or(&[], Vec::as_slice)
+    }
+
     /// For one item: the number in its stream.
     #[must_use]
     pub fn of(plan: &Plan, stream: &str, number: u32) -> Recorder {
@@ -66,7 +76,7 @@ impl Recorder {
     }
 }
 
-fn find(plan: &Plan, stream: &str, number: u32) -> Option<u64> {
+pub(super) fn find(plan: &Plan, stream: &str, number: u32) -> Option<u64> {
     let stream = plan.stream_named(stream)?;
     Some(Item { number, stream, ..Item::default() }.identity())
 }
@@ -118,7 +128,8 @@ pub fn tell(plan: &Arc<Plan>, recorder: &Recorder, result: &mut SeedResult) {
     }
 }
 
-struct Teller<'a> {
+/// Tells what happens to one item.
+pub(super) struct Teller<'a> {
     plan: &'a Plan,
     calls: FxHashMap<CallId, Address>,
     effects: BTreeMap<PlaceId, u32>,
@@ -127,7 +138,7 @@ struct Teller<'a> {
 }
 
 impl<'a> Teller<'a> {
-    fn new(plan: &'a Plan) -> Teller<'a> {
+    pub(super) fn new(plan: &'a Plan) -> Teller<'a> {
         Teller { plan, calls: FxHashMap::default(), effects: BTreeMap::new(), in_vain: None }
     }
 
@@ -167,7 +178,7 @@ impl<'a> Teller<'a> {
     }
 
     /// Whether it only says again that the call was in vain whose line is the last one.
-    fn echoes(&mut self, seen: &Observation) -> bool {
+    pub(super) fn echoes(&mut self, seen: &Observation) -> bool {
         let here = (seen.at, seen.process);
         match seen.what {
             What::Answered { outcome, .. } if outcome != Outcome::Ok => {
@@ -187,7 +198,7 @@ impl<'a> Teller<'a> {
         self.plan.nodes.get(node.index()).map_or("?", |node| node.name.as_str())
     }
 
-    fn line(&mut self, seen: &Observation) -> Option<String> {
+    pub(super) fn line(&mut self, seen: &Observation) -> Option<String> {
         let line = match seen.what {
             What::Offered { door } => format!("offered to {}", self.node(door)),
             What::Concluded { door, outcome, .. } => {

@@ -1,0 +1,87 @@
+//! The verdict: what it is, why, and how to see it again.
+
+use maud::{Markup, html};
+
+use crate::html::doc::{Doc, troubles};
+use crate::html::table::Tone;
+use crate::results::{NATIVE, Results, SeedResult};
+use crate::text::replay_command;
+use crate::verdict::Verdict;
+use crate::words::{counted, grouped};
+
+/// The heading of a document: its scenario, variant, and verdict.
+pub(in crate::html) fn heading(doc: &Doc<'_>) -> Markup {
+    html! {
+        bdi { (doc.results.scenario) } " / " bdi { (doc.variant()) } ": " (doc.results.verdict)
+    }
+}
+
+/// The banner.
+pub(in crate::html) fn banner(doc: &Doc<'_>) -> Markup {
+    let results = doc.results;
+    let class = match Tone::of(results.verdict) {
+        Tone::Good => "banner good",
+        Tone::Odd => "banner odd",
+        _ => "banner bad",
+    };
+    html! {
+        div class=(class) {
+            p.verdict { (results.verdict.word().to_uppercase()) }
+            p { (cause(results)) }
+            dl {
+                @if let Some(seed) = shown(doc) {
+                    dt { "See it again" }
+                    dd { code.command { (replay_command(results, seed.seed)) } }
+                    dt { "Digest of seed " (seed.seed) }
+                    dd { code { (seed.digest) } }
+                }
+                dt { "Seeds" }
+                dd { (seeds(results)) }
+                dt { "Beaufort" }
+                dd {
+                    (version(results))
+                    @if !results.engine.is_empty() && results.engine != NATIVE { ", on " (results.engine) }
+                }
+                @if !results.scenario_hash.is_empty() {
+                    dt { "Scenario" }
+                    dd { @if !results.path.is_empty() { (results.path) ", " } "hash " code { (results.scenario_hash) } }
+                }
+            }
+        }
+    }
+}
+
+/// Which seed the command runs again: the first of the worst, where something is wrong; else the one that is
+/// looked at closely.
+fn shown<'a>(doc: &Doc<'a>) -> Option<&'a SeedResult> {
+    let worst =
+        doc.results.seeds.iter().find(|seed| seed.verdict == doc.results.verdict && troubles(seed.verdict));
+    worst.or(doc.focus)
+}
+
+fn cause(results: &Results) -> &str {
+    match results.cause.as_str() {
+        "" => "The document says nothing about why.",
+        cause => cause,
+    }
+}
+
+fn version(results: &Results) -> &str {
+    if results.tool.is_empty() { "of an unknown version" } else { &results.tool }
+}
+
+/// How many seeds came out how: `200: 198 pass, 2 fail`.
+fn seeds(results: &Results) -> String {
+    let verdicts = [Verdict::Pass, Verdict::Degraded, Verdict::Inconclusive, Verdict::Fail, Verdict::Error];
+    let counts = verdicts.into_iter().filter_map(|verdict| {
+        let count = results.seeds.iter().filter(|seed| seed.verdict == verdict).count();
+        (count > 0).then(|| format!("{} {verdict}", grouped(count as u64)))
+    });
+    let counts = counts.collect::<Vec<_>>().join(", ");
+    let done = results.seeds.len() as u64;
+    let all = match results.seeds_asked {
+        asked if asked > done => format!("{} of {}", grouped(done), counted(asked, "seed")),
+        _ => grouped(done),
+    };
+    if counts.is_empty() { all } else { format!("{all}: {counts}") }
+}
