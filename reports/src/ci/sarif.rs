@@ -7,15 +7,15 @@ use std::collections::BTreeMap;
 use serde_json::{Value, json};
 use serde_sarif::sarif::{
     ArtifactLocation, CodeFlow, Location, Message, MultiformatMessageString, PhysicalLocation, PropertyBag,
-    Region, ReportingDescriptor, Result as Finding, ResultLevel, Run, RunAutomationDetails, Sarif,
-    ThreadFlow, ThreadFlowLocation, Tool, ToolComponent,
+    Region, ReportingDescriptor, Result as Finding, ResultLevel, Run, Sarif, ThreadFlow, ThreadFlowLocation,
+    Tool, ToolComponent,
 };
 
 use super::Unwritten;
 use super::checks::{Check, Place, Subject, checks, place, title};
 use super::story::fate;
 use crate::plain::{clipped, plain};
-use crate::results::{PROGRAM, Results, Violation};
+use crate::results::{Results, Violation};
 use crate::text::clock;
 use crate::verdict::Verdict;
 
@@ -63,9 +63,9 @@ fn log(all: &[Results], rules: Vec<ReportingDescriptor>, findings: Vec<Finding>)
     let version = all.iter().map(|results| results.tool.as_str()).find(|version| !version.is_empty());
     driver.semantic_version = version.filter(|version| is_semantic(version)).map(str::to_owned);
     driver.version = version.map(|version| plain(version).into_owned());
+    // Without details of its own, so that a workflow can give it a category.
     let run = Run::builder()
         .tool(Tool::builder().driver(driver).build())
-        .automation_details(RunAutomationDetails::builder().id(format!("{PROGRAM}/")).build())
         .column_kind(json!("unicodeCodePoints"))
         .results(findings)
         .build();

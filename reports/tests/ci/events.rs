@@ -45,3 +45,14 @@ fn hostile_names_are_exact_and_do_no_harm_to_a_log() {
     let Event::Verdict(read) = serde_json::from_str(&line).expect("reads") else { panic!("{line}") };
     assert_eq!(read.variant, HOSTILE);
 }
+
+#[test]
+fn the_lines_in_the_documentation_are_lines_of_this_version() {
+    let text = include_str!("../../../docs/ci.md");
+    let lines: Vec<&str> = text.lines().filter(|line| line.starts_with("{\"type\"")).collect();
+    assert_eq!(lines.len(), 2);
+    for line in lines {
+        let read: Event = serde_json::from_str(line).unwrap_or_else(|error| panic!("{error}: {line}"));
+        assert_eq!(serde_json::to_string(&read).unwrap(), line);
+    }
+}

@@ -10,7 +10,7 @@ use beaufort_reports::{
 /// Everything that a format could take for its own: markup, quotes, ends of lines and of sections, escapes of
 /// a terminal, marks that turn the direction, commands of a pipeline, separators of properties, links,
 /// mentions; and Hebrew, which is only a script.
-pub(crate) const HOSTILE: &str = "שלום<script>alert(\"1\")</script>&amp;'|`​`](https://evil.example) @root #1 $x$ \
+pub(crate) const HOSTILE: &str = "שלום<script>alert(\"1\")</script>&amp;'|`` [x](https://evil.example)\u{200b} @root #1 $x$ \
     \u{202e}olleh\u{1b}[31m\u{0}\u{9b}\u{fffe}\r\n::error::owned\n##vso[task.complete result=Failed;]##[error]\
     x]]>--></details></summary>```\n%0A%AZP25;,:= \\ {0} end";
 
