@@ -235,7 +235,7 @@ fn contract<'a>(results: &'a Results, index: usize, first: &'a ContractResult) -
             format!("violated{on}: {broken} of {checked} {noun}s")
         }
     };
-    let fates = looked.and_then(|(_, one)| fates(&one.fates)).map(|text| plain(&text).into_owned());
+    let fates = looked.and_then(|(seed, one)| fates(&one.fates).map(|text| note(results, seed, &text)));
     Check {
         about: plain(&first.rule).into_owned(),
         verdict,
@@ -282,11 +282,12 @@ fn objective<'a>(results: &'a Results, index: usize, first: &'a ObjectiveResult)
     let looked = worst.filter(|_| verdict > Verdict::Pass);
     let worst_recovery = looked.and_then(|(_, one)| Recovery::worst(&one.recoveries));
     let told = worst_recovery.map(|worst| recovery(worst, None)).unwrap_or_default();
+    let told = looked.map(|(seed, _)| told.iter().map(|text| note(results, seed, text)).collect());
     Check {
         about: plain(&format!("{} {}", first.measure, first.target)).trim().to_owned(),
         verdict,
         seeds: seeds(&bad, verdict),
-        notes: told.iter().map(|text| plain(text).into_owned()).collect(),
+        notes: told.unwrap_or_default(),
         look: looked.map(|(seed, _)| seed.seed),
         item: looked.and_then(|(_, one)| first_item(&one.examples)),
         margin: all.iter().filter_map(|(_, one)| one.margin).min_by(f64::total_cmp),
@@ -389,6 +390,12 @@ fn on(bad: usize, results: &Results) -> String {
         0 | 1 => String::new(),
         all => format!(" on {} of {} seeds", grouped(bad as u64), grouped(all as u64)),
     }
+}
+
+/// Something that is so on one seed; on which, where there are several.
+fn note(results: &Results, seed: &SeedResult, text: &str) -> String {
+    let text = plain(text);
+    if results.seeds.len() < 2 { text.into_owned() } else { format!("on seed {}: {text}", seed.seed) }
 }
 
 /// What a contract counts.

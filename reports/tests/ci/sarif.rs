@@ -63,7 +63,7 @@ fn a_violated_contract_is_one_result_at_its_line() {
     assert_eq!(place["region"]["startLine"], 212);
     let expected = "\
 order-flow/ack-first: violated on 2 of 3 seeds: 24 lost of 179,748 items
-fates: 89,862 effected, 12 lost
+on seed 2: fates: 89,862 effected, 12 lost
 seeds 2, 3
 The first item: orders 4711 (key 17), lost at ledger: no copy is left
 Run it again: beaufort run order-flow --variant ack-first --seed 2";
