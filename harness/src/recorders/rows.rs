@@ -499,10 +499,14 @@ mod tests {
     use parquet::record::RowAccessor;
 
     use super::*;
-    use crate::judges::golden;
+    use crate::scenario::load::load;
 
-    fn seen(at: u64, what: What) -> Observation {
-        let stream = golden::plan().streams[0].id;
+    fn plan() -> Arc<Plan> {
+        load("transactional-outbox", &[]).unwrap().resolve(None).unwrap().plan
+    }
+
+    fn seen(plan: &Plan, at: u64, what: What) -> Observation {
+        let stream = plan.streams[0].id;
         Observation {
             at: Time(at),
             event: at,
@@ -518,14 +522,14 @@ mod tests {
 
     #[test]
     fn every_observation_is_a_row_that_others_can_read() {
-        let plan = golden::plan();
+        let plan = plan();
         let file = tempfile::tempfile().unwrap();
         let mut rows = Rows::new(&plan, file.try_clone().unwrap()).unwrap();
         let count = GROUP as u64 + 5;
         for at in 0..count {
-            rows.observe(&seen(at, What::Answered { call: CallId(at), outcome: Outcome::Unknown }));
+            rows.observe(&seen(&plan, at, What::Answered { call: CallId(at), outcome: Outcome::Unknown }));
         }
-        rows.observe(&seen(count, What::Life(Life::Crashed)));
+        rows.observe(&seen(&plan, count, What::Life(Life::Crashed)));
         assert_eq!(rows.finish().unwrap(), count + 1);
 
         let reader = SerializedFileReader::new(file).unwrap();
@@ -554,11 +558,11 @@ mod tests {
                 Ok(())
             }
         }
-        let plan = golden::plan();
+        let plan = plan();
         let told = match Rows::new(&plan, Full) {
             Err(error) => error.to_string(),
             Ok(mut rows) => {
-                (0..GROUP as u64 * 2).for_each(|at| rows.observe(&seen(at, What::Touched)));
+                (0..GROUP as u64 * 2).for_each(|at| rows.observe(&seen(&plan, at, What::Touched)));
                 rows.finish().unwrap_err().to_string()
             }
         };
