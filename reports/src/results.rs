@@ -536,12 +536,12 @@ impl Results {
         }
     }
 
-    /// The document as text.
+    /// The document as text, in one line.
     ///
     /// # Errors
     /// Only those of the serializer.
     pub fn to_json(&self) -> Result<String, serde_json::Error> {
-        serde_json::to_string_pretty(self)
+        serde_json::to_string(self)
     }
 
     /// The same without what the wall clock said: what two runs of one scenario must agree on.
