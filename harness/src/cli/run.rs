@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use clap::Args;
 
-use super::outputs::{Documents, Drawn, Recorded};
+use super::outputs::{Documents, Drawn, Recorded, annotate};
 use super::play::{Seeds, engines, play, report};
 use super::prepare::{prepare, warn};
 use super::verdict_lines::{Subject, lines};
@@ -60,6 +60,7 @@ pub(super) struct Run {
 
 impl Run {
     pub(super) fn run(&self, terminal: &mut Terminal<'_>) -> Exit {
+        terminal.structured = self.documents.is_structured();
         match self.prepare(terminal) {
             Ok((loaded, resolved)) => self.play(&loaded, &resolved, terminal),
             Err(exit) => exit,
@@ -112,6 +113,7 @@ impl Run {
         let seeds = Seeds {
             range: self.seed..self.seed + 1,
             jobs: Some(1),
+            messages: self.documents.messages,
             stories: STORIES,
             detail: if wanted { Detail::Everything(&asked) } else { Detail::Failures },
             engine: self.engine,
@@ -125,12 +127,14 @@ impl Run {
             return Exit::Interrupted;
         }
         report(&results, terminal);
+        self.documents.complete(&results, terminal);
         let all = std::slice::from_ref(&results);
         let written = self.documents.write(all, terminal).and_then(|()| self.drawn.write(all, terminal));
         if let Err(exit) = written.and_then(|()| self.record(resolved, &results, terminal)) {
             return exit;
         }
-        if !self.documents.json {
+        annotate(all, terminal);
+        if !terminal.structured {
             terminal.result(&lines(&results, &subject));
         }
         Exit::of(results.verdict, self.strict)

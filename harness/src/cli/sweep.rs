@@ -4,7 +4,7 @@ use beaufort_reports::{Expected as Compared, Results, Verdict};
 use clap::Args;
 use indexmap::IndexMap;
 
-use super::outputs::{Documents, Drawn};
+use super::outputs::{Documents, Drawn, annotate};
 use super::play::{Seeds, engines, play, report};
 use super::prepare::{Prepared, prepare, warn};
 use super::terminal::wrapped;
@@ -80,6 +80,7 @@ struct Tally {
 
 impl Sweep {
     pub(super) fn run(&self, terminal: &mut Terminal<'_>) -> Exit {
+        terminal.structured = self.documents.is_structured();
         let checked = self.documents.precheck(terminal).and_then(|()| self.drawn.precheck(terminal));
         if let Err(exit) = checked {
             return exit;
@@ -152,7 +153,8 @@ impl Sweep {
             let all = tally.as_expected + tally.others;
             tally.lines.push_str(&format!("{} of {all} as expected\n", tally.as_expected));
         }
-        match self.documents.json {
+        annotate(all, terminal);
+        match terminal.structured {
             true => terminal.say(&tally.lines),
             false => terminal.result(&tally.lines),
         }
@@ -196,7 +198,14 @@ impl Sweep {
         let stories = usize::from(!self.expect);
         let wanted = self.documents.any() || self.drawn.any();
         let detail = if wanted { Detail::Everything(&[]) } else { Detail::Failures };
-        let seeds = Seeds { range: self.from..end, jobs: self.jobs, stories, detail, engine: self.engine };
+        let seeds = Seeds {
+            range: self.from..end,
+            jobs: self.jobs,
+            messages: self.documents.messages,
+            stories,
+            detail,
+            engine: self.engine,
+        };
         let mut results = play((loaded, resolved), &subject, &seeds, terminal)?;
         match &prepared.expect {
             _ if results.seeds.is_empty() => {}
@@ -208,6 +217,7 @@ impl Sweep {
                 tally.lines.push_str(&lines(&results, &subject));
             }
         }
+        self.documents.complete(&results, terminal);
         tally.results.push(results);
         Ok(())
     }
