@@ -178,6 +178,7 @@ pub fn document(subject: &Subject, seeds: Vec<SeedResult>) -> Results {
         verdict,
         cause,
         seeds_asked: subject.seeds,
+        expected: None,
         design: subject.design.clone(),
         bands: bands(&seeds),
         seeds,

@@ -1,7 +1,9 @@
 //! The results document and its renderings. A report is drawn from the document alone.
 
+pub mod ci;
 pub mod design;
 pub mod html;
+mod plain;
 pub mod results;
 pub mod series;
 pub mod text;
@@ -11,7 +13,7 @@ pub mod words;
 
 pub use design::Design;
 pub use results::{
-    Achieved, BookError, ContractResult, Fates, FaultResult, FlowRow, Lateness, Ledger, NATIVE,
+    Achieved, BookError, ContractResult, Expected, Fates, FaultResult, FlowRow, Lateness, Ledger, NATIVE,
     ObjectiveResult, PROGRAM, PlaceRow, ReadError, Recovery, Results, SCHEMA, SeedResult, SendRow, Step,
     Violation,
 };

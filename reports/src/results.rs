@@ -66,6 +66,9 @@ pub struct Results {
     /// How many seeds were asked for; more than `seeds` where the sweep was interrupted.
     #[serde(default)]
     pub seeds_asked: u64,
+    /// What the results were compared with, where they were.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub expected: Option<Expected>,
     /// What was run.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub design: Option<Design>,
@@ -90,11 +93,23 @@ impl Default for Results {
             verdict: Verdict::default(),
             cause: String::new(),
             seeds_asked: 0,
+            expected: None,
             design: None,
             bands: Vec::new(),
             seeds: Vec::new(),
         }
     }
+}
+
+/// What a variant must come out as, and whether it does: of a sweep that compares (`--expect`).
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Expected {
+    /// What it must come out as, in words: `fail: charged-once, because it is lost`.
+    #[serde(default)]
+    pub wanted: String,
+    /// What of the results is not so, one sentence each; none: the results are as expected.
+    #[serde(default)]
+    pub differences: Vec<String>,
 }
 
 /// What one seed gave.
@@ -461,9 +476,16 @@ pub struct FaultResult {
     /// When it was active, in seconds of the scenario; the first few times.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub windows: Vec<[f64; 2]>,
+    /// How many times more it was active.
+    #[serde(default, skip_serializing_if = "is_none_left_out")]
+    pub more_windows: u64,
     /// From its start until somebody's belief about its target changed, in seconds.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub detected_after: Option<f64>,
+}
+
+fn is_none_left_out(number: &u64) -> bool {
+    *number == 0
 }
 
 /// Why a document cannot be read.
@@ -514,12 +536,12 @@ impl Results {
         }
     }
 
-    /// The document as text.
+    /// The document as text, in one line.
     ///
     /// # Errors
     /// Only those of the serializer.
     pub fn to_json(&self) -> Result<String, serde_json::Error> {
-        serde_json::to_string_pretty(self)
+        serde_json::to_string(self)
     }
 
     /// The same without what the wall clock said: what two runs of one scenario must agree on.

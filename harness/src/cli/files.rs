@@ -37,6 +37,37 @@ pub(super) fn write(path: &Path, text: &str, existing: Existing) -> Result<(), S
     }
 }
 
+/// A file that is being written beside the place where it will be.
+pub(super) struct Draft(NamedTempFile);
+
+impl Draft {
+    /// Begins one.
+    ///
+    /// # Errors
+    /// As [`write`].
+    pub(super) fn beside(path: &Path) -> Result<Draft, String> {
+        NamedTempFile::new_in(parent(path))
+            .map(Draft)
+            .map_err(|e| format!("cannot write {}: {e}", path.display()))
+    }
+
+    /// Something to write to.
+    pub(super) fn handle(&self) -> std::io::Result<std::fs::File> {
+        self.0.reopen()
+    }
+
+    /// Puts it in its place; without this nothing is left of it.
+    ///
+    /// # Errors
+    /// As [`write`].
+    pub(super) fn publish(self, path: &Path) -> Result<(), String> {
+        let cannot = |e: &std::io::Error| format!("cannot write {}: {e}", path.display());
+        self.0.as_file().sync_all().map_err(|e| cannot(&e))?;
+        readable(&self.0).map_err(|e| cannot(&e))?;
+        self.0.persist(path).map(drop).map_err(|e| cannot(&e.error))
+    }
+}
+
 /// Tries whether a file can be written, and leaves nothing behind.
 ///
 /// # Errors

@@ -3,10 +3,11 @@
 use std::ops::Range;
 use std::sync::Arc;
 
-use beaufort_reports::{Results, text};
+use beaufort_reports::{Results, ci, text};
 use clap::builder::{PossibleValuesParser, TypedValueParser};
 
 use super::Exit;
+use super::outputs::Messages;
 use super::progress::Progress;
 use super::terminal::{Terminal, WIDTH};
 use super::verdict_lines::Subject;
@@ -24,6 +25,8 @@ pub(super) struct Seeds<'a> {
     pub(super) range: Range<u64>,
     /// How many at once; as many as there are processors without it.
     pub(super) jobs: Option<u16>,
+    /// What is said of each seed that finished.
+    pub(super) messages: Messages,
     /// For so many violations their story is told.
     pub(super) stories: usize,
     /// How closely the first of the worst seeds is looked at.
@@ -39,7 +42,7 @@ pub(super) fn engines() -> impl TypedValueParser<Value = Engine> {
 
 /// Draws the report for people.
 pub(super) fn report(results: &Results, terminal: &mut Terminal<'_>) {
-    let style = text::Style { colour: terminal.colour_err, width: WIDTH, speed: true };
+    let style = text::Style { colour: terminal.colour_err, width: WIDTH, ..text::Style::default() };
     terminal.say(&text::render(results, style));
 }
 
@@ -57,13 +60,20 @@ pub(super) fn play(
     let cancel = Arc::clone(&terminal.interrupted);
     let asked = seeds.range.end - seeds.range.start;
     let guests = terminal.guests.clone();
+    let says = seeds.messages == Messages::Json;
+    let names = Results {
+        scenario: resolved.scenario.scenario.clone(),
+        variant: resolved.variant_name().to_owned(),
+        engine: seeds.engine.to_string(),
+        ..Results::default()
+    };
     let progress = Progress::new(terminal, &subject.name(), asked);
     let how = Plural {
         seeds: seeds.range.clone(),
         jobs: seeds.jobs.map_or(0, usize::from),
         stories: seeds.stories,
         detail: seeds.detail,
-        progress: &|_| progress.tick(),
+        progress: &|seed| progress.tick(says.then(|| ci::event(&names, seed) + "\n")),
         cancel: &cancel,
         engine: seeds.engine,
         hosting: Conditions { guests: Some(&guests), ..Conditions::default() },

@@ -2,11 +2,13 @@
 //! its own.
 
 use std::io::{self, IsTerminal};
+use std::path::PathBuf;
 use std::process::ExitCode;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
 use beaufort_engines::guest::Guests;
+use beaufort_reports::ci;
 
 use super::{Exit, Terminal, main_with};
 
@@ -31,6 +33,8 @@ pub fn program(guests: Guests) -> ExitCode {
         terminal.program = name.to_string_lossy().into_owned();
     }
     terminal.guests = guests;
+    let env = |name: &str| std::env::var(name).ok();
+    terminal.pipeline = ci::host(env).map(|host| (host, env("GITHUB_STEP_SUMMARY").map(PathBuf::from)));
     terminal.watched = io::stderr().is_terminal();
     terminal.colour_err = colours && terminal.watched;
     terminal.colour_out = colours && io::stdout().is_terminal();

@@ -35,14 +35,17 @@ impl<'t, 'a> Progress<'t, 'a> {
         Progress { terminal: Mutex::new(count), bar }
     }
 
-    /// One more seed is done.
-    pub(super) fn tick(&self) {
-        if let Some(bar) = &self.bar {
-            bar.inc(1);
-            return;
+    /// One more seed is done; perhaps there is a line to print about it.
+    pub(super) fn tick(&self, line: Option<String>) {
+        let Ok(mut count) = self.terminal.lock() else { return };
+        match (&self.bar, line) {
+            (Some(bar), Some(line)) => bar.suspend(|| count.terminal.result(&line)),
+            (None, Some(line)) => count.terminal.result(&line),
+            (_, None) => {}
         }
-        if let Ok(mut count) = self.terminal.lock() {
-            count.tick();
+        match &self.bar {
+            Some(bar) => bar.inc(1),
+            None => count.tick(),
         }
     }
 
@@ -88,7 +91,7 @@ mod tests {
             let mut terminal = Terminal::plain(std::io::sink(), &mut err);
             let progress = Progress::new(&mut terminal, "x", 100);
             progress.terminal.lock().unwrap().pause = 0.0;
-            (0..100).for_each(|_| progress.tick());
+            (0..100).for_each(|_| progress.tick(None));
             progress.finish();
         }
         let text = String::from_utf8(err).unwrap();

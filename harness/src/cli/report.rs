@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use beaufort_reports::Results;
 use clap::Args;
 
-use super::outputs::Drawn;
+use super::outputs::{Drawn, Pipeline};
 use super::{Exit, Terminal};
 
 const EXAMPLES: &str = "\
@@ -22,11 +22,13 @@ pub(super) struct Report {
     /// The folder to write
     #[arg(long, value_name = "DIR")]
     out: PathBuf,
+    #[command(flatten)]
+    pipeline: Pipeline,
 }
 
 impl Report {
     pub(super) fn run(&self, terminal: &mut Terminal<'_>) -> Exit {
-        let drawn = Drawn::into(self.out.clone());
+        let drawn = Drawn::into(self.out.clone(), &self.pipeline);
         if let Err(exit) = drawn.precheck(terminal) {
             return exit;
         }

@@ -1,16 +1,19 @@
 //! `beaufort run`: one seed of one design.
 
+use std::sync::Arc;
+
 use clap::Args;
 
-use super::outputs::{Documents, Drawn};
+use super::outputs::{Documents, Drawn, Recorded, annotate};
 use super::play::{Seeds, engines, play, report};
 use super::prepare::{prepare, warn};
 use super::verdict_lines::{Subject, lines};
 use super::{Exit, Terminal};
-use crate::run::Detail;
+use crate::run::{Detail, Options};
 use crate::scenario::load::{Loaded, load};
 use crate::scenario::resolve::Resolved;
-use beaufort_engines::Engine;
+use beaufort_engines::{Conditions, Engine};
+use beaufort_reports::Results;
 
 const EXAMPLES: &str = "\
 Examples:
@@ -48,6 +51,8 @@ pub(super) struct Run {
     documents: Documents,
     #[command(flatten)]
     drawn: Drawn,
+    #[command(flatten)]
+    recorded: Recorded,
     /// Exit with 5 if the verdict is degraded
     #[arg(long)]
     strict: bool,
@@ -55,15 +60,33 @@ pub(super) struct Run {
 
 impl Run {
     pub(super) fn run(&self, terminal: &mut Terminal<'_>) -> Exit {
+        terminal.structured = self.documents.is_structured();
         match self.prepare(terminal) {
             Ok((loaded, resolved)) => self.play(&loaded, &resolved, terminal),
             Err(exit) => exit,
         }
     }
 
+    /// Runs it once more, for every single observation.
+    fn record(
+        &self,
+        resolved: &Resolved,
+        results: &Results,
+        terminal: &mut Terminal<'_>,
+    ) -> Result<(), Exit> {
+        let (cancel, guests) = (Arc::clone(&terminal.interrupted), terminal.guests.clone());
+        let hosting = Conditions { guests: Some(&guests), cancel: Some(&cancel), ..Conditions::default() };
+        let options = Options { engine: self.engine, cancel: Some(&cancel), hosting, ..Options::default() };
+        results
+            .seeds
+            .iter()
+            .try_for_each(|seed| self.recorded.write(&resolved.plan, seed, &options, terminal))
+    }
+
     fn prepare(&self, terminal: &mut Terminal<'_>) -> Result<(Loaded, Resolved), Exit> {
         self.documents.precheck(terminal)?;
         self.drawn.precheck(terminal)?;
+        self.recorded.precheck(terminal)?;
         let loaded = load(&self.scenario, &self.sets).map_err(|bad| {
             terminal.refuse(&bad);
             Exit::BadInput
@@ -82,12 +105,17 @@ impl Run {
             sets: self.sets.clone(),
             engine: self.engine,
         };
+        let asked = match self.recorded.items(&resolved.plan, terminal) {
+            Ok(asked) => asked,
+            Err(exit) => return exit,
+        };
         let wanted = self.documents.any() || self.drawn.any();
         let seeds = Seeds {
             range: self.seed..self.seed + 1,
             jobs: Some(1),
+            messages: self.documents.messages,
             stories: STORIES,
-            detail: if wanted { Detail::Everything(&[]) } else { Detail::Failures },
+            detail: if wanted { Detail::Everything(&asked) } else { Detail::Failures },
             engine: self.engine,
         };
         let results = match play((loaded, resolved), &subject, &seeds, terminal) {
@@ -99,12 +127,14 @@ impl Run {
             return Exit::Interrupted;
         }
         report(&results, terminal);
+        self.documents.complete(&results, terminal);
         let all = std::slice::from_ref(&results);
         let written = self.documents.write(all, terminal).and_then(|()| self.drawn.write(all, terminal));
-        if let Err(exit) = written {
+        if let Err(exit) = written.and_then(|()| self.record(resolved, &results, terminal)) {
             return exit;
         }
-        if !self.documents.json {
+        annotate(all, terminal);
+        if !terminal.structured {
             terminal.result(&lines(&results, &subject));
         }
         Exit::of(results.verdict, self.strict)

@@ -1,10 +1,10 @@
 //! `beaufort sweep`: many seeds of one design or of all its variants.
 
-use beaufort_reports::{Results, Verdict};
+use beaufort_reports::{Expected as Compared, Results, Verdict};
 use clap::Args;
 use indexmap::IndexMap;
 
-use super::outputs::{Documents, Drawn};
+use super::outputs::{Documents, Drawn, annotate};
 use super::play::{Seeds, engines, play, report};
 use super::prepare::{Prepared, prepare, warn};
 use super::terminal::wrapped;
@@ -80,6 +80,7 @@ struct Tally {
 
 impl Sweep {
     pub(super) fn run(&self, terminal: &mut Terminal<'_>) -> Exit {
+        terminal.structured = self.documents.is_structured();
         let checked = self.documents.precheck(terminal).and_then(|()| self.drawn.precheck(terminal));
         if let Err(exit) = checked {
             return exit;
@@ -152,7 +153,8 @@ impl Sweep {
             let all = tally.as_expected + tally.others;
             tally.lines.push_str(&format!("{} of {all} as expected\n", tally.as_expected));
         }
-        match self.documents.json {
+        annotate(all, terminal);
+        match terminal.structured {
             true => terminal.say(&tally.lines),
             false => terminal.result(&tally.lines),
         }
@@ -196,16 +198,26 @@ impl Sweep {
         let stories = usize::from(!self.expect);
         let wanted = self.documents.any() || self.drawn.any();
         let detail = if wanted { Detail::Everything(&[]) } else { Detail::Failures };
-        let seeds = Seeds { range: self.from..end, jobs: self.jobs, stories, detail, engine: self.engine };
-        let results = play((loaded, resolved), &subject, &seeds, terminal)?;
+        let seeds = Seeds {
+            range: self.from..end,
+            jobs: self.jobs,
+            messages: self.documents.messages,
+            stories,
+            detail,
+            engine: self.engine,
+        };
+        let mut results = play((loaded, resolved), &subject, &seeds, terminal)?;
         match &prepared.expect {
             _ if results.seeds.is_empty() => {}
-            Some(expect) if self.expect => compare(expect, &results, &subject, tally),
+            Some(expect) if self.expect => {
+                results.expected = Some(compare(expect, &results, &subject, tally));
+            }
             _ => {
                 report(&results, terminal);
                 tally.lines.push_str(&lines(&results, &subject));
             }
         }
+        self.documents.complete(&results, terminal);
         tally.results.push(results);
         Ok(())
     }
@@ -247,8 +259,9 @@ impl Tally {
 }
 
 /// One paragraph about whether a design came out as it should.
-fn compare(expect: &Expect, results: &Results, subject: &Subject, tally: &mut Tally) {
+fn compare(expect: &Expect, results: &Results, subject: &Subject, tally: &mut Tally) -> Compared {
     let count = results.seeds.len();
+    let wanted = words(expect);
     let mut different: Vec<(u64, Vec<String>)> = Vec::new();
     for seed in &results.seeds {
         let differences = expect.differences(seed);
@@ -260,15 +273,14 @@ fn compare(expect: &Expect, results: &Results, subject: &Subject, tally: &mut Ta
     let open = expect.verdict == Expected::Pass && results.verdict != Verdict::Pass;
     if different.is_empty() && !open {
         tally.as_expected += 1;
-        let wanted = words(expect);
         tally.lines.push_str(&format!("as expected: {}, {}: {wanted}\n", subject.name(), seeds(count)));
-        return;
+        return Compared { wanted, differences: Vec::new() };
     }
     tally.others += 1;
     let Some((seed, differences)) = different.first() else {
         let line = format!("not as expected: {}: {}\n  {}\n", subject.name(), results.verdict, results.cause);
         tally.lines.push_str(&line);
-        return;
+        return Compared { wanted, differences: vec![results.cause.clone()] };
     };
     let how_many = different.len();
     tally.lines.push_str(&format!("not as expected: {}, {how_many} of {}\n", subject.name(), seeds(count)));
@@ -277,6 +289,8 @@ fn compare(expect: &Expect, results: &Results, subject: &Subject, tally: &mut Ta
         tally.lines.push_str(&format!("  {text}\n"));
     }
     tally.lines.push_str(&format!("  replay: {}\n", subject.replay(*seed)));
+    let differences = differences.iter().map(|difference| format!("seed {seed}: {difference}"));
+    Compared { wanted, differences: differences.collect() }
 }
 
 fn seeds(count: usize) -> String {

@@ -1,11 +1,13 @@
 //! What a command may know of the outside: where to write, and how.
 
 use std::io::{self, Write};
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use beaufort_engines::guest::Guests;
 use beaufort_reports::PROGRAM;
+use beaufort_reports::ci::Host;
 
 use crate::scenario::diagnostics::{Look, render};
 use crate::scenario::load::BadInput;
@@ -28,6 +30,10 @@ pub struct Terminal<'a> {
     pub interrupted: Arc<AtomicBool>,
     /// The programs that may take a node's place, on an engine that runs them.
     pub guests: Guests,
+    /// The pipeline that this runs in, if any, and the file of the page that it shows for the step.
+    pub pipeline: Option<(Host, Option<PathBuf>)>,
+    /// Whether standard output is for programs: other lines go to standard error then.
+    pub(super) structured: bool,
     /// How a user calls this program: `beaufort`, or one with guests of its own.
     pub program: String,
 }
@@ -64,6 +70,8 @@ impl<'a> Terminal<'a> {
             colour_err: false,
             interrupted: Arc::default(),
             guests: Guests::new(),
+            pipeline: None,
+            structured: false,
             program: PROGRAM.to_owned(),
         }
     }
@@ -76,6 +84,12 @@ impl<'a> Terminal<'a> {
     /// Writes words for people to standard error.
     pub fn say(&mut self, text: &str) {
         self.err.write(text);
+    }
+
+    /// Writes a line that a pipeline reads in its log.
+    pub(super) fn log(&mut self, line: &str) {
+        let line = format!("{line}\n");
+        if self.structured { self.say(&line) } else { self.result(&line) }
     }
 
     /// Draws what is wrong with the input.

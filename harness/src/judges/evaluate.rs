@@ -416,6 +416,7 @@ impl Judges {
                         [scenario_seconds(&self.plan, *start), to]
                     })
                     .collect(),
+                more_windows: record.windows.len().saturating_sub(LISTED) as u64,
                 detected_after: record.detected.and_then(|at| {
                     let window = record.windows.iter().rev().find(|window| window.0 <= at)?;
                     Some(at.since(window.0).as_secs_f64())

@@ -4,6 +4,8 @@
 mod bins;
 mod health;
 mod picker;
+mod routes;
+pub mod rows;
 mod series;
 mod shares;
 pub mod story;
@@ -11,6 +13,7 @@ mod trace;
 
 pub(crate) use shares::{Shares, bands};
 
+use beaufort_sim::ids::Item;
 use beaufort_sim::observe::{Observation, Sink};
 use beaufort_sim::plan::Plan;
 use beaufort_sim::time::Time;
@@ -19,6 +22,24 @@ pub(crate) use bins::Bins;
 pub(crate) use picker::Picker;
 pub(crate) use series::SeriesRecorder;
 pub(crate) use trace::{Choice, trace};
+
+/// The items of this name (`orders 4711`): one for each generator of the flow.
+///
+/// # Errors
+/// There is no such flow, or it is no name of an item: what would be right.
+pub(crate) fn named_items(plan: &Plan, name: &str) -> Result<Vec<u64>, String> {
+    let flows = || plan.blueprint.flows.keys().map(String::as_str).collect::<Vec<_>>();
+    let parts = name.trim().rsplit_once(' ').map(|(flow, number)| (flow.trim(), number.parse::<u32>()));
+    let Some((flow, Ok(number))) = parts else {
+        let flow = flows().first().copied().unwrap_or("orders").to_owned();
+        return Err(format!("`{name}` names no item: write its flow and its number, such as `{flow} 4711`"));
+    };
+    let Some(id) = plan.blueprint.flows.get_index_of(flow) else {
+        return Err(format!("there is no flow `{flow}`; there is {}", flows().join(", ")));
+    };
+    let streams = plan.streams.iter().filter(|stream| stream.flow.index() == id);
+    Ok(streams.map(|stream| Item { number, stream: stream.id, ..Item::default() }.identity()).collect())
+}
 
 /// Who listens when a seed is run again: those that are wanted.
 #[derive(Debug, Default)]

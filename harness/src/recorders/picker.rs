@@ -6,11 +6,11 @@ use std::collections::{BTreeMap, BTreeSet};
 use beaufort_reports::trace::{Activity, Traffic};
 use beaufort_sim::ids::NodeId;
 use beaufort_sim::observe::{Observation, Outcome, Sink, What};
-use beaufort_sim::plan::{Plan, Protocol};
-use beaufort_sim::services::Service;
+use beaufort_sim::plan::Plan;
 use beaufort_sim::time::Span;
 
 use super::Bins;
+use super::routes::Routes;
 
 /// So many of the slowest items of each door.
 const SLOWEST: usize = 20;
@@ -52,10 +52,7 @@ impl Sample {
 #[derive(Clone, Debug)]
 pub(crate) struct Picker {
     bins: Bins,
-    /// By process: its node.
-    nodes: Vec<NodeId>,
-    /// By node: from where it takes what it works on, where it fetches it itself.
-    sources: Vec<Option<NodeId>>,
+    routes: Routes,
     activity: BTreeMap<NodeId, (Vec<u32>, Vec<u32>)>,
     traffic: BTreeMap<(NodeId, NodeId), Vec<u32>>,
     /// How many events there were about items.
@@ -71,8 +68,7 @@ impl Picker {
     pub(crate) fn new(plan: &Plan, bins: Bins) -> Picker {
         Picker {
             bins,
-            nodes: plan.processes.iter().map(|process| process.node).collect(),
-            sources: plan.nodes.iter().map(|node| fetched_from(plan, &node.name)).collect(),
+            routes: Routes::new(plan),
             activity: BTreeMap::new(),
             traffic: BTreeMap::new(),
             events: 0,
@@ -109,28 +105,12 @@ impl Picker {
         self.traffic.iter().map(row).collect()
     }
 
-    fn message(&mut self, from: NodeId, to: NodeId, seen: &Observation) {
-        if from != to {
+    fn message(&mut self, way: Option<(NodeId, NodeId)>, seen: &Observation) {
+        if let Some(way) = way {
             let bins = self.bins;
-            self.traffic.entry((from, to)).or_insert_with(|| bins.zeros())[bins.of(seen.at)] += 1;
+            self.traffic.entry(way).or_insert_with(|| bins.zeros())[bins.of(seen.at)] += 1;
         }
     }
-}
-
-/// The node whose messages or rows a node fetches to work on, if it has such a trigger.
-fn fetched_from(plan: &Plan, node: &str) -> Option<NodeId> {
-    let triggers = plan.blueprint.nodes.get(node)?.consumes();
-    triggers.iter().find_map(|trigger| {
-        let store = trigger.strip_suffix(".change-feed");
-        let name = plan.anywhere(store.unwrap_or(trigger));
-        let endpoint = plan.endpoint(&name).or_else(|| plan.endpoint(trigger));
-        match endpoint {
-            Some(endpoint) => {
-                matches!(endpoint.protocol, Protocol::Broker | Protocol::Store).then_some(endpoint.node)
-            }
-            None => plan.node(&name).filter(|_| store.is_some()),
-        }
-    })
 }
 
 impl Sink for Picker {
@@ -139,7 +119,7 @@ impl Sink for Picker {
             return;
         }
         self.events += 1;
-        let node = self.nodes[seen.process.index()];
+        let node = self.routes.node(seen.process);
         let (bins, item) = (self.bins, seen.item.identity());
         let bin = bins.of(seen.at);
         let (count, touched) = self.activity.entry(node).or_insert_with(|| (bins.zeros(), bins.zeros()));
@@ -153,12 +133,8 @@ impl Sink for Picker {
                 self.items += 1;
                 self.all.offer(item);
             }
-            What::Sent { to, .. } => self.message(node, self.nodes[to.process.index()], seen),
-            What::RunStarted { .. } => {
-                if let Some(source) = self.sources[node.index()] {
-                    self.message(source, node, seen);
-                }
-            }
+            What::Sent { to, .. } => self.message(self.routes.call(seen.process, to), seen),
+            What::RunStarted { .. } => self.message(self.routes.fetch(seen.process), seen),
             What::Concluded { door, outcome: Outcome::Ok, offered } => {
                 let slowest = self.slowest.entry(door).or_default();
                 slowest.insert((seen.at.since(offered), item));

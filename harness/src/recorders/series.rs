@@ -14,6 +14,7 @@ use rustc_hash::{FxHashMap, FxHashSet};
 
 use super::Bins;
 use super::health::Health;
+use super::rows::sign as sign_word;
 use crate::judges::sends;
 
 /// So many calls in vain are remembered, to tell repetitions from first attempts.
@@ -186,7 +187,7 @@ impl SeriesRecorder {
         });
         let signs = self.signs.into_iter().map(|((at, _), (sign, count))| SignSeries {
             node: node(&at),
-            sign: word(sign).to_owned(),
+            sign: sign_word(sign).to_owned(),
             count,
         });
         let runs = self.runs.into_iter().map(|(of, counts)| RunSeries {
@@ -240,25 +241,6 @@ impl Sink for SeriesRecorder {
             What::RunEnded { run, done } => self.run(seen, run, Some(done)),
             _ => {}
         }
-    }
-}
-
-/// The word of a sign in the document.
-fn word(symptom: Symptom) -> &'static str {
-    match symptom {
-        Symptom::Error => "error",
-        Symptom::Timeout => "timeout",
-        Symptom::Retry => "retry",
-        Symptom::Redelivery => "redelivery",
-        Symptom::LockLost => "lock-lost",
-        Symptom::LeaseLost => "lease-lost",
-        Symptom::Reset => "reset",
-        Symptom::Delayed => "delayed",
-        Symptom::Datagram => "datagram",
-        Symptom::RunFailed => "run-failed",
-        Symptom::Throttled => "throttled",
-        Symptom::Misrouted => "misrouted",
-        Symptom::Misled => "misled",
     }
 }
 

@@ -10,6 +10,7 @@ use beaufort_sim::plan::Plan;
 use indexmap::IndexSet;
 
 use super::Close;
+use super::routes::Routes;
 use super::story::{Recorder, Teller, find};
 use crate::judges::naming::{item_name, scenario_seconds};
 use crate::judges::sends;
@@ -56,15 +57,18 @@ impl Choice {
 
 /// Puts together what both passes saw.
 pub(crate) fn trace(plan: &Plan, close: &Close, choice: &Choice, recorder: &Recorder) -> Trace {
-    let mut writer = Writer { plan, words: IndexSet::new() };
+    let mut writer = Writer { plan, routes: Routes::new(plan), words: IndexSet::new() };
     let (mut room, mut items) = (ROOM, Vec::new());
     for (item, violates) in &choice.items {
         let kept = recorder.kept(*item);
-        if kept.is_empty() || kept.len() > room {
+        if kept.is_empty() {
             continue;
         }
-        room -= kept.len();
-        items.push(writer.item(kept, violates));
+        let told = writer.item(kept, violates);
+        if told.events.len() <= room {
+            room -= told.events.len();
+            items.push(told);
+        }
     }
     items.sort_by(|a, b| begin(a).total_cmp(&begin(b)).then_with(|| a.name.cmp(&b.name)));
     let blueprint = &plan.blueprint;
@@ -91,6 +95,7 @@ fn begin(item: &TracedItem) -> f64 {
 
 struct Writer<'a> {
     plan: &'a Plan,
+    routes: Routes,
     words: IndexSet<String>,
 }
 
@@ -120,8 +125,7 @@ impl Writer<'_> {
         let told = teller.line(seen);
         let (words, to) = match seen.what {
             What::Sent { to, .. } => {
-                let node = self.plan.process(to.process).node;
-                (format!("calls {}", sends::name(self.plan, to)), Some(node.0))
+                (format!("calls {}", sends::name(self.plan, to)), Some(self.routes.target(to).0))
             }
             _ => (told?, None),
         };

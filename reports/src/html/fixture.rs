@@ -338,6 +338,7 @@ fn faults() -> Vec<FaultResult> {
         random,
         windows: windows.to_vec(),
         detected_after: Some(20.0),
+        ..FaultResult::default()
     };
     vec![
         fault("zone-lost", "zone.down", "westeurope/1", false, &[[300.0, 600.0]]),

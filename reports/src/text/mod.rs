@@ -6,7 +6,8 @@ mod page;
 mod run;
 mod sweep;
 mod table;
-mod words;
+mod timeline;
+pub(crate) mod words;
 
 #[cfg(test)]
 mod tests;
@@ -15,6 +16,7 @@ use crate::results::{NATIVE, Results};
 use page::Page;
 
 pub use crate::words::{clock, grouped};
+pub use timeline::timeline;
 
 /// How to render.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -25,11 +27,13 @@ pub struct Style {
     pub width: usize,
     /// Whether to print the line about speed, which differs from run to run.
     pub speed: bool,
+    /// Whether block characters may be drawn (`▁▂▃`); else a timeline is drawn with digits.
+    pub blocks: bool,
 }
 
 impl Default for Style {
     fn default() -> Self {
-        Style { colour: false, width: 80, speed: true }
+        Style { colour: false, width: 80, speed: true, blocks: true }
     }
 }
 
@@ -49,16 +53,26 @@ pub fn render(results: &Results, style: Style) -> String {
 /// The command that shows a seed again.
 #[must_use]
 pub fn replay_command(results: &Results, seed: u64) -> String {
-    let path = if results.path.is_empty() { &results.scenario } else { &results.path };
+    // The path has been quoted by whoever wrote it: it may have arguments of its own after it.
+    let path = if results.path.is_empty() { quoted(&results.scenario) } else { results.path.clone() };
     let variant = match results.variant.as_str() {
         "" | "base" => String::new(),
-        variant => format!(" --variant {variant}"),
+        variant => format!(" --variant {}", quoted(variant)),
     };
-    let engine = engine(results).map_or(String::new(), |engine| format!(" --engine {engine}"));
+    let engine = engine(results).map_or(String::new(), |engine| format!(" --engine {}", quoted(engine)));
     format!("{} run {path}{variant} --seed {seed}{engine}", results.program)
 }
 
+/// A word for a shell.
+fn quoted(word: &str) -> String {
+    let harmless = |c: char| c.is_ascii_alphanumeric() || "-_./=:,%+@".contains(c);
+    match word.chars().all(harmless) && !word.is_empty() {
+        true => word.to_owned(),
+        false => format!("'{}'", word.replace('\'', "'\\''")),
+    }
+}
+
 /// The engine, if it is another than the native one.
-fn engine(results: &Results) -> Option<&str> {
+pub(crate) fn engine(results: &Results) -> Option<&str> {
     Some(results.engine.as_str()).filter(|engine| !engine.is_empty() && *engine != NATIVE)
 }

@@ -4,6 +4,7 @@ use std::fmt::Write as _;
 
 use super::Style;
 use super::words::wrapped;
+use crate::plain::plain;
 use crate::verdict::Verdict;
 
 #[derive(Clone, Copy)]
@@ -47,6 +48,7 @@ impl Page {
     /// A paragraph whose first line stands after `indent` blanks and the others after `others`.
     pub(super) fn hanging(&mut self, text: &str, indent: usize, others: usize, ink: Option<Ink>) {
         let room = |blanks: usize| self.style.width.saturating_sub(blanks).max(20);
+        let text = &plain(text);
         for (index, line) in wrapped(text, room(indent), room(others)).into_iter().enumerate() {
             let blanks = if index == 0 { indent } else { others };
             let line = ink.map_or(line.clone(), |ink| self.paint(&line, ink));

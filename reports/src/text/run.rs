@@ -4,6 +4,7 @@ use super::page::{Ink, Page, ink, mark};
 use super::table::{Cell, Column, Row, plain};
 use super::words::{clock, counted, fates, grouped, late, rate, reasons, recovery, room};
 use super::{engine, replay_command};
+use crate::plain::plain as harmless;
 use crate::results::{ContractResult, Lateness, Recovery, Results, SeedResult, Violation};
 use crate::verdict::Verdict;
 
@@ -15,15 +16,16 @@ impl Page {
         let word = results.verdict.word().to_uppercase();
         let variant = match results.variant.as_str() {
             "" | "base" => String::new(),
-            variant => format!(" / {variant}"),
+            variant => format!(" / {}", harmless(variant)),
         };
         let seeds = match results.seeds.as_slice() {
             [one] => format!("seed {}", one.seed),
             many => format!("{} of {} seeds", many.len(), results.seeds_asked.max(many.len() as u64)),
         };
-        let seeds = seeds + &engine(results).map_or(String::new(), |engine| format!(", on {engine}"));
-        let head =
-            format!("{}  {}{variant}  ({seeds})", self.paint(&word, ink(results.verdict)), results.scenario);
+        let seeds =
+            seeds + &engine(results).map_or(String::new(), |engine| format!(", on {}", harmless(engine)));
+        let scenario = harmless(&results.scenario);
+        let head = format!("{}  {scenario}{variant}  ({seeds})", self.paint(&word, ink(results.verdict)));
         self.line(&head);
         self.paragraph(&results.cause, 0);
     }
@@ -36,6 +38,9 @@ impl Page {
         self.errors(seed);
         self.doubts(seed);
         self.stories(seed);
+        if matches!(seed.verdict, Verdict::Fail | Verdict::Degraded) {
+            self.timeline(seed);
+        }
         self.footer(results, seed);
     }
 
@@ -282,7 +287,7 @@ impl Page {
         self.line("");
         let replay = format!("Replay: {}", replay_command(results, seed));
         // Never wrapped: it is there to be copied.
-        let replay = self.paint(&replay, Ink::Strong);
+        let replay = self.paint(&harmless(&replay), Ink::Strong);
         self.line(&replay);
     }
 

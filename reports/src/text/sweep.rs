@@ -18,6 +18,7 @@ impl Page {
             self.errors(seed);
             self.doubts(seed);
             self.stories(seed);
+            self.timeline(seed);
             self.replay(results, seed.seed);
         }
         if worst.is_none() && (self.style.speed || seeds.iter().any(|seed| seed.lateness.is_some())) {

@@ -1,7 +1,10 @@
 //! Tables: columns as wide as what is in them, fitted to the width of the page.
 
+use std::borrow::Cow;
+
 use super::page::{Ink, Page};
 use super::words::wrap;
+use crate::plain::plain as harmless;
 
 /// A cell: its text, and how it is written.
 pub(super) type Cell = (String, Option<Ink>);
@@ -90,6 +93,11 @@ fn widths(columns: &[Column], rows: &mut [Row], page: usize) -> Vec<usize> {
 impl Page {
     /// A table with the title where its first columns, which need no label, would have theirs.
     pub(super) fn table(&mut self, title: &str, columns: &[Column], mut rows: Vec<Row>) {
+        for (text, _) in rows.iter_mut().flat_map(|row| &mut row.cells) {
+            if let Cow::Owned(harmless) = harmless(text) {
+                *text = harmless;
+            }
+        }
         let widths = widths(columns, &mut rows, self.style.width);
         if !title.is_empty() {
             self.title(title, columns, &widths);

@@ -165,7 +165,7 @@ fn fine_seed(seed: u64) -> SeedResult {
     fine
 }
 
-const QUIET: Style = Style { colour: false, width: 80, speed: false };
+const QUIET: Style = Style { colour: false, width: 80, speed: false, blocks: true };
 
 fn document(variant: &str, seeds: Vec<SeedResult>) -> Results {
     let worst = seeds.iter().map(|seed| seed.verdict).max().unwrap_or_default();

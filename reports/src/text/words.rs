@@ -3,14 +3,14 @@
 use crate::results::{ContractResult, Fates, Lateness, Recovery};
 pub(super) use crate::words::{clock, counted, grouped, rate};
 
-pub(super) fn reasons(contract: &ContractResult) -> String {
+pub(crate) fn reasons(contract: &ContractResult) -> String {
     let parts: Vec<String> =
         contract.reasons.iter().map(|(reason, count)| format!("{} {reason}", grouped(*count))).collect();
     parts.join(", ")
 }
 
 /// A margin, in per cent of the bound.
-pub(super) fn room(margin: f64) -> String {
+pub(crate) fn room(margin: f64) -> String {
     match margin * 100.0 {
         percent if percent < -999.0 => "< -999%".to_owned(),
         percent => format!("{percent:+.0}%"),
@@ -46,7 +46,7 @@ pub(super) fn late<'a>(engine: &str, seeds: impl Iterator<Item = &'a Lateness> +
 }
 
 /// A share that is more than nothing and less than all is never shown as nothing or all.
-fn share(part: u64, all: u64) -> String {
+pub(crate) fn share(part: u64, all: u64) -> String {
     match part as f64 / all.max(1) as f64 * 100.0 {
         percent if percent < 0.1 => "< 0.1%".to_owned(),
         percent if percent > 99.9 && part < all => "> 99.9%".to_owned(),
@@ -55,7 +55,7 @@ fn share(part: u64, all: u64) -> String {
 }
 
 /// What one occurrence of a fault did, in two lines; `which` says which one it was.
-pub(super) fn recovery(recovery: &Recovery, which: Option<String>) -> Vec<String> {
+pub(crate) fn recovery(recovery: &Recovery, which: Option<String>) -> Vec<String> {
     let after = |word: &str, seconds: Option<f64>, never: &str| {
         seconds.map_or_else(|| never.to_owned(), |seconds| format!("{word} {}", span(seconds)))
     };
@@ -85,7 +85,7 @@ pub(super) fn recovery(recovery: &Recovery, which: Option<String>) -> Vec<String
 }
 
 /// What became of the items of a contract, if that is not one thing.
-pub(super) fn fates(fates: &Fates) -> Option<String> {
+pub(crate) fn fates(fates: &Fates) -> Option<String> {
     let known = [
         ("effected", fates.effected),
         ("doubled", fates.doubled),
