@@ -77,6 +77,12 @@ impl<'a> Doc<'a> {
         format!("#{}{id}", self.id)
     }
 
+    /// The line of the scenario in which something is said, as a link, where the page shows it.
+    pub(super) fn line(&self, section: &str, name: &str) -> Option<String> {
+        let line = self.design()?.source.as_ref()?.line(section, name)?;
+        Some(self.link(&format!("line-{line}")))
+    }
+
     /// A part of the names of this document's files.
     pub(super) fn key(&self) -> String {
         slug(self.variant())
@@ -129,11 +135,25 @@ fn shades(seed: &SeedResult, period: Option<(f64, f64)>) -> Vec<Shade> {
     active.map(shade).collect()
 }
 
-/// The last second at which something was offered or an answer can be drawn: where plots of doors end.
+/// Where plots of doors end: soon after the last item was offered.
 pub(super) fn offered_until(series: &Series) -> f64 {
-    let offered = |bin: &usize| series.doors.iter().any(|door| at(&door.offered, *bin) > 0);
-    let last = (0..series.bins as usize).rev().find(offered).unwrap_or(0);
-    let room = (series.bins / 50) as usize;
+    until(series, series.doors.iter().map(|door| &door.offered))
+}
+
+/// Where plots of everything else end: soon after the last item moved. What waits then waits on.
+pub(super) fn active_until(series: &Series) -> f64 {
+    let doors = series.doors.iter().map(|door| &door.offered);
+    let places = series.places.iter().flat_map(|place| [&place.came, &place.left]);
+    let calls = series.calls.iter().map(|calls| &calls.sent);
+    let runs = series.runs.iter().flat_map(|runs| [&runs.started, &runs.done, &runs.failed]);
+    let signs = series.signs.iter().map(|sign| &sign.count);
+    until(series, doors.chain(places).chain(calls).chain(runs).chain(signs))
+}
+
+/// A little after the last bin in which one of these counts anything.
+fn until<'a>(series: &Series, counts: impl Iterator<Item = &'a Vec<u64>>) -> f64 {
+    let last = counts.filter_map(|counts| counts.iter().rposition(|count| *count > 0)).max().unwrap_or(0);
+    let room = 1 + last / 40;
     series.at((last + 1 + room).min(series.bins as usize))
 }
 

@@ -72,8 +72,8 @@ fn places(ok: &[u64]) -> Vec<PlaceSeries> {
     let mut commands = place("payment-commands", PlaceKind::Queue, came.clone(), 0);
     // While the zone is lost nothing leaves; afterwards what waits leaves at one and a half times the rate.
     let mut waiting = 0;
-    for bin in 0..BINS {
-        waiting += came[bin];
+    for (bin, more) in came.iter().enumerate() {
+        waiting += more;
         let most = if (300.0..600.0).contains(&at(bin)) { 200 } else { 800 };
         commands.left[bin] = waiting.min(most);
         waiting -= commands.left[bin];

@@ -67,9 +67,9 @@ impl Cell {
         Cell { tone, ..self }
     }
 
-    /// The same with a link to another place of the page.
-    pub(super) fn to(self, link: String) -> Cell {
-        Cell { link: Some(link), ..self }
+    /// The same with a link to another place of the page, if there is one.
+    pub(super) fn to(self, link: Option<String>) -> Cell {
+        Cell { link, ..self }
     }
 }
 
@@ -159,6 +159,8 @@ pub(super) fn hidden(name: &str) -> Column {
 
 /// A longer text than this may be broken anywhere.
 const LONG: usize = 36;
+/// A shorter one than this is not broken.
+const SHORT: usize = 15;
 
 /// A table; the first column names the rows.
 #[derive(Clone, Debug, PartialEq)]
@@ -189,9 +191,9 @@ impl Table {
     /// As a file.
     pub(super) fn csv(&self) -> Result<Vec<u8>, Error> {
         let mut out = csv::Writer::from_writer(Vec::new());
-        out.write_record(self.columns.iter().map(|column| column.name.as_str()))?;
+        out.write_record(self.columns.iter().map(|column| plain_words(&column.name)))?;
         for row in &self.rows {
-            out.write_record(row.iter().map(field))?;
+            out.write_record(self.columns.iter().zip(row).map(|(_, cell)| field(cell)))?;
         }
         out.into_inner().map_err(|error| Error::Table(error.to_string()))
     }
@@ -228,7 +230,11 @@ impl Table {
     }
 
     fn cell(&self, index: usize, column: &Column, cell: &Cell) -> Markup {
-        let long = (cell.text.chars().count() > LONG).then(|| "long".to_owned());
+        let long = match cell.text.chars().count() {
+            0..SHORT => cell.text.contains(' ').then(|| "short".to_owned()),
+            SHORT..=LONG => None,
+            _ => Some("long".to_owned()),
+        };
         let class = [column.number.then(|| "number".to_owned()), cell.tone.class(), long];
         let class: Vec<String> = class.into_iter().flatten().collect();
         let class = (!class.is_empty()).then(|| class.join(" "));
@@ -248,16 +254,16 @@ fn header(column: &Column) -> Markup {
     html! { th scope="col" class=[column.number.then_some("number")] { (column.head) } }
 }
 
-/// A field of a file. What a spreadsheet would take for a formula is marked as words.
+/// A field of a file.
 fn field(cell: &Cell) -> String {
-    match &cell.raw {
-        Some(raw) => raw.clone(),
-        None => {
-            let text = super::clean::clean(&cell.text);
-            let formula = text.starts_with(['=', '+', '-', '@', '\t']);
-            if formula { format!("'{text}") } else { text.into_owned() }
-        }
-    }
+    cell.raw.clone().unwrap_or_else(|| plain_words(&cell.text))
+}
+
+/// Words in a file. What a spreadsheet would take for a formula is marked as words.
+fn plain_words(text: &str) -> String {
+    let text = super::clean::clean(text);
+    let formula = text.starts_with(['=', '+', '-', '@', '\t']);
+    if formula { format!("'{text}") } else { text.into_owned() }
 }
 
 #[cfg(test)]

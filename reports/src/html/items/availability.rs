@@ -46,7 +46,7 @@ pub(super) fn panel(build: &mut Build, doc: &Doc<'_>) -> Result<Panel, Error> {
         p.note {
             "A node counts as available while not all of its processes (of an app: not all of its replicas) were down or "
             "paused. The formula assumes that nodes fail independently of each other, that every item needs each of "
-            "them (everything that the door leads to, up to the first broker), and that one of the copies of a node in "
+            "them (everything that the door leads to, up to the first broker or store), and that one of the copies of a node in "
             "several sites is enough. Where both differ, retries, caches and slow answers, or faults that strike several nodes "
             "at a time, made the difference."
         }
@@ -127,7 +127,7 @@ fn up(seed: &SeedResult, series: &Series, node: &DesignNode, (from, to): (f64, f
     1.0 - lost / (to - from)
 }
 
-/// What a door needs at once: everything it leads to, up to and including the first broker on each way. A door
+/// What a door needs at once: everything it leads to, up to and including the first broker or store. A door
 /// that leads nowhere only names those to whom callers then go themselves.
 fn needs<'a>(design: &'a Design, door: &'a str) -> Vec<&'a str> {
     let node = |name: &str| design.nodes.iter().find(|node| node.name == name);
@@ -141,7 +141,8 @@ fn needs<'a>(design: &'a Design, door: &'a str) -> Vec<&'a str> {
     let mut next = 0;
     while let Some(from) = found.get(next).copied() {
         next += 1;
-        if role(from, Role::Broker) {
+        // Whoever is fed by a broker or by a store is not waited for.
+        if role(from, Role::Broker) || role(from, Role::Store) {
             continue;
         }
         let edges = design.edges.iter().filter(|edge| edge.from == from);
@@ -161,19 +162,18 @@ impl Factor<'_> {
         1.0 - self.copies.iter().map(|share| 1.0 - share).product::<f64>()
     }
 
-    /// The factor with its formula.
+    /// The factor, with its formula where it has copies.
     fn told(&self) -> Markup {
         html! {
-            bdi { (self.name) } " "
+            bdi { (self.name) } " " (percent(self.share()))
             @if self.copies.len() > 1 {
-                "(1"
+                " [1 \u{2212} "
                 @for (index, share) in self.copies.iter().enumerate() {
-                    @if index == 0 { " \u{2212} " } @else { " \u{d7} " }
+                    @if index > 0 { " \u{d7} " }
                     "(1 \u{2212} " (percent(*share)) ")"
                 }
-                ") "
+                "]"
             }
-            (percent(self.share()))
         }
     }
 }
@@ -305,9 +305,7 @@ mod tests {
         let factors = factors(&nodes, &["a", "b/west", "b/north"]);
         let shares: Vec<String> = factors.iter().map(|factor| percent(factor.share())).collect();
         assert_eq!(shares, ["99 %", "98 %"]);
-        assert_eq!(
-            factors[1].told().into_string(),
-            "<bdi>b</bdi> (1 \u{2212} (1 \u{2212} 90 %) \u{d7} (1 \u{2212} 80 %)) 98 %"
-        );
+        let told = factors[1].told().into_string();
+        assert_eq!(told, "<bdi>b</bdi> 98 % [1 \u{2212} (1 \u{2212} 90 %) \u{d7} (1 \u{2212} 80 %)]");
     }
 }

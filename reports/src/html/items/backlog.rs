@@ -25,7 +25,7 @@ pub(super) fn panel(build: &mut Build, doc: &Doc<'_>) -> Result<Panel, Error> {
         let plot = Plot {
             title: format!("Waiting, queue by queue{}", doc.of_seed()),
             desc: peaks(series, &depths, |most| grouped(most as u64)),
-            ..tracks::plot(doc, series, "backlog", "copies that wait", Unit::Number, &depths)
+            ..tracks::plot(doc, series, "backlog", "copies that wait", Unit::Count, &depths)
         };
         parts.push(build.figure(&plot, &tracks::sheet(series, "backlog", &depths))?);
         parts.extend(tracks::rest(&depths).map(|note| html! { p.note { (note) } }));
@@ -55,7 +55,7 @@ pub(super) fn panel(build: &mut Build, doc: &Doc<'_>) -> Result<Panel, Error> {
         let plot = Plot {
             title: format!("Dead letters so far{}", doc.of_seed()),
             desc: peaks(series, &arrived, |most| grouped(most as u64)),
-            ..tracks::plot(doc, series, "dead-letters", "dead letters so far", Unit::Number, &arrived)
+            ..tracks::plot(doc, series, "dead-letters", "dead letters so far", Unit::Count, &arrived)
         };
         parts.push(build.figure(&plot, &tracks::sheet(series, "dead-letters", &arrived))?);
     }

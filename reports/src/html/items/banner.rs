@@ -28,6 +28,7 @@ pub(in crate::html) fn banner(doc: &Doc<'_>) -> Markup {
         div class=(class) {
             p.verdict { (results.verdict.word().to_uppercase()) }
             p { (cause(results)) }
+            (wrong(doc))
             dl {
                 @if let Some(seed) = shown(doc) {
                     dt { "See it again" }
@@ -57,6 +58,25 @@ fn shown<'a>(doc: &Doc<'a>) -> Option<&'a SeedResult> {
     let worst =
         doc.results.seeds.iter().find(|seed| seed.verdict == doc.results.verdict && troubles(seed.verdict));
     worst.or(doc.focus)
+}
+
+/// Defects of Beaufort that the books laid open, and what could not be shown, of that seed.
+fn wrong(doc: &Doc<'_>) -> Markup {
+    let Some(seed) = shown(doc).filter(|seed| seed.verdict != Verdict::Pass) else { return html! {} };
+    html! {
+        @if !seed.errors.is_empty() {
+            p { strong { "This is a defect of Beaufort itself: its books do not balance." } }
+            ul {
+                @for error in &seed.errors {
+                    li { "In the book of " (error.book) ", " bdi { (error.subject) } ": " (error.message) }
+                }
+            }
+        }
+        @if !seed.doubts.is_empty() {
+            p { "What could not be shown:" }
+            ul { @for doubt in &seed.doubts { li { (doubt) } } }
+        }
+    }
 }
 
 fn cause(results: &Results) -> &str {

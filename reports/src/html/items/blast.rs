@@ -54,6 +54,8 @@ enum Loss {
     Of(f64),
     /// Nothing was offered while it was active.
     Idle,
+    /// It struck only while others were active.
+    Crowded,
     /// There was no time without faults before it.
     NoBefore,
 }
@@ -77,6 +79,7 @@ fn loss(doc: &Doc<'_>, series: &Series, door: &DoorSeries, fault: &FaultResult) 
     };
     let (before, during) = (share(door, before.into_iter()), share(door, during.into_iter()));
     match (before, during) {
+        (_, None) if fault.random => Loss::Crowded,
         (_, None) => Loss::Idle,
         (None, _) => Loss::NoBefore,
         (Some(before), Some(during)) => Loss::Of((before - during).max(0.0)),
@@ -96,6 +99,7 @@ fn cell(loss: &Loss) -> Cell {
     let words = |text: &str| Cell { raw: Some(String::new()), ..table::text(text).tone(Tone::Faint) };
     match loss {
         Loss::Idle => words("nothing offered"),
+        Loss::Crowded => words("never alone"),
         Loss::NoBefore => words("no time before"),
         Loss::Of(lost) => {
             let level = match lost {

@@ -57,7 +57,7 @@ fn row(doc: &Doc<'_>, seeds: &[SeedResult], index: usize) -> Option<Vec<Cell>> {
         sum.reasons.iter().map(|(reason, count)| format!("{} {reason}", grouped(*count))).collect();
     let of = format!("{} of {}", grouped(failed), grouped(seeds.len() as u64));
     let mut cells = vec![
-        table::text(&contract.name),
+        table::text(&contract.name).to(doc.line("always", &contract.name)),
         table::verdict(worst),
         table::text(&contract.rule).tone(Tone::Faint),
         table::count(all().map(|(_, contract)| contract.checked).sum()),
@@ -79,7 +79,7 @@ fn violation<'a>(doc: &Doc<'_>, mut all: impl Iterator<Item = (&'a SeedResult, &
     let which = if doc.sweep() { format!(", seed {}", seed.seed) } else { String::new() };
     let cell = table::text(format!("{}{at}{which}", violation.item));
     let told = super::story::told(doc).is_some_and(|told| std::ptr::eq(told.item, violation));
-    if told { cell.to(doc.link("story")) } else { cell }
+    cell.to(told.then(|| doc.link("story")))
 }
 
 /// Why contracts are inconclusive, in the first seed.

@@ -55,8 +55,8 @@ pub(super) fn panel(build: &mut Build, doc: &Doc<'_>) -> Result<Panel, Error> {
 /// What can become of an item whose acceptance is known.
 fn outcomes(fates: &Fates) -> [(&'static str, u64, Ink); 11] {
     [
-        ("effected once", fates.effected, GOOD),
-        ("effected more than once", fates.doubled, ODD),
+        ("effected", fates.effected, GOOD),
+        ("doubled", fates.doubled, ODD),
         ("parked", fates.parked, ODD),
         ("superseded", fates.superseded, ODD),
         ("on the way at the end", fates.late, ODD),
@@ -99,7 +99,7 @@ fn sankey(doc: &Doc<'_>, flow: &FlowRow, contract: Option<&ContractResult>) -> S
         ("accepted", flow.accepted, GOOD),
         ("refused", flow.refused, ODD),
         ("failed", flow.failed, BAD),
-        ("unknown to the caller", flow.unknown, ODD),
+        ("unknown", flow.unknown, ODD),
         ("open at the end", flow.open, ODD),
     ];
     let answers: Vec<(&str, u64, Ink)> = answers.into_iter().filter(|(_, count, _)| *count > 0).collect();
@@ -117,7 +117,7 @@ fn sankey(doc: &Doc<'_>, flow: &FlowRow, contract: Option<&ContractResult>) -> S
             );
         }
         let (done, absent) = (contract.fates.unknown_effected, contract.fates.unknown_absent);
-        if let Some(from) = place("unknown to the caller").filter(|_| done + absent <= flow.unknown) {
+        if let Some(from) = place("unknown").filter(|_| done + absent <= flow.unknown) {
             let rest = flow.unknown - done - absent;
             let all =
                 [("with an effect", done, ODD), ("without effect", absent, ODD), ("not followed", rest, ODD)];
@@ -297,7 +297,7 @@ fn sends(doc: &Doc<'_>, seed: &SeedResult) -> Table {
     ];
     let whole = beliefs.iter().flat_map(|belief| deeds.map(|deed| format!("{belief}_{deed}")));
     columns.extend(whole.map(|name| table::hidden(&name)));
-    let rows = seed.ledger.sends.iter().map(|send| row(send));
+    let rows = seed.ledger.sends.iter().map(row);
     let caption = format!("Calls: what callers believe, and what was done{}", doc.of_seed());
     let mut table = Table::new("beliefs", caption, columns).rows(rows);
     table.shown = 24;

@@ -131,7 +131,7 @@ fn table(doc: &Doc<'_>, all: &[Row<'_>]) -> Table {
     let rows = all.iter().map(|row| {
         let objective = row.worst;
         let mut cells = vec![
-            table::text(&objective.name),
+            table::text(&objective.name).to(doc.line("objectives", &objective.name)),
             table::verdict(objective.verdict),
             table::text(&objective.measure).tone(Tone::Faint),
             table::text(&objective.target),

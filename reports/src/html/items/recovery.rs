@@ -24,7 +24,7 @@ pub(super) fn panel(build: &mut Build, doc: &Doc<'_>) -> Result<Panel, Error> {
         } else {
             "What each fault did to its door; times after its start"
         };
-        parts.push(build.table(&Table::new("recovery", caption, time_columns()).rows(times))?);
+        parts.push(build.table(&Table::new("recovery", caption, time_columns(doc)).rows(times))?);
     }
     if !points.is_empty() {
         let caption = if doc.sweep() {
@@ -37,13 +37,12 @@ pub(super) fn panel(build: &mut Build, doc: &Doc<'_>) -> Result<Panel, Error> {
     Ok(Panel::Shown(html! { @for part in parts { (part) } }))
 }
 
-fn time_columns() -> Vec<table::Column> {
-    vec![
+fn time_columns(doc: &Doc<'_>) -> Vec<table::Column> {
+    let mut columns = vec![
         table::words("Fault", "fault"),
         table::words("Verdict", "verdict"),
         table::words("Door", "door"),
         table::words("RTO target", "target"),
-        table::numbers("Seed", "seed"),
         table::numbers("Began", "began_s"),
         table::numbers("Items hit", "items_hit"),
         table::numbers("Impact", "impact_s"),
@@ -53,7 +52,11 @@ fn time_columns() -> Vec<table::Column> {
         table::numbers("Recovered", "recovered_s"),
         table::numbers("Backlog", "backlog_items"),
         table::numbers("Drained", "drained_s"),
-    ]
+    ];
+    if doc.sweep() {
+        columns.push(table::numbers("Seed", "seed"));
+    }
+    columns
 }
 
 /// A row for each time a fault struck; of a sweep the worst of all for each objective.
@@ -89,7 +92,6 @@ fn time(seed: &SeedResult, objective: &ObjectiveResult, one: &Recovery) -> Vec<C
         table::verdict(objective.verdict),
         table::text(&one.door),
         table::text(&objective.target),
-        table::value(seed.seed as f64, seed.seed.to_string()),
         table::instant(Some(one.at_seconds)),
         table::count(one.bad),
         never(one.impact, "none", Tone::Good),
@@ -105,6 +107,8 @@ fn time(seed: &SeedResult, objective: &ObjectiveResult, one: &Recovery) -> Vec<C
             Some(_) => never(one.drained, "not by the end", Tone::Odd),
             None => table::none(),
         },
+        // Of a single run it stands in no column.
+        table::value(seed.seed as f64, seed.seed.to_string()),
     ]
 }
 

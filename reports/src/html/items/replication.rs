@@ -28,7 +28,7 @@ pub(super) fn panel(build: &mut Build, doc: &Doc<'_>) -> Result<Panel, Error> {
     let count = Plot {
         title: format!("Copies that the secondary does not hold{}", doc.of_seed()),
         desc: told(&items, |most| grouped(most as u64)),
-        ..tracks::plot(doc, series, "replication", "copies at risk", Unit::Number, &items)
+        ..tracks::plot(doc, series, "replication", "copies at risk", Unit::Count, &items)
     };
     let age = Plot {
         title: format!("How far the secondary is behind{}", doc.of_seed()),

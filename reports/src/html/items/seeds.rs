@@ -111,10 +111,11 @@ fn strip(values: &Values<'_>) -> Plot {
         ends.fold((f64::INFINITY, f64::NEG_INFINITY), |(low, high), end| (low.min(end), high.max(end)));
     let room = (high - low) * 0.04;
     let roof = if unit == Unit::Share { 1.0 } else { f64::INFINITY };
+    let label = format!("target: {}", values.objective.target);
     let x = if low > 0.0 && high / low > 50.0 && unit != Unit::Share {
-        Axis::log(&values.objective.target, unit, [low, high].into_iter())
+        Axis::log(&label, unit, [low, high].into_iter())
     } else {
-        Axis::linear(&values.objective.target, unit, (low - room).max(0.0), (high + room).min(roof))
+        Axis::linear(&label, unit, (low - room).max(0.0), (high + room).min(roof))
     };
     let mut layers = vec![seeds(values, &x)];
     if let Some(median) = median(values.sorted()) {

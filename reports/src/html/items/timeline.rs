@@ -207,7 +207,7 @@ fn faults(doc: &Doc<'_>, seed: &SeedResult) -> Table {
             _ => Tone::Plain,
         };
         vec![
-            table::text(&fault.name),
+            table::text(&fault.name).to(doc.line("faults", &fault.name)),
             table::text(&fault.fault),
             table::text(&fault.target),
             table::text(active(fault)),

@@ -1,6 +1,6 @@
 //! Numbers over the bins of a series: as lines of a plot and as columns of a file.
 
-use crate::html::doc::{Doc, middle};
+use crate::html::doc::{Doc, active_until, middle};
 use crate::html::plot::{Axis, Ink, Layer, Plot, SERIES, Unit};
 use crate::html::table::{self, Table};
 use crate::series::Series;
@@ -33,9 +33,9 @@ impl Track {
         self.values.iter().flatten().copied().fold(0.0, f64::max)
     }
 
-    /// As the line of a plot, in this ink.
-    pub(super) fn line(&self, series: &Series, ink: u8) -> Layer {
-        let points = self.values.iter().take(series.bins as usize).enumerate();
+    /// As the line of a plot, in this ink, over the first bins.
+    fn line(&self, series: &Series, bins: usize, ink: u8) -> Layer {
+        let points = self.values.iter().take(bins).enumerate();
         let points = points.map(|(bin, value)| (middle(series, bin), *value)).collect();
         Layer::Line { label: self.name.clone(), ink: Ink::Series(ink), points }
     }
@@ -50,13 +50,15 @@ pub(super) fn plot(
     unit: Unit,
     tracks: &[Track],
 ) -> Plot {
-    let lines = tracks.iter().zip(0..SERIES).map(|(track, ink)| track.line(series, ink));
+    let until = active_until(series);
+    let bins = (0..series.bins as usize).filter(|bin| series.at(*bin) < until).count();
+    let seen = tracks.iter().flat_map(|track| track.values.iter().take(bins)).flatten();
     Plot {
         name: name.to_owned(),
-        x: Axis::time(series.start, series.end()),
-        y: Axis::up_to(of, unit, tracks.iter().map(Track::most)),
+        x: Axis::time(series.start, until),
+        y: Axis::up_to(of, unit, seen.copied()),
         shades: doc.shades.clone(),
-        layers: lines.collect(),
+        layers: tracks.iter().zip(0..SERIES).map(|(track, ink)| track.line(series, bins, ink)).collect(),
         ..Plot::default()
     }
 }

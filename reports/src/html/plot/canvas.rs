@@ -24,8 +24,6 @@ pub(in crate::html) enum Side {
     Right,
     /// It ends there.
     Left,
-    /// It stands around it.
-    Middle,
 }
 
 /// The shape of a point, so that a series is known without its colour.
@@ -157,7 +155,6 @@ impl<'a> Canvas<'a> {
         let side = match side {
             Side::Right => HPos::Left,
             Side::Left => HPos::Right,
-            Side::Middle => HPos::Center,
         };
         let style = style.pos(Pos::new(side, VPos::Center));
         Ok(self.area.draw(&Text::new(text.to_owned(), point(at), style))?)

@@ -52,7 +52,7 @@ impl Layout {
         let name = top + legend::height(plot, frame.width - 8.0);
         let strip = name + if plot.y.label.is_empty() { 4.0 } else { NAME };
         // At least half a line, so that the topmost tick has room.
-        let begin = strip + strip::height(&plot.shades).max(7.0);
+        let begin = strip + strip::height(&plot.shades, &x, (left, right)).max(7.0);
         let base = begin + height;
         let bottom = base + TICKS + if x.label.is_empty() { 0.0 } else { NAME };
         Layout { left, right, legend: top, name, strip, top: begin, base, bottom, x, y }
@@ -177,9 +177,11 @@ fn draw(plot: &Plot, layer: &Layer, index: usize, canvas: &Canvas<'_>, layout: &
     }
 }
 
-/// The parts of a line between its gaps.
-fn parts<T: Copy>(points: &[(f64, Option<T>)]) -> Vec<Vec<(f64, T)>> {
-    let split = points.split(|(_, value)| value.is_none());
+/// The parts of a line between its gaps; what lies beyond the axis is a gap.
+fn parts<T: Copy>(points: &[(f64, Option<T>)], axis: &Axis) -> Vec<Vec<(f64, T)>> {
+    let room = (axis.to - axis.from) * 1e-6;
+    let beyond = |x: f64| x < axis.from - room || x > axis.to + room;
+    let split = points.split(|(x, value)| value.is_none() || beyond(*x));
     let known =
         |part: &[(f64, Option<T>)]| part.iter().filter_map(|(x, value)| Some((*x, (*value)?))).collect();
     split.map(known).filter(|part: &Vec<(f64, T)>| !part.is_empty()).collect()
@@ -196,7 +198,7 @@ fn line(
     // Where each series has its marks: not all in one place.
     let every = 70.0;
     let mut next = layout.left + every * (0.3 + 0.31 * (index % 3) as f64);
-    for part in parts(points) {
+    for part in parts(points, &layout.x) {
         let path: Vec<(f64, f64)> = part.iter().map(|(x, y)| layout.at(*x, *y)).collect();
         match path.as_slice() {
             [(x, y)] => canvas.line(&[(x - 1.5, *y), (x + 1.5, *y)], ink, 1.5)?,
@@ -227,7 +229,7 @@ fn band(
     ink: Ink,
     points: &[(f64, Option<(f64, f64)>)],
 ) -> Result<(), Error> {
-    for part in parts(points) {
+    for part in parts(points, &layout.x) {
         let low: Vec<(f64, f64)> = part.iter().map(|(x, (low, _))| layout.at(*x, *low)).collect();
         let high: Vec<(f64, f64)> = part.iter().rev().map(|(x, (_, high))| layout.at(*x, *high)).collect();
         let outline: Vec<(f64, f64)> = thinned(&low).into_iter().chain(thinned(&high)).collect();
@@ -281,7 +283,8 @@ mod tests {
     #[test]
     fn a_line_is_interrupted_where_nothing_is_known() {
         let points = [(0.0, Some(1.0)), (1.0, None), (2.0, Some(2.0)), (3.0, Some(3.0))];
-        assert_eq!(parts(&points), [vec![(0.0, 1.0)], vec![(2.0, 2.0), (3.0, 3.0)]]);
+        assert_eq!(parts(&points, &Axis::time(0.0, 5.0)), [vec![(0.0, 1.0)], vec![(2.0, 2.0), (3.0, 3.0)]]);
+        assert_eq!(parts(&points, &Axis::time(0.0, 2.5)), [vec![(0.0, 1.0)], vec![(2.0, 2.0)]]);
     }
 
     #[test]

@@ -58,6 +58,6 @@ mod tests {
         let cut = fit("payment-worker", 10.0, 50.0);
         assert!(cut.ends_with('…') && width(&cut, 10.0) <= 50.0, "{cut}");
         assert_eq!(fit("payment-worker", 10.0, 4.0), "");
-        assert_eq!(fit_ends("ingest about ingest#2", 10.0, 80.0), "ingest …ngest#2");
+        assert_eq!(fit_ends("ingest about ingest#2", 10.0, 80.0), "ingest …gest#2");
     }
 }
