@@ -9,6 +9,7 @@ use crate::series::{
     Band, CallSeries, DoorSeries, HealthLane, HealthSpan, LaneKind, PlaceKind, PlaceSeries, RunSeries,
     Series, SignSeries,
 };
+use crate::trace::{Activity, Trace, TracedEvent, TracedItem, Traffic};
 use crate::verdict::Verdict;
 
 /// Bins: 10 s each, from one minute before the load counts until ten minutes after it.
@@ -386,6 +387,37 @@ fn ledger(door: &DoorSeries) -> Ledger {
     }
 }
 
+/// What the explorer shows: the way of the item that is lost.
+fn trace() -> Trace {
+    let name = |name: &str| name.to_owned();
+    let items = vec![TracedItem {
+        name: name("orders 4711"),
+        flow: 0,
+        key: 17,
+        violates: name("charged-once"),
+        events: vec![
+            TracedEvent(312.5, 0, 0, Some(1), vec![]),
+            TracedEvent(312.561, 1, 1, None, vec![]),
+            TracedEvent(325.2, 2, 2, None, vec![1]),
+        ],
+    }];
+    Trace {
+        start: START,
+        step: STEP,
+        bins: BINS as u32,
+        nodes: ["shoppers", "orders-api", "payment-worker"].map(name).to_vec(),
+        processes: vec![(name("shoppers"), 0), (name("orders-api#0"), 1), (name("payment-worker#1"), 2)],
+        flows: vec![name("orders")],
+        faults: ["zone-lost", "worker-crashes"].map(name).to_vec(),
+        words: ["offered to edge", "a run begins", "crashed in the middle of the run"].map(name).to_vec(),
+        activity: vec![Activity { node: 0, count: vec![1; BINS], touched: vec![0; BINS] }],
+        traffic: vec![Traffic { from: 0, to: 1, count: vec![1; BINS] }],
+        items_all: 96_535,
+        events_all: 3_000_000,
+        items,
+    }
+}
+
 /// A seed that fails, with series.
 pub(super) fn failed(seed: u64) -> SeedResult {
     let series = series();
@@ -410,6 +442,7 @@ pub(super) fn failed(seed: u64) -> SeedResult {
         objectives: objectives(seed),
         faults: faults(),
         series: Some(series),
+        trace: Some(trace()),
         ..SeedResult::default()
     }
 }
@@ -437,7 +470,7 @@ pub(super) fn run() -> Results {
 pub(super) fn sweep(seeds: u64) -> Results {
     let all = (1..=seeds).map(|seed| {
         let one = failed(seed);
-        if seed > 1 { SeedResult { series: None, ..one } } else { one }
+        if seed > 1 { SeedResult { series: None, trace: None, ..one } } else { one }
     });
     let share = |below: f64| {
         (0..BINS)

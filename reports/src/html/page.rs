@@ -22,8 +22,13 @@ pub(super) fn site(all: &[Results], detail: Detail) -> Result<Vec<File>, Error> 
         build.inline = match detail {
             Detail::All => Some(true),
             Detail::Wide => Some(false),
-            Detail::Failing => troubles(doc.results.verdict).then_some(false),
+            Detail::Failing | Detail::Still => troubles(doc.results.verdict).then_some(false),
             Detail::Files => None,
+        };
+        build.explorers = match detail {
+            Detail::All | Detail::Wide => true,
+            Detail::Failing => troubles(doc.results.verdict),
+            Detail::Still | Detail::Files => false,
         };
         parts.push(document(&mut build, doc)?);
     }

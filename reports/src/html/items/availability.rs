@@ -255,7 +255,7 @@ mod tests {
     #[test]
     fn a_node_is_down_only_while_all_of_its_processes_are() {
         let results = fixture::run();
-        let seed = &results.seeds[0];
+        let seed = &SeedResult { trace: None, ..results.seeds[0].clone() };
         let series = seed.series.clone().expect("series");
         let node = |name: &str| {
             let design = results.design.as_ref().expect("design");

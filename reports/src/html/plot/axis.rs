@@ -264,7 +264,10 @@ mod tests {
     #[test]
     fn there_is_nothing_between_one_and_two_dead_letters() {
         assert_eq!(texts(&Axis::up_to("", Unit::Count, [2.0].into_iter()), 6.0), ["0", "1", "2"]);
-        assert_eq!(texts(&Axis::up_to("", Unit::Number, [2.0].into_iter()), 6.0), ["0", "0.5", "1", "1.5", "2"]);
+        assert_eq!(
+            texts(&Axis::up_to("", Unit::Number, [2.0].into_iter()), 6.0),
+            ["0", "0.5", "1", "1.5", "2"]
+        );
     }
 
     #[test]
