@@ -81,15 +81,26 @@ pub fn instant(seconds: f64) -> String {
     if parts.is_empty() { "0 s".to_owned() } else { format!("{sign}{}", parts.join(" ")) }
 }
 
+/// The same to the millisecond: `2 min 36.561 s`.
+#[must_use]
+pub fn moment(seconds: f64) -> String {
+    let sign = if seconds < 0.0 { "-" } else { "" };
+    let millis = (seconds.abs() * 1000.0).round() as u64;
+    let (hours, minutes, rest) = (millis / 3_600_000, millis / 60_000 % 60, millis % 60_000);
+    let hours = if hours > 0 { format!("{} h ", grouped(hours)) } else { String::new() };
+    let minutes = if minutes > 0 || !hours.is_empty() { format!("{minutes} min ") } else { String::new() };
+    format!("{sign}{hours}{minutes}{}.{:03} s", rest / 1000, rest % 1000)
+}
+
 /// A share in per cent, with so many digits that what is less than all is never shown as all: `99.95 %`.
 #[must_use]
 pub fn percent(share: f64) -> String {
     let value = share * 100.0;
-    let (low, high) = (value.abs() < 0.001 && share != 0.0, value > 99.999 && share < 1.0);
+    let (low, high) = (value.abs() < 0.001 * (1.0 - 1e-9) && share != 0.0, value > 99.999 && share < 1.0);
     match (low, high) {
         (true, _) => "< 0.001 %".to_owned(),
         (_, true) => "> 99.999 %".to_owned(),
-        _ if (99.0..100.0).contains(&value) => format!("{} %", trimmed(value, 3)),
+        _ if value.abs() < 0.1 || (99.0..100.0).contains(&value) => format!("{} %", trimmed(value, 3)),
         _ => format!("{} %", trimmed(value, 2)),
     }
 }
@@ -158,9 +169,15 @@ mod tests {
     }
 
     #[test]
+    fn moments_are_told_to_the_millisecond() {
+        let told = [0.0, 156.5614, 3600.5, -0.25].map(moment);
+        assert_eq!(told, ["0.000 s", "2 min 36.561 s", "1 h 0 min 0.500 s", "-0.250 s"]);
+    }
+
+    #[test]
     fn less_than_all_is_never_all() {
-        let told = [1.0, 0.999_999_9, 0.9995, 0.5, 0.0, 0.000_000_1].map(percent);
-        assert_eq!(told, ["100 %", "> 99.999 %", "99.95 %", "50 %", "0 %", "< 0.001 %"]);
+        let told = [1.0, 0.999_999_9, 0.9995, 0.5, 0.0, 0.000_000_1, 0.000_01].map(percent);
+        assert_eq!(told, ["100 %", "> 99.999 %", "99.95 %", "50 %", "0 %", "< 0.001 %", "0.001 %"]);
         assert_eq!([0.25, 1.5, 412.4, 12_345.0].map(number), ["0.25", "1.5", "412", "12,345"]);
     }
 }

@@ -15,6 +15,8 @@ pub(super) enum Detail {
     Wide,
     /// The pictures of documents that do not pass.
     Failing,
+    /// The same, without runs to step through.
+    Still,
     /// None: they are files.
     Files,
 }
@@ -27,13 +29,22 @@ pub(super) struct Build {
     pub key: String,
     /// Whether pictures stand in the page, and for which screens.
     pub inline: Option<bool>,
+    /// Whether runs can be stepped through in the page.
+    pub explorers: bool,
     plots: usize,
     tables: usize,
 }
 
 impl Build {
     pub(super) fn new() -> Build {
-        Build { files: Vec::new(), key: String::new(), inline: Some(true), plots: 0, tables: 0 }
+        Build {
+            files: Vec::new(),
+            key: String::new(),
+            inline: Some(true),
+            explorers: true,
+            plots: 0,
+            tables: 0,
+        }
     }
 
     fn path(&self, folder: &str, number: usize, name: &str, ending: &str) -> String {
@@ -53,6 +64,14 @@ impl Build {
         let path = self.path("tables", self.tables, &table.name, "csv");
         self.files.push(File { path: path.clone(), bytes: table.csv()? });
         Ok(path)
+    }
+
+    /// A picture that is complete in itself, as a file.
+    pub(super) fn picture(&mut self, name: &str, svg: &str) -> String {
+        self.plots += 1;
+        let path = self.path("plots", self.plots, name, "svg");
+        self.files.push(File { path: path.clone(), bytes: clean::clean(svg).into_owned().into_bytes() });
+        path
     }
 
     /// A picture in the page and as a file, with its numbers as a file.

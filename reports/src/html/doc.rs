@@ -3,7 +3,7 @@
 use super::build::slug;
 use super::plot::Shade;
 use crate::design::Design;
-use crate::results::{Results, SeedResult};
+use crate::results::{FaultResult, Results, SeedResult};
 use crate::series::{DoorSeries, Series};
 use crate::verdict::Verdict;
 
@@ -30,9 +30,9 @@ impl<'a> Doc<'a> {
         let with_series = results.seeds.iter().find(|seed| seed.series.is_some());
         let worst = results.seeds.iter().map(|seed| seed.verdict).max();
         let focus = with_series.or_else(|| results.seeds.iter().find(|seed| Some(seed.verdict) == worst));
-        let shades = focus.map(shades).unwrap_or_default();
         let series = focus.and_then(|seed| seed.series.as_ref()).filter(|series| sound(series));
-        Doc { results, focus, series, shades, id: format!("d{}-", number + 1) }
+        let doc = Doc { results, focus, series, shades: Vec::new(), id: format!("d{}-", number + 1) };
+        Doc { shades: focus.map(|seed| shades(seed, doc.period())).unwrap_or_default(), ..doc }
     }
 
     /// What was run, where the document has it.
@@ -77,6 +77,12 @@ impl<'a> Doc<'a> {
         format!("#{}{id}", self.id)
     }
 
+    /// The line of the scenario in which something is said, as a link, where the page shows it.
+    pub(super) fn line(&self, section: &str, name: &str) -> Option<String> {
+        let line = self.design()?.source.as_ref()?.line(section, name)?;
+        Some(self.link(&format!("line-{line}")))
+    }
+
     /// A part of the names of this document's files.
     pub(super) fn key(&self) -> String {
         slug(self.variant())
@@ -113,15 +119,42 @@ pub(super) fn at(series: &[u64], bin: usize) -> u64 {
     series.get(bin).copied().unwrap_or(0)
 }
 
-fn shades(seed: &SeedResult) -> Vec<Shade> {
+/// The share of a period above which a fault is active nearly always.
+const NEARLY: f64 = 0.8;
+
+fn shades(seed: &SeedResult, period: Option<(f64, f64)>) -> Vec<Shade> {
     let active = seed.faults.iter().filter(|fault| !fault.windows.is_empty());
-    active
-        .map(|fault| Shade {
-            name: fault.name.clone(),
-            windows: fault.windows.iter().copied().filter(|[from, to]| from <= to).collect(),
-            chance: fault.random,
-        })
-        .collect()
+    let shade = |fault: &FaultResult| {
+        let windows: Vec<[f64; 2]> = fault.windows.iter().copied().filter(|[from, to]| from <= to).collect();
+        let always = period.is_some_and(|(from, to)| {
+            let active: f64 = windows.iter().map(|[a, b]| (b.min(to) - a.max(from)).max(0.0)).sum();
+            active > NEARLY * (to - from)
+        });
+        Shade { name: fault.name.clone(), windows, chance: fault.random, always }
+    };
+    active.map(shade).collect()
+}
+
+/// Where plots of doors end: soon after the last item was offered.
+pub(super) fn offered_until(series: &Series) -> f64 {
+    until(series, series.doors.iter().map(|door| &door.offered))
+}
+
+/// Where plots of everything else end: soon after the last item moved. What waits then waits on.
+pub(super) fn active_until(series: &Series) -> f64 {
+    let doors = series.doors.iter().map(|door| &door.offered);
+    let places = series.places.iter().flat_map(|place| [&place.came, &place.left]);
+    let calls = series.calls.iter().map(|calls| &calls.sent);
+    let runs = series.runs.iter().flat_map(|runs| [&runs.started, &runs.done, &runs.failed]);
+    let signs = series.signs.iter().map(|sign| &sign.count);
+    until(series, doors.chain(places).chain(calls).chain(runs).chain(signs))
+}
+
+/// A little after the last bin in which one of these counts anything.
+fn until<'a>(series: &Series, counts: impl Iterator<Item = &'a Vec<u64>>) -> f64 {
+    let last = counts.filter_map(|counts| counts.iter().rposition(|count| *count > 0)).max().unwrap_or(0);
+    let room = 1 + last / 40;
+    series.at((last + 1 + room).min(series.bins as usize))
 }
 
 /// Whether a verdict is one that somebody has to do something about.

@@ -9,6 +9,7 @@ use crate::series::{
     Band, CallSeries, DoorSeries, HealthLane, HealthSpan, LaneKind, PlaceKind, PlaceSeries, RunSeries,
     Series, SignSeries,
 };
+use crate::trace::{Activity, Trace, TracedEvent, TracedItem, Traffic};
 use crate::verdict::Verdict;
 
 /// Bins: 10 s each, from one minute before the load counts until ten minutes after it.
@@ -72,8 +73,8 @@ fn places(ok: &[u64]) -> Vec<PlaceSeries> {
     let mut commands = place("payment-commands", PlaceKind::Queue, came.clone(), 0);
     // While the zone is lost nothing leaves; afterwards what waits leaves at one and a half times the rate.
     let mut waiting = 0;
-    for bin in 0..BINS {
-        waiting += came[bin];
+    for (bin, more) in came.iter().enumerate() {
+        waiting += more;
         let most = if (300.0..600.0).contains(&at(bin)) { 200 } else { 800 };
         commands.left[bin] = waiting.min(most);
         waiting -= commands.left[bin];
@@ -387,6 +388,37 @@ fn ledger(door: &DoorSeries) -> Ledger {
     }
 }
 
+/// What the explorer shows: the way of the item that is lost.
+fn trace() -> Trace {
+    let name = |name: &str| name.to_owned();
+    let items = vec![TracedItem {
+        name: name("orders 4711"),
+        flow: 0,
+        key: 17,
+        violates: name("charged-once"),
+        events: vec![
+            TracedEvent(312.5, 0, 0, Some(1), vec![]),
+            TracedEvent(312.561, 1, 1, None, vec![]),
+            TracedEvent(325.2, 2, 2, None, vec![1]),
+        ],
+    }];
+    Trace {
+        start: START,
+        step: STEP,
+        bins: BINS as u32,
+        nodes: ["shoppers", "orders-api", "payment-worker"].map(name).to_vec(),
+        processes: vec![(name("shoppers"), 0), (name("orders-api#0"), 1), (name("payment-worker#1"), 2)],
+        flows: vec![name("orders")],
+        faults: ["zone-lost", "worker-crashes"].map(name).to_vec(),
+        words: ["offered to edge", "a run begins", "crashed in the middle of the run"].map(name).to_vec(),
+        activity: vec![Activity { node: 0, count: vec![1; BINS], touched: vec![0; BINS] }],
+        traffic: vec![Traffic { from: 0, to: 1, count: vec![1; BINS] }],
+        items_all: 96_535,
+        events_all: 3_000_000,
+        items,
+    }
+}
+
 /// A seed that fails, with series.
 pub(super) fn failed(seed: u64) -> SeedResult {
     let series = series();
@@ -411,6 +443,7 @@ pub(super) fn failed(seed: u64) -> SeedResult {
         objectives: objectives(seed),
         faults: faults(),
         series: Some(series),
+        trace: Some(trace()),
         ..SeedResult::default()
     }
 }
@@ -438,7 +471,7 @@ pub(super) fn run() -> Results {
 pub(super) fn sweep(seeds: u64) -> Results {
     let all = (1..=seeds).map(|seed| {
         let one = failed(seed);
-        if seed > 1 { SeedResult { series: None, ..one } } else { one }
+        if seed > 1 { SeedResult { series: None, trace: None, ..one } } else { one }
     });
     let share = |below: f64| {
         (0..BINS)

@@ -4,6 +4,7 @@
 mod build;
 mod clean;
 mod doc;
+pub mod explorer;
 mod items;
 mod page;
 mod plot;
@@ -28,7 +29,7 @@ pub struct File {
     pub bytes: Vec<u8>,
 }
 
-/// Why a report cannot be drawn. Neither depends on the document: both would be defects of Beaufort.
+/// Why a report cannot be drawn. None depends on the document: each would be a defect of Beaufort.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
     /// A picture.
@@ -37,11 +38,20 @@ pub enum Error {
     /// A table.
     #[error("a table cannot be written: {0}")]
     Table(String),
+    /// A run to step through.
+    #[error("a trace cannot be written: {0}")]
+    Trace(String),
 }
 
 impl From<DrawingAreaErrorKind<std::io::Error>> for Error {
     fn from(error: DrawingAreaErrorKind<std::io::Error>) -> Error {
         Error::Plot(format!("{error:?}"))
+    }
+}
+
+impl From<serde_json::Error> for Error {
+    fn from(error: serde_json::Error) -> Error {
+        Error::Trace(error.to_string())
     }
 }
 
@@ -55,14 +65,14 @@ impl From<csv::Error> for Error {
 pub const PAGE_BYTES: usize = 2_000_000;
 
 /// Draws the report of one or more documents: `index.html`, `plots/*.svg`, `tables/*.csv`. A page that would be
-/// too large has fewer details: first no pictures of their own for narrow screens, then pictures only of
-/// documents that do not pass, then only as files.
+/// too large has fewer details: first no pictures of their own for narrow screens, then pictures and runs to step
+/// through only of documents that do not pass, then nothing to step through, then pictures only as files.
 ///
 /// # Errors
 /// Only if Beaufort itself is at fault.
 pub fn site(all: &[Results]) -> Result<Vec<File>, Error> {
     let mut files = Vec::new();
-    for detail in [Detail::All, Detail::Wide, Detail::Failing, Detail::Files] {
+    for detail in [Detail::All, Detail::Wide, Detail::Failing, Detail::Still, Detail::Files] {
         files = page::site(all, detail)?;
         if files.first().is_some_and(|page| page.bytes.len() < PAGE_BYTES) {
             break;

@@ -22,8 +22,13 @@ pub(super) fn site(all: &[Results], detail: Detail) -> Result<Vec<File>, Error> 
         build.inline = match detail {
             Detail::All => Some(true),
             Detail::Wide => Some(false),
-            Detail::Failing => troubles(doc.results.verdict).then_some(false),
+            Detail::Failing | Detail::Still => troubles(doc.results.verdict).then_some(false),
             Detail::Files => None,
+        };
+        build.explorers = match detail {
+            Detail::All | Detail::Wide => true,
+            Detail::Failing => troubles(doc.results.verdict),
+            Detail::Still | Detail::Files => false,
         };
         parts.push(document(&mut build, doc)?);
     }
@@ -83,8 +88,8 @@ fn title(docs: &[Doc<'_>]) -> String {
     names.dedup();
     match docs {
         [] => "Nothing was run".to_owned(),
-        [one] => format!("{}: {}", one.results.scenario, one.results.verdict),
-        many => format!("{}: {} variants", names.join(", "), many.len()),
+        [_] => format!("Report on {}", names.join(", ")),
+        many => format!("Report on {}, {} variants", names.join(", "), many.len()),
     }
 }
 
@@ -99,7 +104,7 @@ fn frame(docs: &[Doc<'_>], parts: &[Part]) -> Markup {
                 meta name="viewport" content="width=device-width, initial-scale=1";
                 meta name="color-scheme" content="light dark";
                 meta http-equiv="Content-Security-Policy" content="default-src 'none'; style-src 'unsafe-inline'; script-src 'unsafe-inline'; img-src data:; base-uri 'none'; form-action 'none'";
-                title { (title) " \u{2013} Beaufort report" }
+                title { (title) }
                 style { (PreEscaped(STYLE)) }
             }
             body {

@@ -67,9 +67,9 @@ impl Cell {
         Cell { tone, ..self }
     }
 
-    /// The same with a link to another place of the page.
-    pub(super) fn to(self, link: String) -> Cell {
-        Cell { link: Some(link), ..self }
+    /// The same with a link to another place of the page, if there is one.
+    pub(super) fn to(self, link: Option<String>) -> Cell {
+        Cell { link, ..self }
     }
 }
 
@@ -91,6 +91,11 @@ pub(super) fn count(number: u64) -> Cell {
 /// A number in words of its own.
 pub(super) fn value(number: f64, words: String) -> Cell {
     Cell { text: words, raw: Some(plain(number)), ..Cell::default() }
+}
+
+/// A number as it is; nothing where there is none.
+pub(super) fn exact(number: Option<f64>) -> Cell {
+    number.map_or_else(none, |number| value(number, words::number(number)))
 }
 
 /// How long; a dash and nothing in the file where there is none.
@@ -133,17 +138,29 @@ pub(super) struct Column {
     name: String,
     /// Whether it holds numbers.
     number: bool,
+    /// Whether only the file has it.
+    hidden: bool,
 }
 
 /// A column of words.
 pub(super) fn words(head: &str, name: &str) -> Column {
-    Column { head: head.to_owned(), name: name.to_owned(), number: false }
+    Column { head: head.to_owned(), name: name.to_owned(), number: false, hidden: false }
 }
 
 /// A column of numbers.
 pub(super) fn numbers(head: &str, name: &str) -> Column {
-    Column { head: head.to_owned(), name: name.to_owned(), number: true }
+    Column { head: head.to_owned(), name: name.to_owned(), number: true, hidden: false }
 }
+
+/// A column that only the file has.
+pub(super) fn hidden(name: &str) -> Column {
+    Column { head: String::new(), name: name.to_owned(), number: true, hidden: true }
+}
+
+/// A longer text than this may be broken anywhere.
+const LONG: usize = 36;
+/// A shorter one than this is not broken.
+const SHORT: usize = 15;
 
 /// A table; the first column names the rows.
 #[derive(Clone, Debug, PartialEq)]
@@ -174,9 +191,9 @@ impl Table {
     /// As a file.
     pub(super) fn csv(&self) -> Result<Vec<u8>, Error> {
         let mut out = csv::Writer::from_writer(Vec::new());
-        out.write_record(self.columns.iter().map(|column| column.name.as_str()))?;
+        out.write_record(self.columns.iter().map(|column| plain_words(&column.name)))?;
         for row in &self.rows {
-            out.write_record(row.iter().map(field))?;
+            out.write_record(self.columns.iter().zip(row).map(|(_, cell)| field(cell)))?;
         }
         out.into_inner().map_err(|error| Error::Table(error.to_string()))
     }
@@ -192,11 +209,11 @@ impl Table {
                         a.file href=(file) { "CSV" }
                     }
                     thead {
-                        tr { @for column in &self.columns { (header(column)) } }
+                        tr { @for column in self.columns.iter().filter(|column| !column.hidden) { (header(column)) } }
                     }
                     tbody {
                         @for row in self.rows.iter().take(self.shown) {
-                            tr { @for (column, cell) in self.columns.iter().zip(row).enumerate().map(|(i, (c, cell))| ((i, c), cell)) { (self.cell(column.0, column.1, cell)) } }
+                            (self.row(row))
                         }
                     }
                 }
@@ -207,8 +224,18 @@ impl Table {
         }
     }
 
+    fn row(&self, row: &[Cell]) -> Markup {
+        let shown = self.columns.iter().zip(row).enumerate().filter(|(_, (column, _))| !column.hidden);
+        html! { tr { @for (index, (column, cell)) in shown { (self.cell(index, column, cell)) } } }
+    }
+
     fn cell(&self, index: usize, column: &Column, cell: &Cell) -> Markup {
-        let class = [column.number.then(|| "number".to_owned()), cell.tone.class()];
+        let long = match cell.text.chars().count() {
+            0..SHORT => cell.text.contains(' ').then(|| "short".to_owned()),
+            SHORT..=LONG => None,
+            _ => Some("long".to_owned()),
+        };
+        let class = [column.number.then(|| "number".to_owned()), cell.tone.class(), long];
         let class: Vec<String> = class.into_iter().flatten().collect();
         let class = (!class.is_empty()).then(|| class.join(" "));
         let inner = html! {
@@ -227,16 +254,16 @@ fn header(column: &Column) -> Markup {
     html! { th scope="col" class=[column.number.then_some("number")] { (column.head) } }
 }
 
-/// A field of a file. What a spreadsheet would take for a formula is marked as words.
+/// A field of a file.
 fn field(cell: &Cell) -> String {
-    match &cell.raw {
-        Some(raw) => raw.clone(),
-        None => {
-            let text = super::clean::clean(&cell.text);
-            let formula = text.starts_with(['=', '+', '-', '@', '\t']);
-            if formula { format!("'{text}") } else { text.into_owned() }
-        }
-    }
+    cell.raw.clone().unwrap_or_else(|| plain_words(&cell.text))
+}
+
+/// Words in a file. What a spreadsheet would take for a formula is marked as words.
+fn plain_words(text: &str) -> String {
+    let text = super::clean::clean(text);
+    let formula = text.starts_with(['=', '+', '-', '@', '\t']);
+    if formula { format!("'{text}") } else { text.into_owned() }
 }
 
 #[cfg(test)]

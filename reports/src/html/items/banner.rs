@@ -28,6 +28,7 @@ pub(in crate::html) fn banner(doc: &Doc<'_>) -> Markup {
         div class=(class) {
             p.verdict { (results.verdict.word().to_uppercase()) }
             p { (cause(results)) }
+            (wrong(doc))
             dl {
                 @if let Some(seed) = shown(doc) {
                     dt { "See it again" }
@@ -59,6 +60,25 @@ fn shown<'a>(doc: &Doc<'a>) -> Option<&'a SeedResult> {
     worst.or(doc.focus)
 }
 
+/// Defects of Beaufort that the books laid open, and what could not be shown, of that seed.
+fn wrong(doc: &Doc<'_>) -> Markup {
+    let Some(seed) = shown(doc).filter(|seed| seed.verdict != Verdict::Pass) else { return html! {} };
+    html! {
+        @if !seed.errors.is_empty() {
+            p { strong { "This is a defect of Beaufort itself: its books do not balance." } }
+            ul {
+                @for error in &seed.errors {
+                    li { "In the book of " (error.book) ", " bdi { (error.subject) } ": " (error.message) }
+                }
+            }
+        }
+        @if !seed.doubts.is_empty() {
+            p { "What could not be shown:" }
+            ul { @for doubt in &seed.doubts { li { (doubt) } } }
+        }
+    }
+}
+
 fn cause(results: &Results) -> &str {
     match results.cause.as_str() {
         "" => "The document says nothing about why.",
@@ -83,5 +103,9 @@ fn seeds(results: &Results) -> String {
         asked if asked > done => format!("{} of {}", grouped(done), counted(asked, "seed")),
         _ => grouped(done),
     };
-    if counts.is_empty() { all } else { format!("{all}: {counts}") }
+    match results.seeds.as_slice() {
+        [one] if results.seeds_asked <= 1 => format!("only {}", one.seed),
+        [] => all,
+        _ => format!("{all}: {counts}"),
+    }
 }

@@ -19,16 +19,18 @@ pub(super) fn panel(build: &mut Build, doc: &Doc<'_>) -> Result<Panel, Error> {
     if first.contracts.is_empty() {
         return Ok(Panel::Absent("the scenario makes no promises".to_owned()));
     }
-    let columns = vec![
+    let mut columns = vec![
         table::words("Contract", "contract"),
+        table::words("Verdict", "verdict"),
         table::words("Promises", "promises"),
         table::numbers("Items checked", "items_checked"),
         table::numbers("Items violating it", "items_violating"),
         table::words("How", "how"),
-        table::numbers("On seeds", "seeds_violating"),
         table::words("First violation", "first_violation"),
-        table::words("Verdict", "verdict"),
     ];
+    if doc.sweep() {
+        columns.push(table::numbers("On seeds", "seeds_violating"));
+    }
     let rows = (0..first.contracts.len()).filter_map(|index| row(doc, seeds, index));
     let caption = if doc.sweep() { "Contracts, over all seeds" } else { "Contracts" };
     let contracts = build.table(&Table::new("contracts", caption, columns).rows(rows))?;
@@ -54,16 +56,19 @@ fn row(doc: &Doc<'_>, seeds: &[SeedResult], index: usize) -> Option<Vec<Cell>> {
     let how: Vec<String> =
         sum.reasons.iter().map(|(reason, count)| format!("{} {reason}", grouped(*count))).collect();
     let of = format!("{} of {}", grouped(failed), grouped(seeds.len() as u64));
-    Some(vec![
-        table::text(&contract.name),
+    let mut cells = vec![
+        table::text(&contract.name).to(doc.line("always", &contract.name)),
+        table::verdict(worst),
         table::text(&contract.rule).tone(Tone::Faint),
         table::count(all().map(|(_, contract)| contract.checked).sum()),
         table::count(all().map(|(_, contract)| contract.violated).sum()),
         table::text(how.join(", ")),
-        table::value(failed as f64, of),
         violation(doc, all()),
-        table::verdict(worst),
-    ])
+    ];
+    if doc.sweep() {
+        cells.push(table::value(failed as f64, of));
+    }
+    Some(cells)
 }
 
 /// The first violation over the seeds: when, which item, and where its story is if the page tells it.
@@ -74,7 +79,7 @@ fn violation<'a>(doc: &Doc<'_>, mut all: impl Iterator<Item = (&'a SeedResult, &
     let which = if doc.sweep() { format!(", seed {}", seed.seed) } else { String::new() };
     let cell = table::text(format!("{}{at}{which}", violation.item));
     let told = super::story::told(doc).is_some_and(|told| std::ptr::eq(told.item, violation));
-    if told { cell.to(doc.link("story")) } else { cell }
+    cell.to(told.then(|| doc.link("story")))
 }
 
 /// Why contracts are inconclusive, in the first seed.

@@ -1,10 +1,27 @@
 //! The items of a report, in their order; each answers a question that its reader has.
 
+mod appendix;
+mod availability;
+mod backlog;
 pub(super) mod banner;
+mod blast;
+mod budget;
 mod contracts;
+mod delivery;
+mod explore;
+mod latency;
+mod limits;
 mod objectives;
+mod ordering;
+mod recovery;
+mod replication;
+mod runs;
+mod seeds;
 mod story;
 mod success;
+mod throughput;
+mod timeline;
+mod tracks;
 
 use maud::Markup;
 
@@ -22,6 +39,9 @@ pub(super) enum Panel {
     Silent,
 }
 
+/// Draws an item.
+type Draw = fn(&mut Build, &Doc<'_>) -> Result<Panel, Error>;
+
 /// An item of a report.
 pub(super) struct Item {
     /// Its address in the page.
@@ -31,33 +51,74 @@ pub(super) struct Item {
     /// The question that it answers.
     pub question: &'static str,
     /// Draws it.
-    pub draw: fn(&mut Build, &Doc<'_>) -> Result<Panel, Error>,
+    pub draw: Draw,
+}
+
+const fn item(id: &'static str, title: &'static str, question: &'static str, draw: Draw) -> Item {
+    Item { id, title, question, draw }
 }
 
 /// All items, in the order of the page.
 pub(super) const ALL: &[Item] = &[
-    Item {
-        id: "objectives",
-        title: "Objectives",
-        question: "Was every goal reached, and with how much to spare?",
-        draw: objectives::panel,
-    },
-    Item {
-        id: "contracts",
-        title: "Contracts",
-        question: "Did every promise hold, for every item?",
-        draw: contracts::panel,
-    },
-    Item {
-        id: "success",
-        title: "Success over time",
-        question: "When did callers get no success, and for how long?",
-        draw: success::panel,
-    },
-    Item {
-        id: "story",
-        title: "The story of an item that failed",
-        question: "What exactly happened to it?",
-        draw: story::panel,
-    },
+    item(
+        "objectives",
+        "Objectives",
+        "Was every goal reached, and with how much to spare?",
+        objectives::panel,
+    ),
+    item("contracts", "Contracts", "Did every promise hold, for every item?", contracts::panel),
+    item(
+        "recovery",
+        "Recovery",
+        "How long until somebody noticed, acted, and all was well again?",
+        recovery::panel,
+    ),
+    item(
+        "availability",
+        "Availability",
+        "What does that rate come to in a year, and what would one have expected?",
+        availability::panel,
+    ),
+    item(
+        "topology",
+        "Topology",
+        "Who calls, feeds and triggers whom, and who was not well?",
+        explore::topology,
+    ),
+    item("timeline", "Faults and health", "What happened when?", timeline::panel),
+    item(
+        "success",
+        "Success over time",
+        "When did callers get no success, and for how long?",
+        success::panel,
+    ),
+    item("budget", "Error budget", "Was it used up slowly, or at once?", budget::panel),
+    item("latency", "Latency", "How long did callers wait, and what did the faults change?", latency::panel),
+    item("throughput", "Throughput and retries", "Did retries make it worse?", throughput::panel),
+    item(
+        "backlog",
+        "Backlogs",
+        "What waited where, for how long, and how fast did it drain?",
+        backlog::panel,
+    ),
+    item("delivery", "Deliveries", "What became of every item?", delivery::panel),
+    item("order", "Order and repetition", "What came twice, and what overtook what?", ordering::panel),
+    item(
+        "replication",
+        "Replication",
+        "What would a failover at this instant have lost?",
+        replication::panel,
+    ),
+    item("runs", "Runs", "Which runs were done, and which were not?", runs::panel),
+    item(
+        "limits",
+        "Limits and signs of trouble",
+        "Who was throttled, and who had trouble of which kind?",
+        limits::panel,
+    ),
+    item("blast", "Blast radius", "Which fault reached which door?", blast::panel),
+    item("seeds", "Seeds", "How much is chance, and which seeds are worth a look?", seeds::panel),
+    item("story", "The story of an item that failed", "What exactly happened to it?", story::panel),
+    item("steps", "Step through the run", "What happened next, and where?", explore::steps),
+    item("appendix", "Appendix", "What exactly was run?", appendix::panel),
 ];

@@ -113,6 +113,7 @@ fn margin(objective: &ObjectiveResult) -> Cell {
 fn table(doc: &Doc<'_>, all: &[Row<'_>]) -> Table {
     let mut columns = vec![
         table::words("Objective", "objective"),
+        table::words("Verdict", "verdict"),
         table::words("Measures", "measures"),
         table::words("Target", "target"),
         table::words(if doc.sweep() { "Worst seed" } else { "Achieved" }, "achieved"),
@@ -126,12 +127,12 @@ fn table(doc: &Doc<'_>, all: &[Row<'_>]) -> Table {
         table::numbers("Used of the bound", "used_share"),
         table::numbers("Margin", "margin_share"),
         table::numbers("Measured on", "samples"),
-        table::words("Verdict", "verdict"),
     ]);
     let rows = all.iter().map(|row| {
         let objective = row.worst;
         let mut cells = vec![
-            table::text(&objective.name),
+            table::text(&objective.name).to(doc.line("objectives", &objective.name)),
+            table::verdict(objective.verdict),
             table::text(&objective.measure).tone(Tone::Faint),
             table::text(&objective.target),
             table::text(&objective.achieved),
@@ -144,12 +145,7 @@ fn table(doc: &Doc<'_>, all: &[Row<'_>]) -> Table {
             cells.push(table::value(row.missed as f64, missed));
             cells.push(table::value(row.seed as f64, row.seed.to_string()));
         }
-        cells.extend([
-            used(objective),
-            margin(objective),
-            table::count(objective.samples),
-            table::verdict(objective.verdict),
-        ]);
+        cells.extend([used(objective), margin(objective), table::count(objective.samples)]);
         cells
     });
     let caption = if doc.sweep() { "Objectives, the worst of all seeds" } else { "Objectives" };

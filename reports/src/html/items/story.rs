@@ -1,15 +1,16 @@
 //! The story of the item that says most about what went wrong.
 
-use maud::html;
+use maud::{PreEscaped, html};
 
 use super::Panel;
 use crate::html::Error;
 use crate::html::build::Build;
 use crate::html::doc::Doc;
+use crate::html::explorer;
 use crate::html::table::{self, Table};
 use crate::results::{SeedResult, Violation};
 use crate::verdict::Verdict;
-use crate::words::instant;
+use crate::words::moment;
 
 /// What is told, and of which seed.
 pub(super) struct Told<'a> {
@@ -58,6 +59,11 @@ pub(super) fn panel(build: &mut Build, doc: &Doc<'_>) -> Result<Panel, Error> {
         ]
     });
     let file = build.sheet(&Table::new("story", "The way of an item", columns).rows(rows))?;
+    let diagram = explorer::story_diagram(item, &told.seed.faults);
+    let diagram = diagram.map(|picture| {
+        let path = build.picture("story", &picture);
+        (picture, path)
+    });
     Ok(Panel::Shown(html! {
         p {
             "Item " bdi { (item.item) } (key) " of seed " (told.seed.seed) " " (told.of) ": "
@@ -66,12 +72,16 @@ pub(super) fn panel(build: &mut Build, doc: &Doc<'_>) -> Result<Panel, Error> {
         @if item.story.is_empty() {
             p { "Its way was not recorded." }
         } @else {
-            // The space-time diagram of this story belongs here.
-            div id="story-diagram" {}
+            @if let Some((picture, path)) = &diagram {
+                div.scroll id=(doc.anchor("story-diagram")) tabindex="0" role="region" aria-label="The story as a diagram" {
+                    (PreEscaped(picture))
+                }
+                p.more { "The same as steps: " a.file href=(path) { "SVG" } " " a.file href=(file) { "CSV" } }
+            }
             ol.story {
                 @for step in &item.story {
                     li {
-                        span.at { @if !step.node.is_empty() { (instant(step.at_seconds)) } }
+                        span.at { @if !step.node.is_empty() { (moment(step.at_seconds)) } }
                         bdi { (step.node) }
                         span {
                             (step.what)
@@ -80,7 +90,6 @@ pub(super) fn panel(build: &mut Build, doc: &Doc<'_>) -> Result<Panel, Error> {
                     }
                 }
             }
-            p.more { a.file href=(file) { "CSV" } }
         }
     }))
 }

@@ -6,7 +6,7 @@ use super::Panel;
 use super::objectives::{door, target};
 use crate::html::Error;
 use crate::html::build::Build;
-use crate::html::doc::{Doc, NO_SERIES, at, middle, success};
+use crate::html::doc::{Doc, NO_SERIES, at, middle, offered_until, success};
 use crate::html::plot::{Axis, Ink, Layer, Plot, Unit};
 use crate::html::table::{self, Cell, Table};
 use crate::results::ObjectiveResult;
@@ -61,11 +61,11 @@ fn plot(doc: &Doc<'_>, series: &Series, one: &DoorSeries, band: Option<&Band>) -
         name: format!("success-{}", one.door),
         title: format!("Success at {}{}", one.door, doc.of_seed()),
         desc: desc(series, one),
-        x: Axis::time(series.start, series.end()),
+        x: Axis::time(series.start, offered_until(series)),
         y: Axis::linear("of the items offered then", Unit::Share, floor(least), 1.0),
-        rows: Vec::new(),
         shades: doc.shades.clone(),
         layers,
+        ..Plot::default()
     }
 }
 

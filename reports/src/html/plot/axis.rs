@@ -15,6 +15,8 @@ pub(in crate::html) enum Unit {
     Duration,
     /// Shares; ticks in per cent.
     Share,
+    /// Things that are counted: nothing between one and the next.
+    Count,
     /// Anything else.
     Number,
 }
@@ -52,6 +54,12 @@ const STEPS: [f64; 26] = [
 ];
 const DAY: f64 = 86_400.0;
 
+impl Default for Axis {
+    fn default() -> Axis {
+        Axis::linear("", Unit::Number, 0.0, 1.0)
+    }
+}
+
 impl Axis {
     /// The time of a scenario.
     pub(in crate::html) fn time(from: f64, to: f64) -> Axis {
@@ -71,6 +79,7 @@ impl Axis {
         let step = match unit {
             Unit::Time | Unit::Duration => time_step(most, 5.0),
             Unit::Share | Unit::Number => round_step(most, 5.0),
+            Unit::Count => round_step(most, 5.0).max(1.0),
         };
         Axis::linear(label, unit, 0.0, (most / step - 1e-9).ceil() * step)
     }
@@ -98,6 +107,7 @@ impl Axis {
         let ticks = match (self.scale, self.unit) {
             (Scale::Log, _) => self.log_ticks(most),
             (_, Unit::Time | Unit::Duration) => self.linear_ticks(time_step(self.to - self.from, most)),
+            (_, Unit::Count) => self.linear_ticks(round_step(self.to - self.from, most).max(1.0)),
             _ => self.linear_ticks(round_step(self.to - self.from, most)),
         };
         Axis { ticks, ..self.clone() }
@@ -116,14 +126,16 @@ impl Axis {
             Unit::Duration if at == 0.0 => "0".to_owned(),
             Unit::Duration => words::duration(at),
             Unit::Share => share(at, step),
-            Unit::Number => count(at),
+            Unit::Number | Unit::Count => count(at),
         }
     }
 
     fn log_ticks(&self, most: f64) -> Vec<(f64, String)> {
         let nice = match self.unit {
             Unit::Time | Unit::Duration => durations(),
-            Unit::Share | Unit::Number => decades(),
+            // Within few decades their halves and fifths too.
+            _ if self.to / self.from <= 150.0 => decades(&[1.0, 2.0, 5.0]),
+            _ => decades(&[1.0]),
         };
         let inside = |value: &f64| *value >= self.from * 0.999 && *value <= self.to * 1.001;
         let mut all: Vec<f64> = nice.into_iter().filter(inside).collect();
@@ -133,7 +145,7 @@ impl Axis {
         let text = |at: f64| match self.unit {
             Unit::Time | Unit::Duration => words::duration(at),
             Unit::Share => words::percent(at),
-            Unit::Number => count(at),
+            Unit::Number | Unit::Count => count(at),
         };
         all.into_iter().map(|at| (at, text(at))).collect()
     }
@@ -173,8 +185,9 @@ fn durations() -> Vec<f64> {
     seconds.into_iter().chain(days.into_iter().map(|days| days * DAY)).collect()
 }
 
-fn decades() -> Vec<f64> {
-    (-12..=15).map(|power| libm::pow(10.0, f64::from(power))).collect()
+fn decades(steps: &[f64]) -> Vec<f64> {
+    let powers = (-12..=15).map(|power| libm::pow(10.0, f64::from(power)));
+    powers.flat_map(|power| steps.iter().map(move |step| step * power)).collect()
 }
 
 /// A tick of a count: `0`, `500`, `2,000`, `20 k`, `1.5 M`.
@@ -245,6 +258,15 @@ mod tests {
         assert_eq!(
             (axis.to, texts(&axis, 5.0)),
             (50_000.0, ["0", "10 k", "20 k", "30 k", "40 k", "50 k"].map(String::from).to_vec())
+        );
+    }
+
+    #[test]
+    fn there_is_nothing_between_one_and_two_dead_letters() {
+        assert_eq!(texts(&Axis::up_to("", Unit::Count, [2.0].into_iter()), 6.0), ["0", "1", "2"]);
+        assert_eq!(
+            texts(&Axis::up_to("", Unit::Number, [2.0].into_iter()), 6.0),
+            ["0", "0.5", "1", "1.5", "2"]
         );
     }
 

@@ -24,8 +24,6 @@ pub(in crate::html) enum Side {
     Right,
     /// It ends there.
     Left,
-    /// It stands around it.
-    Middle,
 }
 
 /// The shape of a point, so that a series is known without its colour.
@@ -94,12 +92,6 @@ impl<'a> Canvas<'a> {
         Ok(self.area.draw(&Rectangle::new([point(from), point(to)], fill(ink, alpha)))?)
     }
 
-    /// The outline of a rectangle.
-    pub(in crate::html) fn outline(&self, from: (f64, f64), to: (f64, f64), ink: Ink) -> Result<(), Error> {
-        let (x0, y0, x1, y1) = (from.0, from.1, to.0, to.1);
-        self.line(&[(x0, y0), (x1, y0), (x1, y1), (x0, y1), (x0, y0)], ink, 0.5)
-    }
-
     /// A line through points.
     pub(in crate::html) fn line(&self, points: &[(f64, f64)], ink: Ink, width: f64) -> Result<(), Error> {
         let points: Vec<(i32, i32)> = points.iter().copied().map(point).collect();
@@ -163,7 +155,6 @@ impl<'a> Canvas<'a> {
         let side = match side {
             Side::Right => HPos::Left,
             Side::Left => HPos::Right,
-            Side::Middle => HPos::Center,
         };
         let style = style.pos(Pos::new(side, VPos::Center));
         Ok(self.area.draw(&Text::new(text.to_owned(), point(at), style))?)

@@ -5,7 +5,7 @@ use plotters::chart::ChartBuilder;
 use super::axis::Axis;
 use super::canvas::{Canvas, Side, stroke, words};
 use super::ink::{HEATS, Ink};
-use super::text::{fit, width};
+use super::text::{fit, fit_ends, width};
 use super::{Cell, Frame, Layer, Plot, legend, strip};
 use crate::html::Error;
 
@@ -35,21 +35,24 @@ pub(super) struct Layout {
 
 impl Layout {
     pub(super) fn new(plot: &Plot, frame: Frame, top: f64) -> Layout {
-        let height = if plot.rows.is_empty() { frame.height } else { ROW * plot.rows.len() as f64 };
-        let y = plot.y.with_ticks((height / 36.0).max(2.0));
+        let rows = plot.rows.len();
+        let usual = if rows > 0 { ROW * rows as f64 } else { frame.height };
+        let height = plot.height.unwrap_or(usual);
+        let y = if rows > 0 { plot.y.clone() } else { plot.y.with_ticks((height / 36.0).max(2.0)) };
         let widest = |texts: &mut dyn Iterator<Item = &str>| {
             texts.map(|text| width(text, SIZE)).fold(0.0, f64::max) + 12.0
         };
         let left = if plot.rows.is_empty() {
             widest(&mut y.ticks.iter().map(|(_, text)| text.as_str())).max(52.0)
         } else {
-            widest(&mut plot.rows.iter().map(String::as_str)).clamp(52.0, frame.width * 0.32)
+            widest(&mut plot.rows.iter().map(String::as_str)).clamp(52.0, frame.width * 0.36)
         };
         let right = frame.width - RIGHT;
         let x = spaced(&plot.x, right - left);
         let name = top + legend::height(plot, frame.width - 8.0);
         let strip = name + if plot.y.label.is_empty() { 4.0 } else { NAME };
-        let begin = strip + strip::height(&plot.shades);
+        // At least half a line, so that the topmost tick has room.
+        let begin = strip + strip::height(&plot.shades, &x, (left, right)).max(7.0);
         let base = begin + height;
         let bottom = base + TICKS + if x.label.is_empty() { 0.0 } else { NAME };
         Layout { left, right, legend: top, name, strip, top: begin, base, bottom, x, y }
@@ -128,11 +131,12 @@ fn axes(canvas: &Canvas<'_>, layout: &Layout, upwards: bool) -> Result<(), Error
 }
 
 fn rows(plot: &Plot, canvas: &Canvas<'_>, layout: &Layout) -> Result<(), Error> {
+    let row = (layout.base - layout.top) / plot.rows.len().max(1) as f64;
     for (index, name) in plot.rows.iter().enumerate() {
-        let y = layout.top + ROW * index as f64;
+        let y = layout.top + row * index as f64;
         canvas.line(&[(layout.left, y), (layout.right, y)], Ink::Grid, 0.5)?;
-        let text = fit(name, SIZE, layout.left - 10.0);
-        canvas.text((layout.left - 6.0, y + ROW / 2.0), &text, SIZE, Ink::Text, Side::Left)?;
+        let text = fit_ends(name, SIZE, layout.left - 10.0);
+        canvas.text((layout.left - 6.0, y + row / 2.0), &text, SIZE, Ink::Text, Side::Left)?;
     }
     Ok(())
 }
@@ -158,15 +162,26 @@ fn draw(plot: &Plot, layer: &Layer, index: usize, canvas: &Canvas<'_>, layout: &
         }
         Layer::Cells { cells, .. } => heat(canvas, layout, cells),
         Layer::Bars { ink, spans, .. } => bars(canvas, layout, *ink, spans),
+        Layer::Mark { at, ink, .. } => {
+            let x = layout.across(*at);
+            canvas.line(&[(x, layout.top), (x, layout.base)], *ink, 1.0)
+        }
+        Layer::Columns { ink, columns, .. } => columns.iter().try_for_each(|(from, to, share)| {
+            let across = |part: f64| layout.left + (layout.right - layout.left) * part;
+            let top = layout.base - (layout.base - layout.top) * share.clamp(0.0, 1.0);
+            canvas.block((across(*from), top), (across(*to), layout.base), *ink, 1.0)
+        }),
         Layer::Points { ink, shape, points, .. } => {
             points.iter().try_for_each(|(x, y)| canvas.shape(layout.at(*x, *y), *shape, *ink))
         }
     }
 }
 
-/// The parts of a line between its gaps.
-fn parts<T: Copy>(points: &[(f64, Option<T>)]) -> Vec<Vec<(f64, T)>> {
-    let split = points.split(|(_, value)| value.is_none());
+/// The parts of a line between its gaps; what lies beyond the axis is a gap.
+fn parts<T: Copy>(points: &[(f64, Option<T>)], axis: &Axis) -> Vec<Vec<(f64, T)>> {
+    let room = (axis.to - axis.from) * 1e-6;
+    let beyond = |x: f64| x < axis.from - room || x > axis.to + room;
+    let split = points.split(|(x, value)| value.is_none() || beyond(*x));
     let known =
         |part: &[(f64, Option<T>)]| part.iter().filter_map(|(x, value)| Some((*x, (*value)?))).collect();
     split.map(known).filter(|part: &Vec<(f64, T)>| !part.is_empty()).collect()
@@ -183,7 +198,7 @@ fn line(
     // Where each series has its marks: not all in one place.
     let every = 70.0;
     let mut next = layout.left + every * (0.3 + 0.31 * (index % 3) as f64);
-    for part in parts(points) {
+    for part in parts(points, &layout.x) {
         let path: Vec<(f64, f64)> = part.iter().map(|(x, y)| layout.at(*x, *y)).collect();
         match path.as_slice() {
             [(x, y)] => canvas.line(&[(x - 1.5, *y), (x + 1.5, *y)], ink, 1.5)?,
@@ -214,7 +229,7 @@ fn band(
     ink: Ink,
     points: &[(f64, Option<(f64, f64)>)],
 ) -> Result<(), Error> {
-    for part in parts(points) {
+    for part in parts(points, &layout.x) {
         let low: Vec<(f64, f64)> = part.iter().map(|(x, (low, _))| layout.at(*x, *low)).collect();
         let high: Vec<(f64, f64)> = part.iter().rev().map(|(x, (_, high))| layout.at(*x, *high)).collect();
         let outline: Vec<(f64, f64)> = thinned(&low).into_iter().chain(thinned(&high)).collect();
@@ -268,7 +283,8 @@ mod tests {
     #[test]
     fn a_line_is_interrupted_where_nothing_is_known() {
         let points = [(0.0, Some(1.0)), (1.0, None), (2.0, Some(2.0)), (3.0, Some(3.0))];
-        assert_eq!(parts(&points), [vec![(0.0, 1.0)], vec![(2.0, 2.0), (3.0, 3.0)]]);
+        assert_eq!(parts(&points, &Axis::time(0.0, 5.0)), [vec![(0.0, 1.0)], vec![(2.0, 2.0), (3.0, 3.0)]]);
+        assert_eq!(parts(&points, &Axis::time(0.0, 2.5)), [vec![(0.0, 1.0)], vec![(2.0, 2.0)]]);
     }
 
     #[test]

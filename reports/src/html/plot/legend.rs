@@ -57,6 +57,8 @@ fn samples(plot: &Plot) -> Vec<(Sample, String)> {
             Layer::Band { label, ink: ink @ Ink::Area(_), .. } => (Sample::Block(*ink, 1.0), label.clone()),
             Layer::Band { label, ink, .. } => (Sample::Block(*ink, 0.2), label.clone()),
             Layer::Level { label, .. } => (Sample::Line(Ink::Bound, None), label.clone()),
+            Layer::Mark { label, ink, .. } => (Sample::Line(*ink, None), label.clone()),
+            Layer::Columns { label, ink, .. } => (Sample::Block(*ink, 1.0), label.clone()),
             Layer::Bars { label, ink, .. } => (Sample::Block(*ink, 1.0), label.clone()),
             Layer::Points { label, ink, shape, .. } => (Sample::Point(*ink, *shape), label.clone()),
             Layer::Cells { label, cells } => {

@@ -7,14 +7,15 @@ mod develop;
 mod draw;
 mod ink;
 mod legend;
+mod sankey;
 mod strip;
 mod text;
 
-pub(super) use axis::{Axis, Scale, Unit};
-pub(super) use canvas::{Canvas, SHAPES, Shape, Side};
-pub(super) use ink::{HEATS, Home, Ink, SERIES, patterns};
+pub(super) use axis::{Axis, Unit};
+pub(super) use canvas::{Canvas, Shape};
+pub(super) use ink::{Home, Ink, SERIES, patterns};
+pub(super) use sankey::{Bar, Sankey};
 pub(super) use strip::Shade;
-pub(super) use text::{fit, width};
 
 use super::Error;
 
@@ -85,6 +86,24 @@ pub(super) enum Layer {
         /// The row (from 0), from when until when, and what is written at it.
         spans: Vec<(usize, f64, f64, String)>,
     },
+    /// A value across that means something.
+    Mark {
+        /// What it is.
+        label: String,
+        /// Where.
+        at: f64,
+        /// Its ink.
+        ink: Ink,
+    },
+    /// Columns of a distribution.
+    Columns {
+        /// What they are.
+        label: String,
+        /// Their ink.
+        ink: Ink,
+        /// From where to where, as parts of the axis across, and how high, as a part of the plot's height.
+        columns: Vec<(f64, f64, f64)>,
+    },
     /// Single points.
     Points {
         /// What they are.
@@ -110,7 +129,7 @@ pub(super) struct Cell {
 }
 
 /// A plot.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, Default, PartialEq)]
 pub(super) struct Plot {
     /// The name of its files.
     pub name: String,
@@ -124,6 +143,8 @@ pub(super) struct Plot {
     pub y: Axis,
     /// Names of rows, from the top, if it consists of such.
     pub rows: Vec<String>,
+    /// How high it is, if it is not as high as others.
+    pub height: Option<f64>,
     /// Faults to be shown behind it.
     pub shades: Vec<Shade>,
     /// What it consists of.
@@ -186,7 +207,7 @@ pub(super) fn drawn(picture: &dyn Picture, frame: Frame, home: Home) -> Result<D
         let canvas = Canvas::new(&mut svg, frame.width, height);
         if home == Home::File {
             canvas.block((0.0, 0.0), (frame.width, height), Ink::Paper, 1.0)?;
-            let title = fit(picture.title(), 15.0, frame.width - 24.0);
+            let title = text::fit(picture.title(), 15.0, frame.width - 24.0);
             canvas.heading((12.0, 20.0), &title, 15.0)?;
         }
         picture.draw(&canvas, frame, top)?;

@@ -16,6 +16,8 @@ pub(in crate::html) struct Shade {
     pub windows: Vec<[f64; 2]>,
     /// Whether it strikes by chance, or at a step, not at an instant of its own.
     pub chance: bool,
+    /// Whether it is active nearly all of the time: then a shade would say nothing.
+    pub always: bool,
 }
 
 /// How high a row is.
@@ -24,90 +26,61 @@ const SIZE: f64 = 11.0;
 /// More rows than these are drawn as one.
 const ROWS: usize = 8;
 
-/// The rows of a strip.
-struct Row<'a> {
+/// A name with its bars.
+#[derive(Clone, Debug, PartialEq)]
+struct Entry {
     name: String,
-    shades: Vec<&'a Shade>,
+    /// From where to where, in pixels, ascending.
+    bars: Vec<(f64, f64)>,
+    /// Where its name begins, and on what.
+    at: f64,
+    on: Ink,
 }
 
-fn rows(shades: &[Shade]) -> Vec<Row<'_>> {
-    let timed: Vec<&Shade> = shades.iter().filter(|shade| !shade.chance).collect();
-    let chance: Vec<&Shade> = shades.iter().filter(|shade| shade.chance).collect();
-    let single = |shade: &&'_ Shade| shade.name.clone();
-    let mut rows: Vec<Row<'_>> =
-        timed.iter().map(|shade| Row { name: single(shade), shades: vec![shade] }).collect();
-    if rows.len() > ROWS {
-        let name = format!("{} faults", timed.len());
-        rows = vec![Row { name, shades: timed }];
+/// Where a strip is: from left to right, in pixels.
+type Across = (f64, f64);
+
+impl Entry {
+    /// The bars of some faults under one name, if any of them is to be seen.
+    fn new(name: &str, shades: &[&Shade], time: &Axis, across: Across) -> Option<Entry> {
+        let (left, right) = across;
+        let place = |at: f64| left + (right - left) * time.place(at);
+        let windows = shades.iter().flat_map(|shade| &shade.windows);
+        let seen = windows.filter(|[from, to]| *to >= time.from && *from <= time.to);
+        let mut bars: Vec<(f64, f64)> =
+            seen.map(|[from, to]| (place(*from), place(*to).max(place(*from) + 1.5).min(right))).collect();
+        bars.sort_by(|a, b| a.0.total_cmp(&b.0));
+        (!bars.is_empty()).then(|| Entry::named(name, bars, across))
     }
-    match chance.as_slice() {
-        [] => {}
-        [one] => rows.push(Row { name: single(one), shades: vec![one] }),
-        many => rows.push(Row { name: format!("{} faults by chance", many.len()), shades: many.to_vec() }),
-    }
-    rows
-}
 
-/// How high the strip is.
-pub(super) fn height(shades: &[Shade]) -> f64 {
-    let rows = rows(shades).len() as f64;
-    if rows > 0.0 { rows * ROW + 4.0 } else { 0.0 }
-}
-
-/// Draws the strip between `left` and `right`, from `top`.
-pub(super) fn strip(
-    canvas: &Canvas<'_>,
-    shades: &[Shade],
-    time: &Axis,
-    (left, right): (f64, f64),
-    top: f64,
-) -> Result<(), Error> {
-    for (index, row) in rows(shades).iter().enumerate() {
-        let y = top + ROW * index as f64;
-        let across = |at: f64| left + (right - left) * time.place(at);
-        let mut spans: Vec<(f64, f64)> = row
-            .shades
-            .iter()
-            .flat_map(|shade| &shade.windows)
-            .filter(|[from, to]| *to >= time.from && *from <= time.to)
-            .map(|[from, to]| (across(*from), across(*to).max(across(*from) + 1.5)))
-            .collect();
-        spans.sort_by(|a, b| a.0.total_cmp(&b.0));
-        for (from, to) in &spans {
-            canvas.block((*from, y + 3.0), (to.min(right), y + ROW - 3.0), Ink::Fault, 1.0)?;
+    /// Puts the name where it covers no bar, if there is room for it; else on a bar.
+    fn named(name: &str, bars: Vec<(f64, f64)>, (left, right): Across) -> Entry {
+        let first = bars.first().map_or(right, |bar| bar.0);
+        let last = bars.iter().map(|bar| bar.1).fold(left, f64::max);
+        let need = width(name, SIZE) + 8.0;
+        if right - last >= need {
+            return Entry { name: name.to_owned(), bars, at: last + 4.0, on: Ink::Text };
         }
-        name(canvas, &row.name, &spans, (left, right), y + ROW / 2.0)?;
+        if first - left >= need {
+            return Entry { name: name.to_owned(), bars, at: first - need + 4.0, on: Ink::Text };
+        }
+        let (from, room, on) = widest(&bars, (left, right));
+        Entry { name: fit(name, SIZE, room - 8.0), bars, at: from + 4.0, on }
     }
-    Ok(())
-}
 
-/// Writes the name of a row where it covers no bar, if there is room for it; else on a bar.
-fn name(
-    canvas: &Canvas<'_>,
-    name: &str,
-    spans: &[(f64, f64)],
-    (left, right): (f64, f64),
-    y: f64,
-) -> Result<(), Error> {
-    let first = spans.first().map_or(right, |span| span.0);
-    let last = spans.iter().map(|span| span.1).fold(left, f64::max);
-    let need = width(name, SIZE) + 8.0;
-    if right - last >= need {
-        return canvas.text((last + 4.0, y), name, SIZE, Ink::Text, Side::Right);
+    /// From where to where it takes up its row.
+    fn extent(&self) -> (f64, f64) {
+        let first = self.bars.first().map_or(self.at, |bar| bar.0);
+        let last = self.bars.iter().map(|bar| bar.1).fold(self.at + width(&self.name, SIZE), f64::max);
+        (first.min(self.at), last)
     }
-    if first - left >= need {
-        return canvas.text((first - 4.0, y), name, SIZE, Ink::Text, Side::Left);
-    }
-    let (from, room, ink) = widest(spans, (left, right));
-    let text = fit(name, SIZE, room - 8.0);
-    canvas.text((from + 4.0, y), &text, SIZE, ink, Side::Right)
 }
 
 /// The widest room in a row, between bars or on one.
-fn widest(spans: &[(f64, f64)], (left, right): (f64, f64)) -> (f64, f64, Ink) {
+fn widest(bars: &[(f64, f64)], (left, right): Across) -> (f64, f64, Ink) {
     let mut best = (left, 0.0, Ink::Text);
     let mut free = left;
-    for (from, to) in spans {
+    for (from, to) in bars {
         if from - free > best.1 {
             best = (free, from - free, Ink::Text);
         }
@@ -119,7 +92,63 @@ fn widest(spans: &[(f64, f64)], (left, right): (f64, f64)) -> (f64, f64, Ink) {
     if right - free > best.1 { (free, right - free, Ink::Text) } else { best }
 }
 
-/// Shades the plot while faults are active; what is active all the time is not shaded.
+/// The rows of a strip: faults that have instants of their own, as many in a row as have room beside each
+/// other, then those that strike by chance.
+fn rows(shades: &[Shade], time: &Axis, across: Across) -> Vec<Vec<Entry>> {
+    let (chance, timed): (Vec<&Shade>, Vec<&Shade>) = shades.iter().partition(|shade| shade.chance);
+    let single = timed.iter().filter_map(|shade| Entry::new(&shade.name, &[shade], time, across));
+    let mut single: Vec<Entry> = single.collect();
+    single.sort_by(|a, b| a.extent().0.total_cmp(&b.extent().0));
+    let mut rows: Vec<Vec<Entry>> = Vec::new();
+    for entry in single {
+        let free =
+            |row: &&mut Vec<Entry>| row.last().is_none_or(|last| last.extent().1 + 10.0 <= entry.extent().0);
+        match rows.iter_mut().find(free) {
+            Some(row) => row.push(entry),
+            None => rows.push(vec![entry]),
+        }
+    }
+    if rows.len() > ROWS {
+        let name = format!("{} faults", timed.len());
+        rows = Entry::new(&name, &timed, time, across).map(|all| vec![vec![all]]).unwrap_or_default();
+    }
+    let name = match chance.as_slice() {
+        [one] => one.name.clone(),
+        many => format!("{} faults by chance", many.len()),
+    };
+    rows.extend(Entry::new(&name, &chance, time, across).map(|all| vec![all]));
+    rows
+}
+
+/// How high the strip is.
+pub(super) fn height(shades: &[Shade], time: &Axis, across: Across) -> f64 {
+    let rows = rows(shades, time, across).len() as f64;
+    if rows > 0.0 { rows * ROW + 4.0 } else { 0.0 }
+}
+
+/// Draws the strip between `left` and `right`, from `top`.
+pub(super) fn strip(
+    canvas: &Canvas<'_>,
+    shades: &[Shade],
+    time: &Axis,
+    across: Across,
+    top: f64,
+) -> Result<(), Error> {
+    for (index, row) in rows(shades, time, across).iter().enumerate() {
+        let y = top + ROW * index as f64;
+        for entry in row {
+            // A name on a bar needs its height.
+            let edge = if entry.on == Ink::Paper { 0.5 } else { 3.0 };
+            for (from, to) in &entry.bars {
+                canvas.block((*from, y + edge), (*to, y + ROW - edge), Ink::Fault, 1.0)?;
+            }
+            canvas.text((entry.at, y + ROW / 2.0), &entry.name, SIZE, entry.on, Side::Right)?;
+        }
+    }
+    Ok(())
+}
+
+/// Shades the plot while faults are active.
 pub(super) fn shade(
     canvas: &Canvas<'_>,
     shades: &[Shade],
@@ -128,10 +157,9 @@ pub(super) fn shade(
     (top, bottom): (f64, f64),
 ) -> Result<(), Error> {
     let across = |at: f64| left + (right - left) * time.place(at);
-    let all = |window: &[f64; 2]| time.place(window[1]) - time.place(window[0]) > 0.8;
-    let seen = |window: &&[f64; 2]| window[1] >= time.from && window[0] <= time.to && !all(window);
+    let seen = |window: &&[f64; 2]| window[1] >= time.from && window[0] <= time.to;
     for chance in [true, false] {
-        let of = shades.iter().filter(|shade| shade.chance == chance);
+        let of = shades.iter().filter(|shade| shade.chance == chance && !shade.always);
         let mut windows: Vec<&[f64; 2]> = of.flat_map(|shade| &shade.windows).filter(seen).collect();
         windows.sort_by(|a, b| a[0].total_cmp(&b[0]));
         for (from, to) in merged(&windows) {
@@ -163,13 +191,27 @@ fn merged(windows: &[&[f64; 2]]) -> Vec<(f64, f64)> {
 mod tests {
     use super::*;
 
+    fn shade(name: &str, from: f64, to: f64, chance: bool) -> Shade {
+        Shade { name: name.into(), windows: vec![[from, to]], chance, always: false }
+    }
+
     #[test]
-    fn faults_by_chance_share_a_row_and_windows_that_overlap_are_one() {
-        let shade = |name: &str, chance| Shade { name: name.into(), windows: vec![[0.0, 1.0]], chance };
-        let all = [shade("zone-lost", false), shade("crashes", true), shade("resets", true)];
-        let names: Vec<String> = rows(&all).into_iter().map(|row| row.name).collect();
-        assert_eq!(names, ["zone-lost", "2 faults by chance"]);
-        assert_eq!(rows(&all[..2])[1].name, "crashes");
+    fn faults_share_a_row_where_they_have_room_and_those_by_chance_have_one() {
+        let time = Axis::time(0.0, 1000.0);
+        let names = |all: &[Shade], right: f64| -> Vec<Vec<String>> {
+            let rows = rows(all, &time, (0.0, right));
+            rows.into_iter().map(|row| row.into_iter().map(|entry| entry.name).collect()).collect()
+        };
+        let all = [
+            shade("late", 700.0, 800.0, false),
+            shade("crashes", 1.0, 2.0, true),
+            shade("early", 100.0, 200.0, false),
+            shade("resets", 5.0, 6.0, true),
+        ];
+        assert_eq!(names(&all, 1000.0), [vec!["early", "late"], vec!["2 faults by chance"]]);
+        // Where the names have no room beside each other they have rows of their own.
+        assert_eq!(names(&all, 60.0), [vec!["early"], vec!["late"], vec!["2 fault…"]]);
+        assert_eq!(names(&all[..2], 1000.0)[1], ["crashes"]);
         assert_eq!(merged(&[&[0.0, 2.0], &[1.0, 3.0], &[5.0, 6.0]]), [(0.0, 3.0), (5.0, 6.0)]);
     }
 

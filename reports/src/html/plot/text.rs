@@ -31,6 +31,23 @@ pub(in crate::html) fn fit(text: &str, size: f64, room: f64) -> String {
     if kept.is_empty() { String::new() } else { kept.trim_end().to_owned() + "…" }
 }
 
+/// The same with what is missing in the middle: names that begin alike often differ at their ends.
+pub(in crate::html) fn fit_ends(text: &str, size: f64, room: f64) -> String {
+    let letters: Vec<char> = text.chars().collect();
+    if width(text, size) <= room {
+        return text.to_owned();
+    }
+    for kept in (2..letters.len()).rev() {
+        let (head, tail) = (kept.div_ceil(2), kept / 2);
+        let short: String =
+            letters[..head].iter().chain(['…'].iter()).chain(&letters[letters.len() - tail..]).collect();
+        if width(&short, size) <= room {
+            return short;
+        }
+    }
+    String::new()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -41,5 +58,6 @@ mod tests {
         let cut = fit("payment-worker", 10.0, 50.0);
         assert!(cut.ends_with('…') && width(&cut, 10.0) <= 50.0, "{cut}");
         assert_eq!(fit("payment-worker", 10.0, 4.0), "");
+        assert_eq!(fit_ends("ingest about ingest#2", 10.0, 80.0), "ingest …gest#2");
     }
 }
