@@ -66,14 +66,14 @@ fn document(build: &mut Build, doc: &Doc<'_>) -> Result<Part, Error> {
             h2 id=(doc.anchor("doc")) { (items::banner::heading(doc)) }
             (items::banner::banner(doc))
             @for (item, body) in &shown {
-                section aria-labelledby=(doc.anchor(item.id)) {
+                section {
                     h3 id=(doc.anchor(item.id)) { (item.title) }
                     p.question { (item.question) }
                     (body)
                 }
             }
             @if !absent.is_empty() {
-                section aria-labelledby=(doc.anchor("absent")) {
+                section {
                     h3 id=(doc.anchor("absent")) { "What is not shown" }
                     ul { @for (title, why) in &absent { li { (title) ": " (why) "." } } }
                 }

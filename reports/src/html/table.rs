@@ -202,7 +202,7 @@ impl Table {
     pub(super) fn html(&self, file: &str) -> Markup {
         let rest = self.rows.len().saturating_sub(self.shown);
         html! {
-            div.scroll tabindex="0" role="region" aria-label=(self.caption) {
+            div.scroll tabindex="0" role="group" aria-label=(self.caption) {
                 table {
                     caption {
                         (self.caption) " "

@@ -80,7 +80,7 @@ fn listing(doc: &Doc<'_>, source: &Source) -> Markup {
     html! {
         h4 { "The scenario as written" }
         @if !source.file.is_empty() { p.note { (source.file) } }
-        pre.source tabindex="0" role="region" aria-label="The scenario as written" {
+        pre.source tabindex="0" role="group" aria-label="The scenario as written" {
             @for (index, line) in source.text.lines().enumerate() {
                 span.line id=(doc.anchor(&format!("line-{}", index + 1))) data-line=(index + 1) { (line) "\n" }
             }

@@ -73,7 +73,7 @@ pub(super) fn panel(build: &mut Build, doc: &Doc<'_>) -> Result<Panel, Error> {
             p { "Its way was not recorded." }
         } @else {
             @if let Some((picture, path)) = &diagram {
-                div.scroll id=(doc.anchor("story-diagram")) tabindex="0" role="region" aria-label="The story as a diagram" {
+                div.scroll id=(doc.anchor("story-diagram")) tabindex="0" role="group" aria-label="The story as a diagram" {
                     (PreEscaped(picture))
                 }
                 p.more { "The same as steps: " a.file href=(path) { "SVG" } " " a.file href=(file) { "CSV" } }

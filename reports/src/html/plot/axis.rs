@@ -124,7 +124,7 @@ impl Axis {
             Unit::Time if at == 0.0 => "0".to_owned(),
             Unit::Time => words::instant(at),
             Unit::Duration if at == 0.0 => "0".to_owned(),
-            Unit::Duration => words::duration(at),
+            Unit::Duration => long(at),
             Unit::Share => share(at, step),
             Unit::Number | Unit::Count => count(at),
         }
@@ -143,7 +143,7 @@ impl Axis {
             all = all.into_iter().step_by(2).collect();
         }
         let text = |at: f64| match self.unit {
-            Unit::Time | Unit::Duration => words::duration(at),
+            Unit::Time | Unit::Duration => long(at),
             Unit::Share => words::percent(at),
             Unit::Number | Unit::Count => count(at),
         };
@@ -188,6 +188,11 @@ fn durations() -> Vec<f64> {
 fn decades(steps: &[f64]) -> Vec<f64> {
     let powers = (-12..=15).map(|power| libm::pow(10.0, f64::from(power)));
     powers.flat_map(|power| steps.iter().map(move |step| step * power)).collect()
+}
+
+/// A tick of a duration: from a minute on in whole units.
+fn long(seconds: f64) -> String {
+    if seconds < 60.0 { words::duration(seconds) } else { words::instant(seconds) }
 }
 
 /// A tick of a count: `0`, `500`, `2,000`, `20 k`, `1.5 M`.
@@ -250,6 +255,8 @@ mod tests {
         );
         assert_eq!(texts(&Axis::time(0.0, 14_400.0), 5.0), ["0", "1 h", "2 h", "3 h", "4 h"]);
         assert_eq!(texts(&Axis::time(0.0, 3.0), 4.0), ["0", "1 s", "2 s", "3 s"]);
+        let longest = Axis::up_to("", Unit::Duration, [5000.0].into_iter());
+        assert_eq!(texts(&longest, 4.0), ["0", "30 min", "1 h", "1 h 30 min"]);
     }
 
     #[test]
