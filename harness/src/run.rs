@@ -21,6 +21,10 @@ use crate::stopwatch::Stopwatch;
 
 /// How often a run looks whether it is cancelled, in steps; a power of two.
 const LOOK: u64 = 256;
+/// Of each fault so many times are listed at which it was active.
+const WINDOWS: usize = 20;
+/// The same, where the run is looked at closely.
+const MANY_WINDOWS: usize = 400;
 
 /// How a seed is run.
 #[derive(Clone, Copy, Debug)]
@@ -164,6 +168,11 @@ pub(crate) fn judged(world: &World, judges: &mut Judges, end: &End, options: &Op
     result.events_per_item = if offered > 0 { world.events() as f64 / offered as f64 } else { 0.0 };
     for contract in &mut result.contracts {
         contract.violations.truncate(options.listed);
+    }
+    for fault in &mut result.faults {
+        let listed = if matches!(options.detail, Detail::Everything(_)) { MANY_WINDOWS } else { WINDOWS };
+        fault.more_windows = fault.windows.len().saturating_sub(listed) as u64;
+        fault.windows.truncate(listed);
     }
     result
 }

@@ -1,9 +1,9 @@
 // Opens pages in a browser as a reader would, and drives the explorer on the fixture's page.
 //
-//   node test.mjs --fixture PAGE --hostile PAGE [--report PAGE]...
+//   node test.mjs --fixture PAGE --hostile PAGE --bare PAGE [--report PAGE]...
 //
-// `--fixture` is the page of fixture.json, `--hostile` that of the same run with hostile names, `--report` any
-// report with an explorer. CHROMIUM names the browser; default: `chromium` from the path.
+// `--fixture` is the page of fixture.json, `--hostile` that of the same run with hostile names, `--bare` that of
+// the same run with counts only, `--report` any report with an explorer. CHROMIUM names the browser; default: `chromium` from the path.
 
 import assert from 'node:assert/strict';
 import { execFileSync } from 'node:child_process';
@@ -15,27 +15,47 @@ import { chromium } from 'playwright-core';
 
 const here = dirname(fileURLToPath(import.meta.url));
 const { values: pages } = parseArgs({
-  options: { fixture: { type: 'string' }, hostile: { type: 'string' }, report: { type: 'string', multiple: true } },
+  options: {
+    fixture: { type: 'string' },
+    hostile: { type: 'string' },
+    bare: { type: 'string' },
+    report: { type: 'string', multiple: true },
+  },
 });
 const fixture = JSON.parse(readFileSync(join(here, 'fixture.json'), 'utf8'));
 const trace = fixture.seeds[0].trace;
-const SIZES = [[1280, 900], [400, 800]];
+const SIZES = [
+  [1280, 900],
+  [400, 800],
+];
 const SCHEMES = ['light', 'dark'];
 
 function browserPath() {
-  return process.env.CHROMIUM || execFileSync('sh', ['-c', 'command -v chromium'], { encoding: 'utf8' }).trim();
+  return (
+    process.env.CHROMIUM || execFileSync('sh', ['-c', 'command -v chromium'], { encoding: 'utf8' }).trim()
+  );
 }
 
 // A page, with everything that went wrong in it: messages of the console, errors, requests that leave the file.
-async function open(browser, path, { size = SIZES[0], scheme = 'light', hash = '', motion = 'no-preference' } = {}) {
+async function open(
+  browser,
+  path,
+  { size = SIZES[0], scheme = 'light', hash = '', motion = 'no-preference' } = {},
+) {
   const context = await browser.newContext({
-    viewport: { width: size[0], height: size[1] }, colorScheme: scheme, reducedMotion: motion,
+    viewport: { width: size[0], height: size[1] },
+    colorScheme: scheme,
+    reducedMotion: motion,
   });
   const page = await context.newPage();
   const wrong = [];
-  page.on('console', (message) => { if (['error', 'warning'].includes(message.type())) wrong.push(`${message.type()}: ${message.text()}`); });
+  page.on('console', (message) => {
+    if (['error', 'warning'].includes(message.type())) wrong.push(`${message.type()}: ${message.text()}`);
+  });
   page.on('pageerror', (error) => wrong.push(`error: ${error.message}`));
-  page.on('request', (request) => { if (!/^(file|data|blob|about):/.test(request.url())) wrong.push(`request: ${request.url()}`); });
+  page.on('request', (request) => {
+    if (!/^(file|data|blob|about):/.test(request.url())) wrong.push(`request: ${request.url()}`);
+  });
   await page.goto(pathToFileURL(resolve(path)).href + hash);
   return { page, wrong, close: () => context.close() };
 }
@@ -62,7 +82,9 @@ function overflow() {
 // The texts of the explorer that are hard to read on their ground: a contrast of less than 4.5 to 1.
 function faintTexts() {
   const light = ([r, g, b]) => {
-    const [x, y, z] = [r, g, b].map((c) => (c / 255 <= 0.03928 ? c / 255 / 12.92 : ((c / 255 + 0.055) / 1.055) ** 2.4));
+    const [x, y, z] = [r, g, b].map((c) =>
+      c / 255 <= 0.03928 ? c / 255 / 12.92 : ((c / 255 + 0.055) / 1.055) ** 2.4,
+    );
     return 0.2126 * x + 0.7152 * y + 0.0722 * z;
   };
   const parse = (colour) => (colour.match(/[\d.]+/g) || []).map(Number);
@@ -74,11 +96,16 @@ function faintTexts() {
     return matchMedia('(prefers-color-scheme: dark)').matches ? [18, 18, 18] : [255, 255, 255];
   };
   const faint = [];
-  for (const element of document.querySelectorAll('.explorer p, .explorer h4, .explorer label, .explorer summary, .explorer button:enabled, .explorer small, .explorer code, .explorer li span')) {
+  for (const element of document.querySelectorAll(
+    '.explorer p, .explorer h4, .explorer label, .explorer summary, .explorer button:enabled, .explorer small, .explorer code, .explorer li span',
+  )) {
     if (!element.textContent.trim() || !element.getClientRects().length) continue;
     const [a, b] = [light(parse(getComputedStyle(element).color)), light(ground(element))];
     const contrast = (Math.max(a, b) + 0.05) / (Math.min(a, b) + 0.05);
-    if (contrast < 4.5) faint.push(`${contrast.toFixed(1)} ${element.className || element.tagName} ${element.textContent.slice(0, 30)}`);
+    if (contrast < 4.5)
+      faint.push(
+        `${contrast.toFixed(1)} ${element.className || element.tagName} ${element.textContent.slice(0, 30)}`,
+      );
   }
   return faint;
 }
@@ -87,7 +114,9 @@ function faintTexts() {
 function overlaps(selector) {
   const found = [];
   for (const svg of document.querySelectorAll(selector)) {
-    const boxes = [...svg.querySelectorAll('text')].filter((element) => element.textContent).map((element) => [element.textContent, element.getBoundingClientRect()]);
+    const boxes = [...svg.querySelectorAll('text')]
+      .filter((element) => element.textContent)
+      .map((element) => [element.textContent, element.getBoundingClientRect()]);
     boxes.forEach(([a, p], index) => {
       for (const [b, q] of boxes.slice(index + 1)) {
         const wide = Math.min(p.right, q.right) - Math.max(p.left, q.left);
@@ -109,10 +138,14 @@ async function looksWell(browser, name, path) {
       await press(page, 'forward');
       await page.waitForTimeout(600);
       assert.deepEqual(wrong, [], `${where}: nothing goes wrong`);
-      assert.ok(await page.evaluate(overflow) <= 0, `${where}: the page is not wider than its window`);
+      assert.ok((await page.evaluate(overflow)) <= 0, `${where}: the page is not wider than its window`);
       assert.deepEqual(await page.evaluate(faintTexts), [], `${where}: every text can be read`);
       for (const picture of ['.x-topology', '.topology', '.story-diagram', '.x-time svg']) {
-        assert.deepEqual(await page.evaluate(overlaps, picture), [], `${where}: no texts overlap in ${picture}`);
+        assert.deepEqual(
+          await page.evaluate(overlaps, picture),
+          [],
+          `${where}: no texts overlap in ${picture}`,
+        );
       }
       await close();
     }
@@ -124,16 +157,27 @@ async function looksWell(browser, name, path) {
 const tests = {
   async 'the first item that violates something is chosen, at its first event'({ page }) {
     assert.equal(await text(page, 'chosen'), 'Events of orders 233');
-    assert.equal(await text(page, 'now'), 'Event 1 of 15 of orders 233, 2 min 11.100 s, at shoppers: offered to edge');
+    assert.equal(
+      await text(page, 'now'),
+      'Event 1 of 15 of orders 233, 2 min 11.100 s, at shoppers: offered to edge',
+    );
     assert.match(await text(page, 'matching'), /15 of 15 events shown\. It violates charged-once\./);
   },
 
   async 'it is said how many items are kept, and how to see another'({ page }) {
     const kept = await text(page, 'kept');
-    assert.ok(kept.startsWith(`13 of 54,012 items are kept in full detail, those that violate something first; the counts below hold all ${grouped(trace.events_all)} events.`), kept);
+    assert.ok(
+      kept.startsWith(
+        `13 of 54,012 items are kept in full detail, those that violate something first; the counts below hold all ${grouped(trace.events_all)} events.`,
+      ),
+      kept,
+    );
     assert.ok(kept.endsWith('beaufort run payments --seed 7 --report DIR --item "FLOW NUMBER"'), kept);
     await page.locator('[data-part="search"]').fill('orders 9999');
-    assert.match(await text(page, 'found'), /None of the 13 kept items is that\. To see another one: beaufort run payments --seed 7 --report DIR --item "orders 9999"/);
+    assert.match(
+      await text(page, 'found'),
+      /None of the 13 kept items is that\. To see another one: beaufort run payments --seed 7 --report DIR --item "orders 9999"/,
+    );
   },
 
   async 'buttons step forward and back, and stop at the ends'({ page }) {
@@ -145,7 +189,10 @@ const tests = {
     await press(page, 'back');
     assert.match(await text(page, 'now'), /^Event 2 of 15 /);
     await press(page, 'last');
-    assert.match(await text(page, 'now'), /^Event 15 of 15 .*at worker#0: crashed in the middle of the run; touched by worker-crashes$/);
+    assert.match(
+      await text(page, 'now'),
+      /^Event 15 of 15 .*at worker#0: crashed in the middle of the run; touched by worker-crashes$/,
+    );
     assert.ok(await page.locator('[data-part="forward"]').isDisabled());
     await press(page, 'first');
     assert.match(await text(page, 'now'), /^Event 1 of 15 /);
@@ -172,8 +219,14 @@ const tests = {
     const current = page.locator('[data-part="events"] [aria-current="step"]');
     assert.equal(await current.count(), 1);
     assert.match(await current.innerText(), /crashed in the middle of the run/);
-    const [list, entry] = [await page.locator('[data-part="events"]').boundingBox(), await current.boundingBox()];
-    assert.ok(entry.y >= list.y && entry.y + entry.height <= list.y + list.height + 1, 'the entry is in sight');
+    const [list, entry] = [
+      await page.locator('[data-part="events"]').boundingBox(),
+      await current.boundingBox(),
+    ];
+    assert.ok(
+      entry.y >= list.y && entry.y + entry.height <= list.y + list.height + 1,
+      'the entry is in sight',
+    );
     await page.locator('[data-part="events"] button').nth(3).click();
     assert.match(await text(page, 'now'), /^Event 4 of 15 /);
   },
@@ -192,10 +245,17 @@ const tests = {
 
   async 'an item is found by its number, by its key and by its flow'({ page }) {
     const search = page.locator('[data-part="search"]');
-    for (const [words, first, count] of [['640', 'orders 640', 1], ['key 91', 'orders 640', 1], ['refunds', 'refunds 12', 2]]) {
+    for (const [words, first, count] of [
+      ['640', 'orders 640', 1],
+      ['key 91', 'orders 640', 1],
+      ['refunds', 'refunds 12', 2],
+    ]) {
       await search.fill(words);
       assert.equal(await page.locator('[data-part="items"] button').count(), count, words);
-      assert.ok((await page.locator('[data-part="items"] button').first().innerText()).startsWith(first), words);
+      assert.ok(
+        (await page.locator('[data-part="items"] button').first().innerText()).startsWith(first),
+        words,
+      );
     }
     await search.fill('640');
     await page.locator('[data-part="items"] button').click();
@@ -213,7 +273,10 @@ const tests = {
     const events = touched.flatMap((item) => item.events).filter((event) => event[4].includes(2));
     assert.ok(touched.length > 0 && touched.length < 13);
     assert.equal(await items.count(), touched.length);
-    assert.match(await text(page, 'shown'), new RegExp(`^Shown: ${touched.length} of 13 kept items, ${events.length} of 232 kept events\\.`));
+    assert.match(
+      await text(page, 'shown'),
+      new RegExp(`^Shown: ${touched.length} of 13 kept items, ${events.length} of 232 kept events\\.`),
+    );
     await items.first().click();
     assert.match(await text(page, 'matching'), /^3 of 20 events shown/);
     await press(page, 'forward');
@@ -223,8 +286,14 @@ const tests = {
     assert.equal(await items.count(), 2);
     await page.locator('[data-part="flow"]').selectOption({ label: 'all' });
     await page.locator('[data-part="node"]').selectOption({ label: 'psp' });
-    const psp = trace.activity.find((row) => trace.nodes[row.node] === 'psp').count.reduce((all, count) => all + count, 0);
-    assert.ok((await text(page, 'shown')).includes(`The bars are the ${grouped(psp)} of ${grouped(trace.events_all)} events at psp.`));
+    const psp = trace.activity
+      .find((row) => trace.nodes[row.node] === 'psp')
+      .count.reduce((all, count) => all + count, 0);
+    assert.ok(
+      (await text(page, 'shown')).includes(
+        `The bars are the ${grouped(psp)} of ${grouped(trace.events_all)} events at psp.`,
+      ),
+    );
     assert.equal(await items.count(), 12, 'the lost item never came to psp');
     await press(page, 'clear');
     assert.equal(await items.count(), 13);
@@ -252,13 +321,20 @@ const tests = {
     await page.mouse.up();
     assert.ok(Number(await axis.getAttribute('aria-valuenow')) > clicked + 60);
     await page.mouse.move(box.x + box.width * 0.2, box.y + 30);
-    assert.ok(Number(await axis.getAttribute('aria-valuenow')) > clicked + 60, 'after the button is up, nothing moves');
+    assert.ok(
+      Number(await axis.getAttribute('aria-valuenow')) > clicked + 60,
+      'after the button is up, nothing moves',
+    );
   },
 
   async 'playing goes on by itself until it is paused'({ page }) {
     await press(page, 'play');
     assert.equal(await text(page, 'play'), 'Pause');
-    await page.waitForFunction(() => /^Event 3 /.test(document.querySelector('[data-part="now"]').textContent), null, { timeout: 5000 });
+    await page.waitForFunction(
+      () => /^Event 3 /.test(document.querySelector('[data-part="now"]').textContent),
+      null,
+      { timeout: 5000 },
+    );
     await press(page, 'play');
     assert.equal(await text(page, 'play'), 'Play');
     const now = await text(page, 'now');
@@ -281,7 +357,10 @@ const tests = {
     await page.locator('.x-row').first().waitFor();
     assert.equal(await page.locator('.x-row').count(), trace.activity.length + trace.traffic.length);
     await page.locator('.x-row button', { hasText: 'ledger' }).click();
-    assert.equal(await page.locator('[data-part="node"]').evaluate((select) => select.selectedOptions[0].text), 'ledger');
+    assert.equal(
+      await page.locator('[data-part="node"]').evaluate((select) => select.selectedOptions[0].text),
+      'ledger',
+    );
   },
 };
 
@@ -289,15 +368,22 @@ async function linksRestore(browser, path) {
   const item = await open(browser, path, { hash: '#item=orders%20611&step=12' });
   assert.match(await text(item.page, 'now'), /^Event 12 of 20 of orders 611, /);
   await press(item.page, 'forward');
-  assert.match(item.page.url(), /#item=orders%20611&step=13$/);
-  await item.page.evaluate(() => { location.hash = '#item=refunds%2015&step=2'; });
-  await item.page.waitForFunction(() => /refunds 15/.test(document.querySelector('[data-part="chosen"]').textContent));
+  await item.page.waitForURL(/#item=orders%20611&step=13$/, { timeout: 3000 });
+  await item.page.evaluate(() => {
+    location.hash = '#item=refunds%2015&step=2';
+  });
+  await item.page.waitForFunction(() =>
+    /refunds 15/.test(document.querySelector('[data-part="chosen"]').textContent),
+  );
   assert.match(await text(item.page, 'now'), /^Event 2 of /);
   assert.deepEqual(item.wrong, []);
   await item.close();
 
   const filtered = await open(browser, path, { hash: '#item=orders%20611&step=13&fault=psp-slow' });
-  assert.equal(await filtered.page.locator('[data-part="fault"]').evaluate((select) => select.selectedOptions[0].text), 'psp-slow');
+  assert.equal(
+    await filtered.page.locator('[data-part="fault"]').evaluate((select) => select.selectedOptions[0].text),
+    'psp-slow',
+  );
   assert.match(await text(filtered.page, 'matching'), /^3 of 20 events shown/);
   await filtered.close();
 }
@@ -309,7 +395,12 @@ async function instantIsTold(browser, path) {
   const sum = (rows) => rows.reduce((all, row) => all + row.count[bin], 0);
   assert.equal(await text(page, 'instant'), 'At 2 min 5 s');
   const about = await text(page, 'about');
-  assert.ok(about.includes(`${grouped(sum(trace.activity))} events, ${grouped(sum(trace.traffic))} messages between nodes.`), about);
+  assert.ok(
+    about.includes(
+      `${grouped(sum(trace.activity))} events, ${grouped(sum(trace.traffic))} messages between nodes.`,
+    ),
+    about,
+  );
   assert.ok(about.includes('Faults at this instant: zone-lost.'), about);
   assert.ok(about.includes('orders-api (1 of 3 power lost), orders-db (power lost)'), about);
   const part = page.locator('.x-topology [data-level="part"]');
@@ -319,8 +410,13 @@ async function instantIsTold(browser, path) {
   const node = (name) => trace.nodes.indexOf(name);
   const relay = trace.activity.find((row) => row.node === node('relay')).count[bin];
   assert.equal(await page.locator(`[data-node="${node('relay')}"] .kind`).textContent(), `${relay} events`);
-  const sent = trace.traffic.find((row) => row.from === node('relay') && row.to === node('payments')).count[bin];
-  assert.equal(await page.locator(`[data-count="${node('relay')}-${node('payments')}"]`).textContent(), String(sent));
+  const sent = trace.traffic.find((row) => row.from === node('relay') && row.to === node('payments')).count[
+    bin
+  ];
+  assert.equal(
+    await page.locator(`[data-count="${node('relay')}-${node('payments')}"]`).textContent(),
+    String(sent),
+  );
   assert.deepEqual(wrong, []);
   await close();
 }
@@ -346,6 +442,21 @@ async function namesAreText(browser, path) {
   await close();
 }
 
+// Without items the run can still be looked at, instant by instant.
+async function countsAreEnough(browser, path) {
+  const { page, wrong, close } = await open(browser, path);
+  assert.match(await text(page, 'kept'), /^0 of 54,012 items are kept in full detail/);
+  assert.ok(await page.locator('[data-part="play"]').isDisabled());
+  assert.equal(await text(page, 'instant'), 'At 0 s');
+  await page.locator('[data-part="map"]').focus();
+  await page.keyboard.press('ArrowRight');
+  assert.equal(await text(page, 'instant'), 'At 15 s');
+  assert.match(await text(page, 'about'), /2,[0-9]{3} events, .* No fault window at this instant\.$/);
+  assert.equal(await page.locator('.x-topology .node').count(), trace.nodes.length);
+  assert.deepEqual(wrong, []);
+  await close();
+}
+
 // On any report: stepping through whichever item is chosen.
 async function reportSteps(browser, path) {
   const { page, wrong, close } = await open(browser, path);
@@ -355,6 +466,7 @@ async function reportSteps(browser, path) {
   assert.match(await text(page, 'now'), /^Event 3 of \d+ of /);
   await page.keyboard.press('ArrowLeft');
   assert.match(await text(page, 'now'), /^Event 2 of \d+ of /);
+  await page.waitForURL(/step=2$/, { timeout: 3000 });
   const [address, now] = [page.url(), await text(page, 'now')];
   await close();
   const again = await open(browser, path, { hash: new URL(address).hash });
@@ -377,9 +489,18 @@ async function check(name, action) {
   }
 }
 
-const browser = await chromium.launch({ executablePath: browserPath(), args: process.getuid?.() === 0 ? ['--no-sandbox'] : [] });
-for (const [name, path] of [['the fixture', pages.fixture], ['hostile names', pages.hostile]]) {
-  if (path) await check(`${name}: looks well at every size and in both schemes`, () => looksWell(browser, name, path));
+const browser = await chromium.launch({
+  executablePath: browserPath(),
+  args: process.getuid?.() === 0 ? ['--no-sandbox'] : [],
+});
+for (const [name, path] of [
+  ['the fixture', pages.fixture],
+  ['hostile names', pages.hostile],
+]) {
+  if (path)
+    await check(`${name}: looks well at every size and in both schemes`, () =>
+      looksWell(browser, name, path),
+    );
 }
 if (pages.fixture) {
   for (const [name, test] of Object.entries(tests)) {
@@ -394,6 +515,7 @@ if (pages.fixture) {
   await check('an instant is told as the document has it', () => instantIsTold(browser, pages.fixture));
   await check('nothing moves for who asked for that', () => motionIsReduced(browser, pages.fixture));
 }
+if (pages.bare) await check('counts alone can be looked at', () => countsAreEnough(browser, pages.bare));
 if (pages.hostile) await check('hostile names stay text', () => namesAreText(browser, pages.hostile));
 for (const path of pages.report || []) {
   await check(`${path}: looks well at every size and in both schemes`, () => looksWell(browser, path, path));

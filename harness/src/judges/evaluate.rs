@@ -410,13 +410,12 @@ impl Judges {
                 windows: record
                     .windows
                     .iter()
-                    .take(LISTED)
                     .map(|(start, healed)| {
                         let to = scenario_seconds(&self.plan, healed.unwrap_or(end.at));
                         [scenario_seconds(&self.plan, *start), to]
                     })
                     .collect(),
-                more_windows: record.windows.len().saturating_sub(LISTED) as u64,
+                more_windows: 0,
                 detected_after: record.detected.and_then(|at| {
                     let window = record.windows.iter().rev().find(|window| window.0 <= at)?;
                     Some(at.since(window.0).as_secs_f64())

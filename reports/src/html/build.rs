@@ -2,6 +2,7 @@
 
 use maud::{Markup, PreEscaped, html};
 
+use super::explorer::plain;
 use super::plot::{self, Drawn, Frame, Home, Picture};
 use super::table::Table;
 use super::{Error, File, clean};
@@ -70,7 +71,8 @@ impl Build {
     pub(super) fn picture(&mut self, name: &str, svg: &str) -> String {
         self.plots += 1;
         let path = self.path("plots", self.plots, name, "svg");
-        self.files.push(File { path: path.clone(), bytes: clean::clean(svg).into_owned().into_bytes() });
+        self.files
+            .push(File { path: path.clone(), bytes: clean::clean(&plain(svg)).into_owned().into_bytes() });
         path
     }
 

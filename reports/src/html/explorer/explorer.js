@@ -20,11 +20,16 @@
   let shownItems = PAGE;
   let playing = null;
   let moving = null;
+  let remembering = null;
 
   function lastBin() {
     let last = 1;
-    for (const row of data.activity.concat(data.traffic)) row.count.forEach((count, bin) => { if (count) last = Math.max(last, bin + 1); });
-    for (const fault of data.faults) for (const [from] of fault.windows) last = Math.max(last, Math.ceil((from - data.start) / data.step));
+    for (const row of data.activity.concat(data.traffic))
+      row.count.forEach((count, bin) => {
+        if (count) last = Math.max(last, bin + 1);
+      });
+    for (const fault of data.faults)
+      for (const [from] of fault.windows) last = Math.max(last, Math.ceil((from - data.start) / data.step));
     return Math.min(data.bins, last + 1);
   }
 
@@ -68,7 +73,11 @@
   // A round instant, for the axis: `30 s`, `5 min`, `1 h 30 min`.
   function tick(seconds) {
     const s = Math.abs(seconds);
-    const parts = [[Math.floor(s / 3600), 'h'], [Math.floor(s / 60) % 60, 'min'], [Number((s % 60).toFixed(3)), 's']];
+    const parts = [
+      [Math.floor(s / 3600), 'h'],
+      [Math.floor(s / 60) % 60, 'min'],
+      [Number((s % 60).toFixed(3)), 's'],
+    ];
     const told = parts.filter(([count]) => count > 0).map(([count, unit]) => `${count} ${unit}`);
     return told.length ? (seconds < 0 ? '-' : '') + told.join(' ') : '0 s';
   }
@@ -133,7 +142,10 @@
   function counts(node, key) {
     const all = new Array(data.bins).fill(0);
     for (const row of data.activity) {
-      if (node === null || row.node === node) row[key].forEach((count, bin) => { all[bin] += count; });
+      if (node === null || row.node === node)
+        row[key].forEach((count, bin) => {
+          all[bin] += count;
+        });
     }
     return all;
   }
@@ -173,7 +185,9 @@
 
   // How well what is sought fits: a name or key that is exactly that comes first, then what violates something.
   function rank(item, words) {
-    const exact = words.length > 0 && words.every((word) => `${item.name} ${item.key}`.toLowerCase().split(' ').includes(word));
+    const exact =
+      words.length > 0 &&
+      words.every((word) => `${item.name} ${item.key}`.toLowerCase().split(' ').includes(word));
     return (exact ? 0 : 2) + (item.violates ? 0 : 1);
   }
 
@@ -218,7 +232,9 @@
   // ---- The time axis --------------------------------------------------------------------------------------
 
   const AXIS = { gutter: 0, width: 0, top: 8, bars: 72, lane: 17 };
-  const TICKS = [0.1, 0.2, 0.5, 1, 2, 5, 10, 20, 30, 60, 120, 300, 600, 1200, 1800, 3600, 7200, 10800, 21600, 43200, 86400];
+  const TICKS = [
+    0.1, 0.2, 0.5, 1, 2, 5, 10, 20, 30, 60, 120, 300, 600, 1200, 1800, 3600, 7200, 10800, 21600, 43200, 86400,
+  ];
 
   function x(time) {
     return AXIS.gutter + ((time - data.start) / (end - data.start)) * (AXIS.width - AXIS.gutter - 8);
@@ -251,7 +267,13 @@
     for (let time = Math.ceil(data.start / step) * step; time <= end; time += step) {
       svg.append(draw('path', { class: 'x-tick', d: `M${x(time)} ${AXIS.top}V${bottom + 4}` }));
       const anchor = x(time) > AXIS.width - 30 ? 'end' : 'middle';
-      svg.append(draw('text', { x: x(time), y: bottom + 16, 'text-anchor': anchor }, tick(Math.round(time * 1000) / 1000)));
+      svg.append(
+        draw(
+          'text',
+          { x: x(time), y: bottom + 16, 'text-anchor': anchor },
+          tick(Math.round(time * 1000) / 1000),
+        ),
+      );
     }
   }
 
@@ -261,7 +283,13 @@
       const lane = draw('g', { class: 'x-fault' });
       flag(lane, 'data-dim', view.fault !== null && data.faults[view.fault] !== fault);
       lane.append(draw('title', {}, `${fault.name}: ${fault.about}`));
-      lane.append(draw('text', { x: AXIS.gutter - 6, y: top + 12, 'text-anchor': 'end' }, elide(fault.name, AXIS.gutter - 8)));
+      lane.append(
+        draw(
+          'text',
+          { x: AXIS.gutter - 6, y: top + 12, 'text-anchor': 'end' },
+          elide(fault.name, AXIS.gutter - 8),
+        ),
+      );
       for (const [from, to] of fault.windows) {
         const left = x(Math.max(from, data.start));
         const width = Math.max(2, x(Math.min(to, end)) - left);
@@ -279,7 +307,9 @@
         const left = x(Math.max(from, data.start));
         const width = x(Math.min(to, end)) - left;
         if (width < 4 || width > 0.6 * (AXIS.width - AXIS.gutter)) continue;
-        svg.append(draw('rect', { class: 'x-shade', x: left, y: AXIS.top, width, height: bottom - AXIS.top }));
+        svg.append(
+          draw('rect', { class: 'x-shade', x: left, y: AXIS.top, width, height: bottom - AXIS.top }),
+        );
       }
     }
   }
@@ -299,10 +329,17 @@
     drawShades(svg, bottom);
     drawFaults(svg, bottom);
     svg.append(draw('path', { class: 'x-bars', d: bars(all, most, AXIS.bars, AXIS.top) }));
-    svg.append(draw('path', { class: 'x-touched', d: bars(counts(view.node, 'touched'), most, AXIS.bars, AXIS.top) }));
+    svg.append(
+      draw('path', { class: 'x-touched', d: bars(counts(view.node, 'touched'), most, AXIS.bars, AXIS.top) }),
+    );
     drawAxis(svg, bottom);
     const label = (y, text) => draw('text', { x: AXIS.gutter - 6, y, 'text-anchor': 'end' }, text);
-    svg.append(label(AXIS.top + 9, grouped(most)), label(AXIS.top + 22, 'events'), label(AXIS.top + 35, 'in a bin'), label(bottom, '0'));
+    svg.append(
+      label(AXIS.top + 9, grouped(most)),
+      label(AXIS.top + 22, 'events'),
+      label(AXIS.top + 35, 'in a bin'),
+      label(bottom, '0'),
+    );
     svg.append(draw('path', { class: 'x-cursor', 'data-cursor': '' }));
     svg.dataset.height = height;
     part.time.replaceChildren(svg);
@@ -312,7 +349,9 @@
   function drawCursor() {
     const svg = part.time.firstChild;
     const at = x(view.time).toFixed(1);
-    svg.querySelector('[data-cursor]').setAttribute('d', `M${at} 0V${svg.dataset.height}M${at - 5} 0H${Number(at) + 5}L${at} 7Z`);
+    svg
+      .querySelector('[data-cursor]')
+      .setAttribute('d', `M${at} 0V${svg.dataset.height}M${at - 5} 0H${Number(at) + 5}L${at} 7Z`);
     const bin = binOf(view.time);
     const active = activeFaults(view.time).map((fault) => fault.name);
     const told = `${instant(view.time, fine)}: ${counted(counts(view.node, 'count')[bin], 'event')}`;
@@ -325,9 +364,16 @@
   // ---- Each node and each connection ----------------------------------------------------------------------
 
   function rowsData() {
-    const nodes = data.activity.map((row) => ({ node: row.node, name: [[data.nodes[row.node]]], count: row.count, thing: 'event' }));
+    const nodes = data.activity.map((row) => ({
+      node: row.node,
+      name: [[data.nodes[row.node]]],
+      count: row.count,
+      thing: 'event',
+    }));
     const links = data.traffic.map((row) => ({
-      name: [[data.nodes[row.from]], ` ${ARROW} `, [data.nodes[row.to]]], count: row.count, thing: 'message',
+      name: [[data.nodes[row.from]], ` ${ARROW} `, [data.nodes[row.to]]],
+      count: row.count,
+      thing: 'message',
     }));
     return nodes.concat(links);
   }
@@ -335,12 +381,27 @@
   function drawRow(row) {
     const most = Math.max(...row.count);
     const width = 600;
-    const points = row.count.slice(0, bins).map((count, bin) => `V${(22 - (most ? Math.max(count ? 1 : 0, (count / most) * 20) : 0)).toFixed(1)}H${(((bin + 1) / bins) * width).toFixed(1)}`);
-    const svg = draw('svg', { viewBox: `0 0 ${width} 22`, preserveAspectRatio: 'none', 'aria-hidden': 'true' });
+    const points = row.count
+      .slice(0, bins)
+      .map(
+        (count, bin) =>
+          `V${(22 - (most ? Math.max(count ? 1 : 0, (count / most) * 20) : 0)).toFixed(1)}H${(((bin + 1) / bins) * width).toFixed(1)}`,
+      );
+    const svg = draw('svg', {
+      viewBox: `0 0 ${width} 22`,
+      preserveAspectRatio: 'none',
+      'aria-hidden': 'true',
+    });
     svg.append(draw('path', { class: 'x-bars', d: `M0 22${points.join('')}V22Z` }));
-    svg.append(draw('path', { class: 'x-cursor', 'data-row-cursor': '', 'vector-effect': 'non-scaling-stroke' }));
-    const name = row.node === undefined ? make('span', {}, ...row.name) : make('button', { type: 'button', title: 'Filter by this node' }, ...row.name);
-    if (row.node !== undefined) name.addEventListener('click', () => setFilter('node', view.node === row.node ? null : row.node));
+    svg.append(
+      draw('path', { class: 'x-cursor', 'data-row-cursor': '', 'vector-effect': 'non-scaling-stroke' }),
+    );
+    const name =
+      row.node === undefined
+        ? make('span', {}, ...row.name)
+        : make('button', { type: 'button', title: 'Filter by this node' }, ...row.name);
+    if (row.node !== undefined)
+      name.addEventListener('click', () => setFilter('node', view.node === row.node ? null : row.node));
     const total = sum(row.count);
     row.now = make('span', { class: 'x-of' });
     row.total = total;
@@ -359,14 +420,16 @@
     const bin = binOf(view.time);
     const at = ((bin + 0.5) / bins) * 600;
     for (const line of part.rows.querySelectorAll('[data-row-cursor]')) line.setAttribute('d', `M${at} 0V22`);
-    for (const row of rows) row.now.textContent = `${grouped(row.count[bin])} of ${counted(row.total, row.thing)}`;
+    for (const row of rows)
+      row.now.textContent = `${grouped(row.count[bin])} of ${counted(row.total, row.thing)}`;
   }
 
   // ---- The map --------------------------------------------------------------------------------------------
 
   const nodeElements = new Map();
   const edgeElements = new Map();
-  for (const element of part.map.querySelectorAll('[data-node]')) nodeElements.set(Number(element.dataset.node), element);
+  for (const element of part.map.querySelectorAll('[data-node]'))
+    nodeElements.set(Number(element.dataset.node), element);
   const links = [...part.map.querySelectorAll('[data-edge]')].map(linkOf);
   const busiest = Math.max(1, ...links.map((link) => Math.max(...link.count)));
 
@@ -375,7 +438,10 @@
     const keys = element.dataset.edge.split(' ');
     const shown = data.traffic.filter((row) => keys.includes(`${row.from}-${row.to}`));
     const count = new Array(data.bins).fill(0);
-    for (const row of shown) row.count.forEach((messages, bin) => { count[bin] += messages; });
+    for (const row of shown)
+      row.count.forEach((messages, bin) => {
+        count[bin] += messages;
+      });
     for (const key of keys) edgeElements.set(key, element);
     return { element, count, label: part.map.querySelector(`[data-count="${element.dataset.edge}"]`) };
   }
@@ -399,7 +465,9 @@
 
   function showTraffic(link, bin) {
     const count = link.count[bin];
-    link.element.querySelector('.line').style.strokeWidth = count ? (1.25 + 5 * Math.sqrt(count / busiest)).toFixed(2) : '';
+    link.element.querySelector('.line').style.strokeWidth = count
+      ? (1.25 + 5 * Math.sqrt(count / busiest)).toFixed(2)
+      : '';
     flag(link.element, 'data-busy', count > 0);
     if (link.label) link.label.textContent = count ? grouped(count) : '';
   }
@@ -424,7 +492,11 @@
     const live = event && event[3] !== null ? `${nodeOf(event)}-${event[3]}` : null;
     for (const { element } of links) {
       const keys = element.dataset.edge.split(' ');
-      flag(element, 'data-been', keys.some((key) => been.has(key)));
+      flag(
+        element,
+        'data-been',
+        keys.some((key) => been.has(key)),
+      );
       flag(element, 'data-live', keys.includes(live));
     }
     for (const [node, element] of nodeElements) {
@@ -455,7 +527,8 @@
     const scale = svg.getBoundingClientRect().width / svg.viewBox.baseVal.width;
     const [left, right] = [box.x * scale - 60, (box.x + box.width) * scale + 60];
     if (left < part.map.scrollLeft) part.map.scrollLeft = left;
-    else if (right > part.map.scrollLeft + part.map.clientWidth) part.map.scrollLeft = right - part.map.clientWidth;
+    else if (right > part.map.scrollLeft + part.map.clientWidth)
+      part.map.scrollLeft = right - part.map.clientWidth;
   }
 
   function showMessage(live) {
@@ -488,20 +561,43 @@
 
   function sayInstant() {
     const bin = binOf(view.time);
-    fill(part.instant, `At ${instant(view.time, currentEvent() && currentEvent()[0] === view.time ? 3 : fine)}`);
+    fill(
+      part.instant,
+      `At ${instant(view.time, currentEvent() && currentEvent()[0] === view.time ? 3 : fine)}`,
+    );
     const messages = data.traffic.reduce((all, row) => all + row.count[bin], 0);
-    const said = [`In the bin of ${span(data.step)} that begins at ${instant(binStart(bin), fine)}: ${counted(counts(null, 'count')[bin], 'event')}, ${counted(messages, 'message')} between nodes. `];
+    const said = [
+      `In the bin of ${span(data.step)} that begins at ${instant(binStart(bin), fine)}: ${counted(counts(null, 'count')[bin], 'event')}, ${counted(messages, 'message')} between nodes. `,
+    ];
     const active = activeFaults(view.time).map((fault) => fault.name);
-    said.push(active.length ? 'Faults at this instant: ' : 'No fault window at this instant', ...listed(active), '. ');
-    const ill = data.nodes.map((name, node) => ({ name, ...condition(node, view.time) })).filter(({ lanes }) => lanes.length);
-    if (ill.length) said.push('Not as usual: ', ...ill.flatMap(({ name, words }, index) => [index ? ', ' : '', [name], ` (${words})`]), '.');
+    said.push(
+      active.length ? 'Faults at this instant: ' : 'No fault window at this instant',
+      ...listed(active),
+      '. ',
+    );
+    const ill = data.nodes
+      .map((name, node) => ({ name, ...condition(node, view.time) }))
+      .filter(({ lanes }) => lanes.length);
+    if (ill.length)
+      said.push(
+        'Not as usual: ',
+        ...ill.flatMap(({ name, words }, index) => [index ? ', ' : '', [name], ` (${words})`]),
+        '.',
+      );
     fill(part.about, ...said);
   }
 
   function sayEvent() {
     const event = currentEvent();
     if (view.item === null) fill(part.now, 'Choose an item below to see it travel.');
-    else if (!event) fill(part.now, [data.items[view.item].name], steps().length ? ': nothing has happened to it yet at this instant.' : ': no event of it matches the filter.');
+    else if (!event)
+      fill(
+        part.now,
+        [data.items[view.item].name],
+        steps().length
+          ? ': nothing has happened to it yet at this instant.'
+          : ': no event of it matches the filter.',
+      );
     else fill(part.now, ...eventSentence(event));
     const at = steps().indexOf(view.step);
     const none = steps().length === 0;
@@ -513,15 +609,23 @@
 
   function eventSentence(event) {
     const item = data.items[view.item];
-    const place = [`Event ${view.step + 1} of ${item.events.length} of `, [item.name], `, ${instant(event[0])}, at `, [data.processes[event[1]][0]], ': '];
+    const place = [
+      `Event ${view.step + 1} of ${item.events.length} of `,
+      [item.name],
+      `, ${instant(event[0])}, at `,
+      [data.processes[event[1]][0]],
+      ': ',
+    ];
     return place.concat(happened(event));
   }
 
   function happened(event) {
     const words = data.words[event[2]];
     const said = [[words]];
-    if (event[3] !== null && !words.includes(data.nodes[event[3]])) said.push(` ${ARROW} `, [data.nodes[event[3]]]);
-    if (event[4].length) said.push('; touched by ', ...listed(event[4].map((fault) => data.faults[fault].name)));
+    if (event[3] !== null && !words.includes(data.nodes[event[3]]))
+      said.push(` ${ARROW} `, [data.nodes[event[3]]]);
+    if (event[4].length)
+      said.push('; touched by ', ...listed(event[4].map((fault) => data.faults[fault].name)));
     return said;
   }
 
@@ -530,15 +634,28 @@
   function showItems() {
     const found = foundItems();
     const kept = data.items.length;
-    fill(part.found, `${grouped(found.length)} of ${counted(kept, 'kept item')} shown${found.length ? '' : '.'}`);
-    if (!found.length && view.search.trim()) fill(part.found, `None of the ${counted(kept, 'kept item')} is that. To see another one: `, make('code', {}, command(view.search.trim())));
+    fill(
+      part.found,
+      `${grouped(found.length)} of ${counted(kept, 'kept item')} shown${found.length ? '' : '.'}`,
+    );
+    if (!found.length && view.search.trim())
+      fill(
+        part.found,
+        `None of the ${counted(kept, 'kept item')} is that. To see another one: `,
+        make('code', {}, command(view.search.trim())),
+      );
     const list = found.slice(0, shownItems).map(({ item, index }) => itemElement(item, index));
     if (found.length > shownItems) list.push(make('li', {}, moreButton(found.length - shownItems)));
     part.items.replaceChildren(...list);
   }
 
   function itemElement(item, index) {
-    const button = make('button', { type: 'button' }, [item.name], make('small', {}, ` key ${item.key}, ${counted(item.events.length, 'event')}`));
+    const button = make(
+      'button',
+      { type: 'button' },
+      [item.name],
+      make('small', {}, ` key ${item.key}, ${counted(item.events.length, 'event')}`),
+    );
     if (item.violates) button.append(make('small', { class: 'x-bad' }, ' violates ', [item.violates]));
     if (index === view.item) button.setAttribute('aria-current', 'true');
     button.dataset.item = index;
@@ -546,8 +663,15 @@
   }
 
   function moreButton(left) {
-    const button = make('button', { type: 'button', class: 'x-more' }, `Show ${grouped(Math.min(left, PAGE))} more of ${grouped(left)}`);
-    button.addEventListener('click', () => { shownItems += PAGE; showItems(); });
+    const button = make(
+      'button',
+      { type: 'button', class: 'x-more' },
+      `Show ${grouped(Math.min(left, PAGE))} more of ${grouped(left)}`,
+    );
+    button.addEventListener('click', () => {
+      shownItems += PAGE;
+      showItems();
+    });
     return button;
   }
 
@@ -562,7 +686,12 @@
     const item = data.items[view.item];
     fill(part.chosen, 'Events of ', [item.name]);
     const violates = item.violates ? ['. It violates ', [item.violates]] : [];
-    fill(part.matching, `${grouped(shown.length)} of ${counted(item.events.length, 'event')} shown`, ...violates, '.');
+    fill(
+      part.matching,
+      `${grouped(shown.length)} of ${counted(item.events.length, 'event')} shown`,
+      ...violates,
+      '.',
+    );
     part.events.replaceChildren(...shown.map((index) => eventElement(item.events, index)));
   }
 
@@ -571,7 +700,12 @@
     const since = index ? `+${span(event[0] - events[index - 1][0])}` : '';
     const where = make('span', { class: 'x-where' }, [data.processes[event[1]][0]]);
     const when = make('span', { class: 'x-when' }, instant(event[0]), make('small', {}, since));
-    const button = make('button', { type: 'button' }, when, make('span', { class: 'x-what' }, where, ' ', ...happened(event)));
+    const button = make(
+      'button',
+      { type: 'button' },
+      when,
+      make('span', { class: 'x-what' }, where, ' ', ...happened(event)),
+    );
     button.dataset.step = index;
     return make('li', { value: index + 1 }, button);
   }
@@ -597,24 +731,37 @@
   function reveal(list, element) {
     const top = element.offsetTop;
     if (top < list.scrollTop) list.scrollTop = top - 8;
-    else if (top + element.offsetHeight > list.scrollTop + list.clientHeight) list.scrollTop = top + element.offsetHeight - list.clientHeight + 8;
+    else if (top + element.offsetHeight > list.scrollTop + list.clientHeight)
+      list.scrollTop = top + element.offsetHeight - list.clientHeight + 8;
   }
 
   // ---- Filters --------------------------------------------------------------------------------------------
 
   function options(select, names, all) {
-    select.replaceChildren(make('option', { value: '' }, all), ...names.map((name, index) => make('option', { value: index }, name)));
+    select.replaceChildren(
+      make('option', { value: '' }, all),
+      ...names.map((name, index) => make('option', { value: index }, name)),
+    );
   }
 
   function showFilters() {
     for (const key of ['node', 'flow', 'fault']) part[key].value = view[key] === null ? '' : view[key];
-    part.clear.disabled = view.node === null && view.flow === null && view.fault === null && view.search === '';
+    part.clear.disabled =
+      view.node === null && view.flow === null && view.fault === null && view.search === '';
     const items = data.items.filter(itemMatches);
     const events = items.reduce((all, item) => all + item.events.filter(eventMatches).length, 0);
     const kept = data.items.reduce((all, item) => all + item.events.length, 0);
-    const said = [`Shown: ${grouped(items.length)} of ${counted(data.items.length, 'kept item')}, ${grouped(events)} of ${counted(kept, 'kept event')}.`];
-    if (view.node !== null) said.push(` The bars are the ${grouped(sum(counts(view.node, 'count')))} of ${counted(data.eventsAll, 'event')} at `, [data.nodes[view.node]], '.');
-    if (view.flow !== null || view.fault !== null) said.push(' The bars and the counts in the topology are not filtered by flow or fault.');
+    const said = [
+      `Shown: ${grouped(items.length)} of ${counted(data.items.length, 'kept item')}, ${grouped(events)} of ${counted(kept, 'kept event')}.`,
+    ];
+    if (view.node !== null)
+      said.push(
+        ` The bars are the ${grouped(sum(counts(view.node, 'count')))} of ${counted(data.eventsAll, 'event')} at `,
+        [data.nodes[view.node]],
+        '.',
+      );
+    if (view.flow !== null || view.fault !== null)
+      said.push(' The bars and the counts in the topology are not filtered by flow or fault.');
     fill(part.shown, ...said);
   }
 
@@ -726,12 +873,16 @@
     return `#${said.join('&')}`;
   }
 
+  // Writes the view into the address, once it stays as it is for a moment: browsers allow that only so often.
   function remember() {
-    try {
-      history.replaceState(null, '', link());
-    } catch (_) {
-      // A page that may not change its address is a page without links to an instant.
-    }
+    clearTimeout(remembering);
+    remembering = setTimeout(() => {
+      try {
+        history.replaceState(null, '', link());
+      } catch (_) {
+        // A page that may not change its address is a page without links to an instant.
+      }
+    }, 250);
   }
 
   // Reads the address; true if it says something about the explorer.
@@ -743,9 +894,15 @@
     if (item < 0 && !Number.isFinite(time)) return false;
     view.node = position(data.nodes, 'node');
     view.flow = position(data.flows, 'flow');
-    view.fault = position(data.faults.map((fault) => fault.name), 'fault');
+    view.fault = position(
+      data.faults.map((fault) => fault.name),
+      'fault',
+    );
     view.item = item < 0 ? null : item;
-    view.step = item < 0 ? null : Math.max(1, Math.min(data.items[item].events.length, Number(said.get('step')) || 1)) - 1;
+    view.step =
+      item < 0
+        ? null
+        : Math.max(1, Math.min(data.items[item].events.length, Number(said.get('step')) || 1)) - 1;
     settle();
     if (currentEvent()) view.time = currentEvent()[0];
     else if (Number.isFinite(time)) view.time = Math.max(data.start, Math.min(end - data.step * 1e-6, time));
@@ -782,8 +939,16 @@
     const example = `${data.flows.length === 1 ? data.flows[0] : 'FLOW'} NUMBER`;
     const all = data.items.length === data.itemsAll;
     const kept = `${grouped(data.items.length)} of ${counted(data.itemsAll, 'item')} ${data.items.length === 1 ? 'is' : 'are'} kept in full detail${all ? '' : ', those that violate something first'}; the counts below hold all ${counted(data.eventsAll, 'event')}.`;
-    fill(part.kept, kept, all ? '' : ' Another item in detail: ', all ? '' : make('code', {}, command(example)));
-    fill(part.summary, `Each of ${counted(data.activity.length, 'node')} and ${counted(data.traffic.length, 'connection')} over time`);
+    fill(
+      part.kept,
+      kept,
+      all ? '' : ' Another item in detail: ',
+      all ? '' : make('code', {}, command(example)),
+    );
+    fill(
+      part.summary,
+      `Each of ${counted(data.activity.length, 'node')} and ${counted(data.traffic.length, 'connection')} over time`,
+    );
   }
 
   // The document keeps so many windows of a fault, the first: then it is said that there may be others.
@@ -791,10 +956,21 @@
 
   function sayCut() {
     const cut = data.faults.filter((fault) => fault.windows.length >= WINDOWS).map((fault) => fault.name);
-    if (cut.length) fill(part.cut, `Of each fault the first ${WINDOWS} windows are kept; there may be more of `, ...listed(cut), '.');
+    if (cut.length)
+      fill(
+        part.cut,
+        `Of each fault the first ${WINDOWS} windows are kept; there may be more of `,
+        ...listed(cut),
+        '.',
+      );
   }
 
-  const KEYS = { ArrowLeft: () => go(-1), ArrowRight: () => go(1), Home: () => goTo(false), End: () => goTo(true) };
+  const KEYS = {
+    ArrowLeft: () => go(-1),
+    ArrowRight: () => go(1),
+    Home: () => goTo(false),
+    End: () => goTo(true),
+  };
 
   function onKey(event) {
     if (event.altKey || event.ctrlKey || event.metaKey || event.shiftKey) return;
@@ -807,7 +983,16 @@
   }
 
   function onTimeKey(event) {
-    const by = { ArrowLeft: -1, ArrowDown: -1, ArrowRight: 1, ArrowUp: 1, PageDown: -10, PageUp: 10, Home: -bins, End: bins }[event.key];
+    const by = {
+      ArrowLeft: -1,
+      ArrowDown: -1,
+      ArrowRight: 1,
+      ArrowUp: 1,
+      PageDown: -10,
+      PageUp: 10,
+      Home: -bins,
+      End: bins,
+    }[event.key];
     if (by === undefined || event.altKey || event.ctrlKey || event.metaKey) return;
     event.preventDefault();
     stop();
@@ -822,9 +1007,17 @@
   }
 
   function listen() {
-    for (const key of ['node', 'flow', 'fault']) part[key].addEventListener('change', () => setFilter(key, part[key].value === '' ? null : Number(part[key].value)));
+    for (const key of ['node', 'flow', 'fault'])
+      part[key].addEventListener('change', () =>
+        setFilter(key, part[key].value === '' ? null : Number(part[key].value)),
+      );
     part.clear.addEventListener('click', clearFilters);
-    part.search.addEventListener('input', () => { view.search = part.search.value; shownItems = PAGE; showFilters(); showItems(); });
+    part.search.addEventListener('input', () => {
+      view.search = part.search.value;
+      shownItems = PAGE;
+      showFilters();
+      showItems();
+    });
     part.items.addEventListener('click', (event) => {
       const button = event.target.closest('button[data-item]');
       if (button) chooseItem(Number(button.dataset.item));
@@ -835,7 +1028,11 @@
       stop();
       chooseStep(Number(button.dataset.step));
     });
-    const press = (button, action) => part[button].addEventListener('click', () => { stop(); action(); });
+    const press = (button, action) =>
+      part[button].addEventListener('click', () => {
+        stop();
+        action();
+      });
     press('first', () => goTo(false));
     press('back', () => go(-1));
     press('forward', () => go(1));
@@ -846,8 +1043,15 @@
     part.time.addEventListener('keydown', onTimeKey);
     for (const type of ['pointerdown', 'pointermove']) part.time.addEventListener(type, onPointer);
     root.addEventListener('keydown', onKey);
-    window.addEventListener('hashchange', () => { if (restore()) { stop(); render(); } });
-    new ResizeObserver(() => { if (part.time.clientWidth && part.time.clientWidth !== AXIS.width) drawTime(); }).observe(part.time);
+    window.addEventListener('hashchange', () => {
+      if (restore()) {
+        stop();
+        render();
+      }
+    });
+    new ResizeObserver(() => {
+      if (part.time.clientWidth && part.time.clientWidth !== AXIS.width) drawTime();
+    }).observe(part.time);
   }
 
   function clearFilters() {
@@ -872,7 +1076,11 @@
 
   options(part.node, data.nodes, 'all');
   options(part.flow, data.flows, 'all');
-  options(part.fault, data.faults.map((fault) => fault.name), 'all');
+  options(
+    part.fault,
+    data.faults.map((fault) => fault.name),
+    'all',
+  );
   sayKept();
   sayCut();
   listen();

@@ -19,4 +19,5 @@ mod tests;
 
 pub use fragment::fragment;
 pub use story::story_diagram;
+pub use svg::plain;
 pub use topology::topology;

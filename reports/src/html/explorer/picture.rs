@@ -199,11 +199,13 @@ impl Face {
     }
 }
 
-/// The name of a node without the site in whose box it stands: `intake/westeurope` in westeurope is `intake`.
+/// The name of a node without the site in whose box it stands: `intake/westeurope` in westeurope is `intake`,
+/// unless another node there is called that.
 fn short_name<'a>(node: &'a Node, graph: &Graph) -> &'a str {
     let site = node.site.and_then(|site| graph.sites.get(site));
     let short = site.and_then(|site| node.name.strip_suffix(site.as_str())?.strip_suffix('/'));
-    short.filter(|short| !short.is_empty()).unwrap_or(&node.name)
+    let taken = |short: &str| graph.nodes.iter().any(|other| other.name == short && other.site == node.site);
+    short.filter(|short| !short.is_empty() && !taken(short)).unwrap_or(&node.name)
 }
 
 /// The kind of a part without the words that the kind of the whole begins with too: a `service-bus-queue` in a

@@ -97,6 +97,30 @@ pub(super) fn title(words: &str) -> String {
     format!("<title>{}</title>", escape::text(words))
 }
 
+/// A picture of this room as a file, for programs that know neither the page's colours nor variables: the light
+/// colours, written out.
+#[must_use]
+pub fn plain(svg: &str) -> String {
+    let Some((before, rest)) = svg.split_once("<style>") else { return svg.to_owned() };
+    let Some((style, after)) = rest.split_once("</style>") else { return svg.to_owned() };
+    let is_dark = |rule: &&str| rule.starts_with("@media (prefers-color-scheme");
+    let mut light: String = style.lines().filter(|rule| !is_dark(rule)).collect::<Vec<_>>().join("\n");
+    while let Some((name, colour, declaration)) = variable(&light) {
+        light = light.replace(&declaration, "").replace(&format!("var({name})"), &colour);
+    }
+    format!("{before}<style>{light}</style>{after}")
+}
+
+/// The first variable that a style declares as `--t-ink:var(--ink,#1c2128)`: its name, its own colour, and the
+/// declaration.
+fn variable(style: &str) -> Option<(String, String, String)> {
+    let from = style.find("--t-")?;
+    let declaration = &style[from..=from + style[from..].find(';')?];
+    let (name, value) = declaration.trim_end_matches(';').split_once(':')?;
+    let colour = value.split_once(',')?.1.strip_suffix(')')?;
+    Some((name.to_owned(), colour.to_owned(), declaration.to_owned()))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -110,6 +134,15 @@ mod tests {
         assert!(long[1].ends_with('\u{2026}') && width(&long[1], 12.0) <= 80.0, "{long:?}");
         assert_eq!(lines("mmmmmmmmmmmmmmmmmmmm", 12.0, 60.0, 2)[0].chars().count(), 5);
         assert_eq!(lines("", 12.0, 60.0, 2), [""]);
+    }
+
+    #[test]
+    fn a_file_has_plain_light_colours() {
+        let style = "<svg><style>.a{--t-ink:var(--ink,#111);--t-bad:var(--bad,#f00);color:var(--t-ink)}\n\
+            @media (prefers-color-scheme:dark){.a{--t-ink:var(--ink,#eee)}}\n\
+            .b{fill:var(--t-bad)}</style></svg>";
+        let plain = plain(style);
+        assert_eq!(plain, "<svg><style>.a{color:#111}\n.b{fill:#f00}</style></svg>");
     }
 
     #[test]

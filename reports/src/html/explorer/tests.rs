@@ -9,7 +9,7 @@ use crate::trace::Trace;
 use super::graph::Graph;
 use super::layout::Rect;
 use super::picture::{Detail, Picture};
-use super::{fragment, story_diagram, topology};
+use super::{fragment, plain, story_diagram, topology};
 
 const COMMAND: &str = "beaufort run payments --seed 7";
 
@@ -124,6 +124,8 @@ fn hostile_names_stay_names_in_every_part() {
     let story = story_diagram(&seed.contracts[0].violations[0], &seed.faults).expect("a story");
     let fragment = fragment(trace, Some(design), seed, HOSTILE).expect("prints");
     assert_eq!(data(&fragment)["nodes"][1], data(&fragment)["flows"][0], "the same name everywhere");
+    roxmltree::Document::parse(&story).expect("the story is well-formed");
+    roxmltree::Document::parse(&topology(design, Some(seed))).expect("the topology is well-formed");
     for (part, closing) in [(fragment.as_str(), 2), (&topology(design, Some(seed)), 0), (&story, 0)] {
         assert_eq!(part.matches("</script>").count(), closing);
         assert!(!part.contains("<img") && !part.contains("<!--"), "nothing becomes an element");
@@ -149,6 +151,19 @@ fn the_topology_tells_how_well_each_node_was() {
     let bare = topology(design, None);
     assert!(texts(&bare, "status").iter().all(String::is_empty), "without a seed nothing is claimed");
     assert_eq!(picture, topology(design, Some(seed)));
+}
+
+#[test]
+fn a_picture_as_a_file_knows_no_variables() {
+    let results = results();
+    let (design, seed, _) = parts(&results);
+    let story = story_diagram(&seed.contracts[0].violations[0], &seed.faults).expect("a story");
+    for picture in [topology(design, Some(seed)), story] {
+        let file = plain(&picture);
+        assert!(!file.contains("var(") && !file.contains("--t-"), "{file}");
+        assert!(file.contains("stroke:#1c2128") && !file.contains("prefers-color-scheme"));
+        roxmltree::Document::parse(&file).expect("is well-formed");
+    }
 }
 
 #[test]
@@ -245,6 +260,7 @@ proptest! {
         let picture = Picture::new(Graph::new(Some(&design), None), Detail::Kinds, &[]);
         prop_assert!(apart(&picture.layout.nodes), "{:?}", picture.layout.nodes);
         let drawn = topology(&design, None);
+        prop_assert!(roxmltree::Document::parse(&drawn).is_ok());
         prop_assert!(!drawn.contains("NaN") && !drawn.contains("inf\""));
         prop_assert_eq!(drawn, topology(&design, None));
     }

@@ -17,7 +17,7 @@ pub(super) fn topology(build: &mut Build, doc: &Doc<'_>) -> Result<Panel, Error>
     let picture = explorer::topology(design, doc.focus);
     let file = build.picture("topology", &picture);
     Ok(Panel::Shown(html! {
-        div.scroll tabindex="0" role="group" aria-label="Topology" { (PreEscaped(&picture)) }
+        div.scroll.broad tabindex="0" role="group" aria-label="Topology" { (PreEscaped(&picture)) }
         p.more { "Topology" (doc.of_seed()) ". " a.file href=(file) { "SVG" } }
     }))
 }

@@ -1,4 +1,5 @@
-// Writes the fixture with names that attack a page: node hostile.mjs OUT.json
+// Writes variants of the fixture, `node variants.mjs FOLDER`: hostile.json, with names that attack a page, and
+// bare.json, with nothing that a document can do without.
 import { readFileSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -14,7 +15,8 @@ const NAMES = {
   payments: 'סדר טעינה של ההזמנות',
   worker: '"onmouseover="window.harmed=1',
   psp: "a\u0000b\u001b[31mc\u2028d'&amp;",
-  ledger: 'a-name-that-goes-on-and-on-without-an-end-so-that-no-shape-could-hold-it-all-whatever-its-size-may-be',
+  ledger:
+    'a-name-that-goes-on-and-on-without-an-end-so-that-no-shape-could-hold-it-all-whatever-its-size-may-be',
   orders: '<iframe src="javascript:window.harmed=1">',
   'zone-lost': ']]><marquee>${window.harmed=1}',
 };
@@ -26,8 +28,18 @@ const pattern = new RegExp(known.join('|'), 'g');
 function rename(value) {
   if (typeof value === 'string') return value.replace(pattern, (name) => NAMES[name]);
   if (Array.isArray(value)) return value.map(rename);
-  if (value && typeof value === 'object') return Object.fromEntries(Object.entries(value).map(([key, inner]) => [key, rename(inner)]));
+  if (value && typeof value === 'object')
+    return Object.fromEntries(Object.entries(value).map(([key, inner]) => [key, rename(inner)]));
   return value;
 }
 
-writeFileSync(process.argv[2], JSON.stringify(rename(document)));
+// Only what was counted: no design, no series, no faults, no items.
+function bare({ design, ...rest }) {
+  const [{ series, faults, contracts, trace, ...seed }] = rest.seeds;
+  const counted = { ...trace, items: [], faults: [], words: [] };
+  return { ...rest, seeds: [{ ...seed, faults: [], contracts: [], trace: counted }] };
+}
+
+const folder = process.argv[2];
+writeFileSync(join(folder, 'hostile.json'), JSON.stringify(rename(document)));
+writeFileSync(join(folder, 'bare.json'), JSON.stringify(bare(document)));
