@@ -97,9 +97,15 @@ impl<'a> Doc<'a> {
     }
 }
 
+/// More bins than these no document has that was written by Beaufort.
+const BINS: u32 = 100_000;
+
 /// Whether something can be drawn from it.
 fn sound(series: &Series) -> bool {
-    series.bins > 0 && series.step > 0.0 && series.step.is_finite() && series.start.is_finite()
+    (1..=BINS).contains(&series.bins)
+        && series.step > 0.0
+        && series.step.is_finite()
+        && series.start.is_finite()
 }
 
 /// The middle of a bin, in seconds of the scenario.

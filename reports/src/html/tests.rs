@@ -277,6 +277,26 @@ fn pictures_are_well_formed_and_have_plain_colours_as_files() {
     }
 }
 
+#[test]
+fn series_that_are_too_short_or_odd_are_drawn_as_far_as_they_go() {
+    let mut odd = fixture::run();
+    let seed = &mut odd.seeds[0];
+    seed.faults[0].windows = vec![[600.0, 300.0], [1e12, 1e13], [-1e9, -1e8]];
+    let series = seed.series.as_mut().expect("series");
+    series.doors[0].ok.truncate(3);
+    series.doors[0].latency[0] = vec![(u16::MAX, 7)];
+    series.places[0].came.clear();
+    series.calls[0].retries.truncate(1);
+    series.signs[0].count.push(9);
+    series.runs[0].done.clear();
+    series.lanes[0].spans.reverse();
+    series.lanes[0].node = "nobody".into();
+    let told = words(&page(&[odd.clone()]));
+    assert!(told.contains("Latency of success at edge") && told.contains("Copies: born"), "{told}");
+    odd.seeds[0].series.as_mut().expect("series").bins = u32::MAX;
+    assert!(words(&page(&[odd])).contains("Latency: the document has no series over time"));
+}
+
 /// A document whose every name is out to do harm.
 fn hostile() -> Results {
     let bad = "<script>alert(1)</script>\"'&\u{202e}\0\u{7}]]>=cmd|'x'!A1 שלום";

@@ -9,7 +9,7 @@ use crate::html::build::Build;
 use crate::html::doc::{Doc, NO_SERIES, middle, offered_until};
 use crate::html::plot::{Axis, Cell, Ink, Layer, Plot, Unit};
 use crate::html::table::{self, Table};
-use crate::series::{DoorSeries, LATENCY_FROM, LATENCY_PER_DECADE, Series};
+use crate::series::{DoorSeries, LATENCY_BUCKETS, LATENCY_FROM, LATENCY_PER_DECADE, Series};
 use crate::words::{duration, grouped};
 
 /// So many columns a heat map has at most.
@@ -53,7 +53,7 @@ fn bound(bucket: u16) -> f64 {
 fn histogram(door: &DoorSeries, bins: impl Iterator<Item = usize>) -> Histogram {
     let mut counts: std::collections::BTreeMap<u16, u64> = std::collections::BTreeMap::new();
     for (bucket, count) in bins.filter_map(|bin| door.latency.get(bin)).flatten() {
-        *counts.entry(*bucket).or_default() += u64::from(*count);
+        *counts.entry((*bucket).min(LATENCY_BUCKETS - 1)).or_default() += u64::from(*count);
     }
     counts.into_iter().collect()
 }

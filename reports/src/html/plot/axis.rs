@@ -124,9 +124,9 @@ impl Axis {
             Unit::Time if at == 0.0 => "0".to_owned(),
             Unit::Time => words::instant(at),
             Unit::Duration if at == 0.0 => "0".to_owned(),
-            Unit::Duration => long(at),
+            Unit::Duration => span(at, step),
             Unit::Share => share(at, step),
-            Unit::Number | Unit::Count => count(at),
+            Unit::Number | Unit::Count => number(at, step),
         }
     }
 
@@ -171,6 +171,9 @@ fn round_step(width: f64, most: f64) -> f64 {
 
 fn time_step(width: f64, most: f64) -> f64 {
     let least = width / most.max(1.0);
+    if least < STEPS[0] {
+        return round_step(width, most);
+    }
     let step = STEPS.into_iter().find(|step| *step >= least * (1.0 - 1e-9));
     step.unwrap_or_else(|| (round_step(width / DAY, most)).max(1.0) * DAY)
 }
@@ -195,6 +198,31 @@ fn long(seconds: f64) -> String {
     if seconds < 60.0 { words::duration(seconds) } else { words::instant(seconds) }
 }
 
+/// The same below a minute with as many digits as the step needs.
+fn span(seconds: f64, step: f64) -> String {
+    match seconds.abs() {
+        s if s >= 60.0 => words::instant(seconds),
+        s if s < 1.0 && step < 1.0 => format!("{:.*} ms", digits(step * 1e3), seconds * 1e3),
+        _ => format!("{:.*} s", digits(step), seconds),
+    }
+}
+
+/// A tick of a number, with as many digits as the step needs.
+fn number(value: f64, step: f64) -> String {
+    match value.abs() {
+        v if v < step / 2.0 => "0".to_owned(),
+        v if v < 1e4 && digits(step) > 0 => format!("{:.*}", digits(step), value),
+        v if v >= 1e6 && step >= 1e3 => count(value),
+        v if v >= 1e4 && step >= 100.0 => count(value),
+        _ => words::number(value),
+    }
+}
+
+/// How many digits after the point tell a step from the next.
+fn digits(step: f64) -> usize {
+    (-libm::log10(step * (1.0 + 1e-9)).floor()).clamp(0.0, 6.0) as usize
+}
+
 /// A tick of a count: `0`, `500`, `2,000`, `20 k`, `1.5 M`.
 fn count(value: f64) -> String {
     match value.abs() {
@@ -206,8 +234,7 @@ fn count(value: f64) -> String {
 
 /// A tick of a share, with as many digits as the step needs.
 fn share(value: f64, step: f64) -> String {
-    let digits = (-libm::log10(step * 100.0 * (1.0 + 1e-9)).floor()).clamp(0.0, 6.0) as usize;
-    format!("{:.digits$} %", value * 100.0)
+    format!("{:.*} %", digits(step * 100.0), value * 100.0)
 }
 
 impl Ranged for Axis {
@@ -269,11 +296,23 @@ mod tests {
     }
 
     #[test]
+    fn ticks_close_to_each_other_have_digits_that_tell_them_apart() {
+        let told = |unit, from, to| texts(&Axis::linear("", unit, from, to), 4.0);
+        assert_eq!(told(Unit::Duration, 2.84, 2.87), ["2.84 s", "2.85 s", "2.86 s", "2.87 s"]);
+        assert_eq!(
+            told(Unit::Duration, 0.0412, 0.0414),
+            ["41.20 ms", "41.25 ms", "41.30 ms", "41.35 ms", "41.40 ms"]
+        );
+        assert_eq!(told(Unit::Number, 100.0, 101.0), ["100.0", "100.5", "101.0"]);
+        assert_eq!(told(Unit::Number, 0.0, 40_000.0), ["0", "10 k", "20 k", "30 k", "40 k"]);
+    }
+
+    #[test]
     fn there_is_nothing_between_one_and_two_dead_letters() {
         assert_eq!(texts(&Axis::up_to("", Unit::Count, [2.0].into_iter()), 6.0), ["0", "1", "2"]);
         assert_eq!(
             texts(&Axis::up_to("", Unit::Number, [2.0].into_iter()), 6.0),
-            ["0", "0.5", "1", "1.5", "2"]
+            ["0", "0.5", "1.0", "1.5", "2.0"]
         );
     }
 
