@@ -17,6 +17,9 @@ const LANES: usize = 32;
 /// So many rows are drawn at most.
 const ROWS: usize = 44;
 
+/// Of a run that is not looked at closely, so many times are kept at which a fault was active.
+const KEPT: usize = 20;
+
 /// States, in the order of their inks, with the words that a document has for them.
 const STATES: [(&str, &[&str]); 6] = [
     ("down", &["stopped", "crashed", "power-lost"]),
@@ -233,7 +236,8 @@ fn active(fault: &FaultResult) -> String {
             };
         }
         1 => String::new(),
-        many => format!(", {} in all", counted(many as u64, "time")),
+        KEPT => format!(", and at least {} more", counted(KEPT as u64 - 1, "time")),
+        many => format!(", and {} more", counted(many as u64 - 1, "time")),
     };
     first.map_or(String::new(), |[from, to]| format!("{} to {}{times}", instant(*from), instant(*to)))
 }

@@ -152,13 +152,16 @@ fn draw(plot: &Plot, layer: &Layer, index: usize, canvas: &Canvas<'_>, layout: &
         Layer::Ray { label, from, to } => {
             let (from, to) = (layout.at(from.0, from.1), layout.at(to.0, to.1));
             canvas.line(&[from, to], Ink::Faint, 0.75)?;
-            let room = layout.right - to.0;
-            let (x, side) = if room > width(label, 11.0) + 6.0 {
-                (to.0 + 4.0, Side::Right)
-            } else {
-                (to.0 - 4.0, Side::Left)
-            };
-            canvas.text((x, to.1 - 8.0), label, 11.0, Ink::Faint, side)
+            // Each a little further up than the one before, so that names of steep rays keep apart.
+            let part = 0.95 - 0.11 * index.min(8) as f64;
+            let (x, y) = (from.0 + (to.0 - from.0) * part, from.1 + (to.1 - from.1) * part);
+            let room = layout.right - x > width(label, 11.0) + 8.0;
+            let (x, side) = if room { (x + 5.0, Side::Right) } else { (x - 5.0, Side::Left) };
+            // On a ground of its own, where another ray passes behind it.
+            let wide = width(label, 11.0);
+            let left = if side == Side::Right { x - 2.0 } else { x - wide - 2.0 };
+            canvas.block((left, y - 6.0), (left + wide + 4.0, y + 6.0), Ink::Paper, 0.85)?;
+            canvas.text((x, y), label, 11.0, Ink::Faint, side)
         }
         Layer::Cells { cells, .. } => heat(canvas, layout, cells),
         Layer::Bars { ink, spans, .. } => bars(canvas, layout, *ink, spans),
