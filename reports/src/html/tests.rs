@@ -35,7 +35,7 @@ fn words(page: &str) -> String {
     out.split_whitespace().collect::<Vec<_>>().join(" ")
 }
 
-/// Writes fixtures as documents into the folder `FIXTURES`, to be looked at with the example `render`.
+/// Writes fixtures as documents into the folder `FIXTURES`, to be looked at with `beaufort report`.
 #[test]
 #[ignore = "writes files"]
 fn write_fixtures() {
