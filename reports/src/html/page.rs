@@ -6,6 +6,7 @@ use super::build::{Build, Detail};
 use super::doc::{Doc, troubles};
 use super::items::{self, Panel};
 use super::plot::{Home, patterns};
+use super::table::{self, Table, Tone};
 use super::{Error, File, clean};
 use crate::results::Results;
 
@@ -16,6 +17,7 @@ pub(super) fn site(all: &[Results], detail: Detail) -> Result<Vec<File>, Error> 
     let docs: Vec<Doc<'_>> =
         all.iter().enumerate().map(|(number, results)| Doc::new(results, number)).collect();
     let mut build = Build::new();
+    let overview = if docs.len() > 1 { Some(build.table(&variants(&docs))?) } else { None };
     let mut parts = Vec::new();
     for doc in &docs {
         build.key = if docs.len() > 1 { doc.key() } else { String::new() };
@@ -32,7 +34,7 @@ pub(super) fn site(all: &[Results], detail: Detail) -> Result<Vec<File>, Error> 
         };
         parts.push(document(&mut build, doc)?);
     }
-    let page = frame(&docs, &parts).into_string();
+    let page = frame(&docs, &parts, overview.as_ref()).into_string();
     let mut files =
         vec![File { path: "index.html".to_owned(), bytes: clean::clean(&page).into_owned().into_bytes() }];
     files.append(&mut build.files);
@@ -83,6 +85,40 @@ fn document(build: &mut Build, doc: &Doc<'_>) -> Result<Part, Error> {
     Ok(Part { contents, body })
 }
 
+/// Several documents at a glance.
+fn variants(docs: &[Doc<'_>]) -> Table {
+    let compared = docs.iter().any(|doc| doc.results.expected.is_some());
+    let mut columns = vec![
+        table::words("Variant", "variant"),
+        table::words("Verdict", "verdict"),
+        table::numbers("Seeds", "seeds"),
+        table::words("Why", "why"),
+    ];
+    if compared {
+        columns.push(table::words("As expected", "as_expected"));
+    }
+    let rows = docs.iter().map(|doc| {
+        let results = doc.results;
+        let mut cells = vec![
+            table::text(doc.variant()).to(Some(doc.link("doc"))),
+            table::verdict(results.verdict),
+            table::count(results.seeds.len() as u64),
+            table::text(&results.cause),
+        ];
+        if compared {
+            cells.push(match &results.expected {
+                None => table::none(),
+                Some(expected) if expected.differences.is_empty() => table::text("yes").tone(Tone::Good),
+                Some(expected) => {
+                    table::text(format!("no: {}", expected.differences.join("; "))).tone(Tone::Bad)
+                }
+            });
+        }
+        cells
+    });
+    Table::new("variants", "Variants", columns).rows(rows)
+}
+
 fn title(docs: &[Doc<'_>]) -> String {
     let mut names: Vec<&str> = docs.iter().map(|doc| doc.results.scenario.as_str()).collect();
     names.dedup();
@@ -93,7 +129,7 @@ fn title(docs: &[Doc<'_>]) -> String {
     }
 }
 
-fn frame(docs: &[Doc<'_>], parts: &[Part]) -> Markup {
+fn frame(docs: &[Doc<'_>], parts: &[Part], overview: Option<&Markup>) -> Markup {
     let title = title(docs);
     let several = docs.len() > 1;
     html! {
@@ -112,10 +148,17 @@ fn frame(docs: &[Doc<'_>], parts: &[Part]) -> Markup {
                 svg.defs aria-hidden="true" focusable="false" { (patterns(Home::Page)) }
                 header {
                     h1 { (title) }
+                    @if let Some(overview) = overview { (overview) }
                     nav aria-label="Contents" {
                         @for (doc, part) in docs.iter().zip(parts) {
-                            @if several { p { a href=(doc.link("doc")) { (items::banner::heading(doc)) } } }
-                            (part.contents)
+                            @if several {
+                                details {
+                                    summary { "Items of " bdi { (doc.variant()) } }
+                                    (part.contents)
+                                }
+                            } @else {
+                                (part.contents)
+                            }
                         }
                     }
                 }

@@ -124,8 +124,8 @@ fn hostile_names_stay_names_in_every_part() {
     let story = story_diagram(&seed.contracts[0].violations[0], &seed.faults).expect("a story");
     let fragment = fragment(trace, Some(design), seed, HOSTILE).expect("prints");
     assert_eq!(data(&fragment)["nodes"][1], data(&fragment)["flows"][0], "the same name everywhere");
-    roxmltree::Document::parse(&story).expect("the story is well-formed");
-    roxmltree::Document::parse(&topology(design, Some(seed))).expect("the topology is well-formed");
+    uppsala::parse(&story).expect("the story is well-formed");
+    uppsala::parse(&topology(design, Some(seed))).expect("the topology is well-formed");
     for (part, closing) in [(fragment.as_str(), 2), (&topology(design, Some(seed)), 0), (&story, 0)] {
         assert_eq!(part.matches("</script>").count(), closing);
         assert!(!part.contains("<img") && !part.contains("<!--"), "nothing becomes an element");
@@ -162,7 +162,7 @@ fn a_picture_as_a_file_knows_no_variables() {
         let file = plain(&picture);
         assert!(!file.contains("var(") && !file.contains("--t-"), "{file}");
         assert!(file.contains("stroke:#1c2128") && !file.contains("prefers-color-scheme"));
-        roxmltree::Document::parse(&file).expect("is well-formed");
+        uppsala::parse(&file).expect("is well-formed");
     }
 }
 
@@ -260,7 +260,7 @@ proptest! {
         let picture = Picture::new(Graph::new(Some(&design), None), Detail::Kinds, &[]);
         prop_assert!(apart(&picture.layout.nodes), "{:?}", picture.layout.nodes);
         let drawn = topology(&design, None);
-        prop_assert!(roxmltree::Document::parse(&drawn).is_ok());
+        prop_assert!(uppsala::parse(&drawn).is_ok());
         prop_assert!(!drawn.contains("NaN") && !drawn.contains("inf\""));
         prop_assert_eq!(drawn, topology(&design, None));
     }

@@ -29,6 +29,7 @@ pub(in crate::html) fn banner(doc: &Doc<'_>) -> Markup {
             p.verdict { (results.verdict.word().to_uppercase()) }
             p { (cause(results)) }
             (wrong(doc))
+            (expected(results))
             dl {
                 @if let Some(seed) = shown(doc) {
                     dt { "See it again" }
@@ -75,6 +76,19 @@ fn wrong(doc: &Doc<'_>) -> Markup {
         @if !seed.doubts.is_empty() {
             p { "What could not be shown:" }
             ul { @for doubt in &seed.doubts { li { (doubt) } } }
+        }
+    }
+}
+
+/// Of a sweep that compares: what was to come out, and whether it did.
+fn expected(results: &Results) -> Markup {
+    let Some(expected) = &results.expected else { return html! {} };
+    html! {
+        @if expected.differences.is_empty() {
+            p { "As expected: " (expected.wanted) "." }
+        } @else {
+            p { strong { "Not as expected." } " Expected: " (expected.wanted) "." }
+            ul { @for difference in &expected.differences { li { (difference) } } }
         }
     }
 }

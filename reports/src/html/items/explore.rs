@@ -34,5 +34,8 @@ pub(super) fn steps(build: &mut Build, doc: &Doc<'_>) -> Result<Panel, Error> {
     }
     let command = replay_command(doc.results, seed.seed);
     let fragment = explorer::fragment(trace, doc.design(), seed, &command)?;
-    Ok(Panel::Shown(html! { (PreEscaped(fragment)) }))
+    Ok(Panel::Shown(html! {
+        p.note.paper { "Not on paper: it is to be stepped through on a screen." }
+        (PreEscaped(fragment))
+    }))
 }

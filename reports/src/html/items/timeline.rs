@@ -233,7 +233,7 @@ fn active(fault: &FaultResult) -> String {
             };
         }
         1 => String::new(),
-        many => format!(", {} in all", counted(many as u64, "time")),
+        many => format!(", {} in all", counted(many as u64 + fault.more_windows, "time")),
     };
     first.map_or(String::new(), |[from, to]| format!("{} to {}{times}", instant(*from), instant(*to)))
 }
