@@ -98,7 +98,7 @@ impl Judges {
             reach: Reach::new(plan),
             activity: Activity::new(plan, rules),
             shadows: Shadows::new(plan.places.len(), rules),
-            consistency: Consistency::new(rules),
+            consistency: Consistency::new(plan, rules),
             queues: queues.map(|(index, _)| PlaceId(index as u16)).collect(),
             last_booking: Time::ZERO,
             now: Time::ZERO,
