@@ -67,15 +67,13 @@ struct Heart {
     end: Defect,
 }
 
-#[derive(Clone, Copy, Debug, PartialEq)]
+#[derive(Clone, Copy, Debug)]
 enum Defect {
     None,
-    Spins,
+    /// Until this is set: a thread that spins on would take its core from the other tests.
+    Spins(&'static AtomicBool),
     Panics,
 }
-
-/// Lets whoever spins go when the test is over.
-static RELEASED: AtomicBool = AtomicBool::new(false);
 
 impl Process for Heart {
     fn handle(&mut self, _: Input, cx: &mut Context<'_>) {
@@ -83,8 +81,8 @@ impl Process for Heart {
         if self.beats == 10 {
             match self.end {
                 Defect::None => {}
-                Defect::Spins => {
-                    while !RELEASED.load(Ordering::Relaxed) {
+                Defect::Spins(released) => {
+                    while !released.load(Ordering::Relaxed) {
                         std::thread::yield_now();
                     }
                 }
@@ -126,16 +124,18 @@ fn hearts(defect: Defect) -> World {
 #[test]
 fn a_host_that_never_yields_is_found_and_named() {
     for engine in engines() {
-        let conditions = Conditions { patience: Duration::from_millis(600), ..Conditions::default() };
-        let world = hearts(Defect::Spins);
+        let released = Box::leak(Box::new(AtomicBool::new(false)));
+        // Long enough that a busy machine does not pass for a host that stands still.
+        let conditions = Conditions { patience: Duration::from_secs(10), ..Conditions::default() };
+        let world = hearts(Defect::Spins(released));
         let name = world.plan().processes[2].name.clone();
         let error = host(engine, world, Minutes(5), 1, conditions).map(|_| ()).expect_err("it stands still");
+        released.store(true, Ordering::Relaxed);
         let HostError::Stuck { host, at, .. } = &error else { panic!("{error}") };
         assert_eq!(*host, name);
         assert!((8.9..9.2).contains(&at.0.as_secs_f64()), "{error}");
         assert!(error.to_string().contains("does not yield"), "{error}");
     }
-    RELEASED.store(true, Ordering::Relaxed);
 }
 
 #[test]
