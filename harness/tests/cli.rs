@@ -277,6 +277,12 @@ fn expectations_are_compared() {
     assert!(text.contains(&format!("not as expected: {file}/claims-too-much, 3 of 3 seeds\n")), "{text}");
     assert!(text.ends_with("2 of 3 as expected\n"), "{text}");
     run.stderr(predicate::str::contains("silent is left out: it expects nothing"));
+    let documents = beaufort(&["sweep", &file, "--expect", "--seeds", "3", "--json"]).assert().code(1);
+    let as_expected = |line: &str| {
+        let document: serde_json::Value = serde_json::from_str(line).unwrap();
+        document["expected"]["differences"].as_array().unwrap().is_empty()
+    };
+    assert_eq!(stdout(&documents).lines().map(as_expected).collect::<Vec<_>>(), [true, true, false]);
     let only =
         |name: &str| beaufort(&["sweep", &file, "--expect", "--seeds", "3", "--variant", name]).assert();
     only("forgetful").code(0);
