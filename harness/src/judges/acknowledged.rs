@@ -20,13 +20,12 @@ pub(crate) struct Acknowledged {
 /// Those of one kernel event.
 pub(crate) type Now = SmallVec<[Acknowledged; 4]>;
 
-/// The copies that came to be in one kernel event, and the call that brought them.
+/// The copies that came to be in one kernel event since a call was last dealt with.
 #[derive(Clone, Debug, Default)]
 struct Births {
     event: u64,
     at: Time,
     identities: SmallVec<[u64; 4]>,
-    call: Option<CallId>,
 }
 
 /// The copies of which nobody has been told yet.
@@ -46,10 +45,13 @@ impl Acknowledgements {
         before
     }
 
-    /// In this kernel event the callee dealt with a call.
-    pub(crate) fn handled(&mut self, call: CallId, event: u64, now: Time) -> Now {
+    /// In this kernel event the callee dealt with a call about this item; what it wrote for it came to be just
+    /// before. A service may deal with several calls in one event (those that one sync has made durable).
+    pub(crate) fn handled(&mut self, call: CallId, identity: u64, event: u64, now: Time) -> Now {
         let before = self.turn(event, now);
-        self.births.call = Some(call);
+        if self.births.identities.contains(&identity) {
+            self.unanswered.insert(call, std::mem::take(&mut self.births.identities));
+        }
         before
     }
 
@@ -68,13 +70,42 @@ impl Acknowledgements {
             return Now::new();
         }
         let next = Births { event, at: now, ..Births::default() };
-        let Births { at, identities, call, .. } = std::mem::replace(&mut self.births, next);
-        match call {
-            Some(call) if !identities.is_empty() => {
-                self.unanswered.insert(call, identities);
-                Now::new()
+        let Births { at, identities, .. } = std::mem::replace(&mut self.births, next);
+        identities.into_iter().map(|identity| Acknowledged { identity, at, told: false }).collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn told(now: &Now) -> Vec<u64> {
+        now.iter().map(|one| one.identity).collect()
+    }
+
+    #[test]
+    fn each_call_of_one_event_acknowledges_its_own() {
+        let mut all = Acknowledgements::default();
+        // One sync makes three calls durable; the second brought two, the third nothing new.
+        for (identities, call) in [(&[1][..], 1), (&[2, 3], 2), (&[], 3)] {
+            for identity in identities {
+                assert!(all.born(*identity, 7, Time(7)).is_empty());
             }
-            _ => identities.into_iter().map(|identity| Acknowledged { identity, at, told: false }).collect(),
+            let first = identities.first().copied().unwrap_or(9);
+            assert!(all.handled(CallId(call), first, 7, Time(7)).is_empty());
         }
+        assert_eq!(told(&all.answered(CallId(3), true, 8, Time(8))), [0_u64; 0]);
+        assert_eq!(told(&all.answered(CallId(1), true, 9, Time(9))), [1]);
+        assert_eq!(told(&all.answered(CallId(2), false, 10, Time(10))), [0_u64; 0], "nobody was told");
+    }
+
+    #[test]
+    fn what_no_call_brought_is_acknowledged_by_being_there() {
+        let mut all = Acknowledgements::default();
+        assert!(all.born(1, 7, Time(7)).is_empty());
+        assert!(all.born(2, 7, Time(7)).is_empty());
+        let now = all.handled(CallId(1), 5, 8, Time(8));
+        assert_eq!(told(&now), [1, 2]);
+        assert!(now.iter().all(|one| one.at == Time(7) && !one.told));
     }
 }

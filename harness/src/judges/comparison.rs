@@ -253,13 +253,17 @@ pub fn judge(name: &str, comparison: &Comparison, ran: &[(&Objectives, &Results)
         (_, true) => Verdict::Fail,
         _ => Verdict::Inconclusive,
     };
-    let unit = if relation == Relation::Higher { " points" } else { "" };
+    let told = |gain: f64| match (relation, gain.is_finite()) {
+        (_, false) => "infinitely less".to_owned(),
+        (Relation::Higher, true) => format!("{:.1} points", gain * 100.0),
+        (_, true) => format!("{:.1}%", gain * 100.0),
+    };
     let text = format!(
-        "{what} of {of} is {}{unit} {} of {than} ({} to {}, {} pair{}), wanted at least {}",
-        percent(median),
+        "{what} of {of} is {} {} of {than} ({} to {}, {} pair{}), wanted at least {}",
+        told(median),
         relation.word().replace('-', " "),
-        percent(low),
-        percent(high),
+        told(low),
+        told(high),
         gains.len(),
         if gains.len() == 1 { "" } else { "s" },
         comparison.sides().by,
@@ -299,13 +303,6 @@ fn middle(sorted: &[f64]) -> Option<(f64, f64, f64)> {
     match cut {
         0 => Some((least, median, greatest)),
         _ => Some((sorted[cut - 1], median, sorted[count - cut])),
-    }
-}
-
-fn percent(share: f64) -> String {
-    match share.is_finite() {
-        true => format!("{:.1}%", share * 100.0),
-        false => "infinitely less".to_owned(),
     }
 }
 

@@ -5,8 +5,9 @@
 
 use std::collections::BTreeMap;
 
-use beaufort_sim::ids::{Item, PlaceId, ProcessId};
+use beaufort_sim::ids::{Item, PlaceId, ProcessId, StreamId};
 use beaufort_sim::observe::{End, Observation, Outcome, What};
+use beaufort_sim::plan::Plan;
 use beaufort_sim::time::Time;
 use rustc_hash::FxHashMap;
 use smallvec::SmallVec;
@@ -46,6 +47,8 @@ struct Register {
 #[derive(Clone, Debug)]
 pub(crate) struct Readings {
     places: Vec<PlaceId>,
+    /// The streams of the flow.
+    streams: Vec<StreamId>,
     promise: Promise,
     told: Acknowledgements,
     /// By identity of the item; never iterated.
@@ -58,9 +61,10 @@ pub(crate) struct Readings {
 }
 
 impl Readings {
-    fn new(places: &[PlaceId], promise: Promise) -> Readings {
+    fn new(places: &[PlaceId], streams: Vec<StreamId>, promise: Promise) -> Readings {
         Readings {
             places: places.to_vec(),
+            streams,
             promise,
             told: Acknowledgements::default(),
             rows: FxHashMap::default(),
@@ -71,10 +75,15 @@ impl Readings {
         }
     }
 
+    /// Whether a row of this item there is one that is asked about.
+    fn concerns(&self, place: PlaceId, item: Item) -> bool {
+        self.places.contains(&place) && self.streams.contains(&item.stream)
+    }
+
     fn observe(&mut self, seen: &Observation) {
         let identity = seen.item.identity();
         match seen.what {
-            What::Born { place, .. } if self.places.contains(&place) => {
+            What::Born { place, .. } if self.concerns(place, seen.item) => {
                 let row = self.rows.entry(identity).or_insert_with(|| Register {
                     written: seen.at,
                     known: None,
@@ -86,20 +95,22 @@ impl Readings {
                 self.acknowledge(&now, seen.process);
             }
             // What a failover took away had been there.
-            What::Ended { place, cause: End::Completed | End::Expired } if self.places.contains(&place) => {
+            What::Ended { place, cause: End::Completed | End::Expired }
+                if self.concerns(place, seen.item) =>
+            {
                 if let Some(row) = self.rows.get_mut(&identity) {
                     row.deleted = true;
                 }
             }
             What::Handled { call, .. } => {
-                let now = self.told.handled(call, seen.event, seen.at);
+                let now = self.told.handled(call, identity, seen.event, seen.at);
                 self.acknowledge(&now, seen.process);
             }
             What::Answered { call, outcome } => {
                 let now = self.told.answered(call, outcome == Outcome::Ok, seen.event, seen.at);
                 self.acknowledge(&now, seen.process);
             }
-            What::Read { place, found, asked } if self.places.contains(&place) => {
+            What::Read { place, found, asked } if self.concerns(place, seen.item) => {
                 self.reads += 1;
                 if found { self.saw(seen) } else { self.missed(seen, asked) }
             }
@@ -158,10 +169,12 @@ impl Register {
 pub(crate) struct Consistency(BTreeMap<usize, Readings>);
 
 impl Consistency {
-    pub(crate) fn new(rules: &Rules) -> Consistency {
-        let asked = rules.contracts.iter().enumerate().filter_map(|(index, rule)| match &rule.check {
-            Check::Consistent { places, promise } => Some((index, Readings::new(places, *promise))),
-            _ => None,
+    pub(crate) fn new(plan: &Plan, rules: &Rules) -> Consistency {
+        let asked = rules.contracts.iter().enumerate().filter_map(|(index, rule)| {
+            let Check::Consistent { places, promise } = &rule.check else { return None };
+            let streams = plan.streams.iter().filter(|stream| stream.flow == rule.flow);
+            let streams = streams.map(|stream| stream.id).collect();
+            Some((index, Readings::new(places, streams, *promise)))
         });
         Consistency(asked.collect())
     }

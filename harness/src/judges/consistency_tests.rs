@@ -20,7 +20,7 @@ struct History {
 
 impl History {
     fn new(promise: Promise) -> History {
-        History { readings: Readings::new(&[PLACE], promise), event: 0 }
+        History { readings: Readings::new(&[PLACE], vec![StreamId(0)], promise), event: 0 }
     }
 
     fn see(&mut self, second: u64, process: u32, number: u32, what: What) {
@@ -65,6 +65,16 @@ fn who_asks_after_the_acknowledgement_has_to_see_it() {
         history.read(asked, 7, 2, 1, false);
         assert_eq!((history.readings.reads, history.readings.broken), (1, stale), "asked at {asked}");
     }
+}
+
+#[test]
+fn rows_of_another_flow_are_not_asked_about() {
+    let mut history = History::new(Promise::Linearizable);
+    history.readings.streams = vec![StreamId(7)];
+    history.written(3, 1, 1);
+    history.answered(5, 1, 1, 1);
+    history.read(6, 7, 2, 1, false);
+    assert_eq!((history.readings.reads, history.readings.broken), (0, 0));
 }
 
 #[test]

@@ -95,7 +95,9 @@ impl Meters {
         }
         for meter in &mut self.meters {
             match (meter, seen.what) {
-                (Meter::Tail(tail), What::Handled { call, .. }) => tail.handled(call, seen.event, seen.at),
+                (Meter::Tail(tail), What::Handled { call, .. }) => {
+                    tail.handled(call, seen.item.identity(), seen.event, seen.at);
+                }
                 (Meter::Tail(tail), What::Answered { call, outcome }) => {
                     tail.answered(call, outcome == Outcome::Ok, seen.event, seen.at);
                 }

@@ -100,7 +100,7 @@ impl Judges {
             reach: Reach::new(plan),
             activity: Activity::new(plan, rules),
             shadows: Shadows::new(plan.places.len(), rules),
-            consistency: Consistency::new(rules),
+            consistency: Consistency::new(plan, rules),
             shares: Shares::new(plan),
             queues: queues.map(|(index, _)| PlaceId(index as u16)).collect(),
             last_booking: Time::ZERO,

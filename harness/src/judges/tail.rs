@@ -56,8 +56,8 @@ impl Tail {
     }
 
     /// In this kernel event the callee dealt with a call.
-    pub(crate) fn handled(&mut self, call: CallId, event: u64, now: Time) {
-        let acknowledged = self.told.handled(call, event, now);
+    pub(crate) fn handled(&mut self, call: CallId, identity: u64, event: u64, now: Time) {
+        let acknowledged = self.told.handled(call, identity, event, now);
         self.keep(&acknowledged, now);
     }
 
@@ -168,11 +168,11 @@ mod tests {
         // One call brings two and is answered, one is not answered before the fault, one never.
         tail.born(1, 1, at(1));
         tail.born(2, 1, at(1));
-        tail.handled(CallId(1), 1, at(1));
-        tail.handled(CallId(2), 2, at(2));
+        tail.handled(CallId(1), 1, 1, at(1));
         tail.born(3, 2, at(2));
+        tail.handled(CallId(2), 3, 2, at(2));
         tail.born(4, 3, at(2));
-        tail.handled(CallId(3), 3, at(2));
+        tail.handled(CallId(3), 4, 3, at(2));
         tail.answered(CallId(1), true, 4, at(3));
         tail.answered(CallId(3), false, 5, at(3));
         tail.begin(6, at(10));

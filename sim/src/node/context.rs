@@ -8,7 +8,7 @@ use crate::faults::local::{LocalFaults, Strike};
 use crate::ids::{Address, CallId, ConnectionId, FaultMask, Item, ProcessId};
 use crate::message::Message;
 use crate::node::timers::{TimerId, Timers};
-use crate::observe::{Belief, Observation, Sink, Symptom, What};
+use crate::observe::{Belief, Handling, Observation, Sink, Symptom, What};
 use crate::plan::Plan;
 use crate::random::{Purpose, Random, mix};
 use crate::time::{Span, Time};
@@ -278,6 +278,19 @@ impl<'a> Context<'a> {
     #[inline]
     pub fn observe_on(&mut self, connection: ConnectionId, item: Item, what: What) {
         self.note(connection, item, FaultMask::NONE, what);
+    }
+
+    /// Books what became of a call; a message that is no call has no place in the books.
+    pub fn handled(&mut self, on: ConnectionId, message: &Message, how: Handling) {
+        self.handled_about(on, message.cargo.first().unwrap_or_default(), message.call, how);
+    }
+
+    /// The same of a call that is about another item than the first of its cargo, or of one whose message is
+    /// not kept.
+    pub fn handled_about(&mut self, on: ConnectionId, item: Item, call: CallId, how: Handling) {
+        if call != CallId(0) {
+            self.observe_on(on, item, What::Handled { call, how });
+        }
     }
 
     fn note(&mut self, connection: ConnectionId, item: Item, by: FaultMask, what: What) {

@@ -1,8 +1,7 @@
 //! What the triggers and the worker that they feed have in common.
 
-use crate::ids::{CallId, ConnectionId, Execution, Item};
-use crate::node::Context;
-use crate::observe::{Handling, Outcome, What};
+use crate::ids::Execution;
+use crate::observe::Outcome;
 use crate::random::mix;
 use crate::recipe::position::RunId;
 use crate::recipe::run::Start;
@@ -36,17 +35,4 @@ pub enum Fed {
 #[must_use]
 pub fn execution(app: u64, message: u64, attempt: u64) -> Execution {
     Execution { run: mix(app ^ message, attempt), message }
-}
-
-/// Books what became of a call; a message that is no call has no place in the books.
-pub(super) fn handled(
-    connection: ConnectionId,
-    item: Item,
-    call: CallId,
-    how: Handling,
-    cx: &mut Context<'_>,
-) {
-    if call != CallId(0) {
-        cx.observe_on(connection, item, What::Handled { call, how });
-    }
 }

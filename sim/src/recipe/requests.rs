@@ -5,7 +5,6 @@ use crate::kernel::slab::Slab;
 use crate::message::{Body, Cargo, Message, http};
 use crate::node::Context;
 use crate::observe::{Handling, Outcome};
-use crate::recipe::fed::handled;
 use crate::recipe::position::Ending;
 use crate::recipe::trigger::Ticket;
 
@@ -64,7 +63,7 @@ impl Requests {
             _ => None,
         };
         if let Some(how) = how {
-            handled(pending.connection, pending.item, pending.call, how, cx);
+            cx.handled_about(pending.connection, pending.item, pending.call, how);
         }
         let answer = Message {
             call: pending.call,

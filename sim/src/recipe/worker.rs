@@ -15,7 +15,7 @@ use crate::node::{Context, Input, Process};
 use crate::observe::{Handling, Held, Outcome, Symptom, What};
 use crate::random::{Purpose, mix};
 use crate::recipe::alarm::Alarm;
-use crate::recipe::fed::{Fed, execution, handled, space};
+use crate::recipe::fed::{Fed, execution, space};
 use crate::recipe::feeder::Feeder;
 use crate::recipe::intake::Intake;
 use crate::recipe::poller::Poller;
@@ -342,7 +342,7 @@ impl Worker {
         let answer = match command {
             control::Command::Raise { number } => self.raised(connection, message, number, cx),
             control::Command::Verify { .. } => {
-                handled(connection, Item::default(), message.call, Handling::Stored, cx);
+                cx.handled_about(connection, Item::default(), message.call, Handling::Stored);
                 control::Answer::State { up: self.life == Life::Serving, in_sync: true }
             }
             _ => control::Answer::Refused,
@@ -363,7 +363,7 @@ impl Worker {
         }
         let start = alarm.raised(number, self.interpreter.program().app);
         let how = if start.is_some() { Handling::Stored } else { Handling::Suppressed };
-        handled(connection, Item::default(), message.call, how, cx);
+        cx.handled_about(connection, Item::default(), message.call, how);
         self.waiting.extend(start);
         control::Answer::Done
     }
@@ -383,7 +383,7 @@ impl Worker {
             // The trigger of a workflow that is switched off is not found [K].
             Life::Off if self.told => {
                 let item = message.cargo.first().unwrap_or_default();
-                handled(connection, item, message.call, Handling::Rejected, cx);
+                cx.handled_about(connection, item, message.call, Handling::Rejected);
                 return respond(connection, message, 404, cx);
             }
             _ => return respond(connection, message, 503, cx),
@@ -391,7 +391,7 @@ impl Worker {
         if request.verb == http::Verb::Validate {
             // Its ingress counts it as a call; a handshake has no effect.
             let item = message.cargo.first().unwrap_or_default();
-            handled(connection, item, message.call, Handling::Suppressed, cx);
+            cx.handled_about(connection, item, message.call, Handling::Suppressed);
             return respond(connection, message, 200, cx);
         }
         let item = message.cargo.first().unwrap_or_default();
@@ -400,7 +400,7 @@ impl Worker {
                 Joined::No => {}
                 Joined::Waits => return,
                 Joined::Answered(status) => {
-                    handled(connection, item, message.call, Handling::Suppressed, cx);
+                    cx.handled_about(connection, item, message.call, Handling::Suppressed);
                     return respond(connection, message, status, cx);
                 }
             }

@@ -30,7 +30,7 @@ use crate::node::{Context, Input, Process};
 use crate::observe::{End, Handling, Held, Symptom, What};
 use crate::random::mix;
 use crate::services::front::{self, Front, Pending, answer_control};
-use crate::services::store::{about, answer_probe, book, done, handled, refuse};
+use crate::services::store::{about, answer_probe, book, done, refuse};
 use crate::services::tables::{self, Change, Table};
 use crate::time::{Span, Time};
 use crate::units::Sampler;
@@ -323,12 +323,8 @@ impl CosmosDbProcess {
                 }
                 self.log_commit(message, &journal, cx);
                 let absorbed = tables::is_absorbed(&journal);
-                handled(
-                    connection,
-                    message,
-                    if absorbed { Handling::Suppressed } else { Handling::Stored },
-                    cx,
-                );
+                let how = if absorbed { Handling::Suppressed } else { Handling::Stored };
+                cx.handled(connection, message, how);
                 let answer = message.answer(Body::StoreAnswer(Answer::Done { absorbed }));
                 self.acknowledge(connection, answer.carrying(message.cargo.clone()), cx);
                 self.arm_expiry(cx);
@@ -409,7 +405,7 @@ impl CosmosDbProcess {
             Some((range, position)) => (Handling::Stored, Answer::Leased { range, position }),
             None => (Handling::Rejected, Answer::NotLeased { range }),
         };
-        handled(connection, message, how, cx);
+        cx.handled(connection, message, how);
         cx.answer(connection, message.answer(Body::StoreAnswer(answer)));
     }
 
@@ -425,7 +421,7 @@ impl CosmosDbProcess {
         };
         let kilobytes: u64 = items.iter().map(|item| cx.plan().item_bytes(item.stream).div_ceil(1024)).sum();
         self.volatile.budgets.charge(usize::from(range), kilobytes * self.setup.read_charge);
-        handled(connection, message, Handling::Stored, cx);
+        cx.handled(connection, message, Handling::Stored);
         let answer = message.answer(Body::StoreAnswer(Answer::Rows { range, upto }));
         cx.answer(connection, answer.carrying(Cargo::of(items)));
     }
@@ -438,7 +434,7 @@ impl CosmosDbProcess {
             matches!(&message.body, Body::Store(Command::Write { operations, .. }) if operations.len() > 1);
         if atomic {
             self.volatile.front.take(token);
-            handled(connection, &message, Handling::Rejected, cx);
+            cx.handled(connection, &message, Handling::Rejected);
         } else {
             self.volatile.front.deafen(token);
         }

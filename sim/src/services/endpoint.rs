@@ -160,7 +160,7 @@ impl EndpointProcess {
         }
         let occurrence = self.front.occurrence(&message, request.execution.run);
         let status = if cx.strike(Hook::DependencyWrongAnswer, part, item, occurrence).is_some() {
-            handled(connection, &message, item, Handling::Suppressed, cx); // it says yes and does nothing
+            cx.handled_about(connection, item, message.call, Handling::Suppressed); // it says yes and does nothing
             cx.observe(item, What::Symptom(Symptom::Misled));
             DONE
         } else {
@@ -194,13 +194,13 @@ impl EndpointProcess {
         let key = request.key.filter(|_| !setup.keys.is_zero());
         records.keys.forget(cx.now());
         if key.is_some_and(|key| records.keys.knows(request.part, key, item)) {
-            handled(connection, message, item, Handling::Suppressed, cx);
+            cx.handled_about(connection, item, message.call, Handling::Suppressed);
             cx.observe_on(connection, item, What::Absorbed { place: operation.place });
             return DONE;
         }
         let undone = setup.remembers_undo && records.undone[part].contains(item);
         if undone || setup.refuses(operation, item, cx) {
-            handled(connection, message, item, Handling::Rejected, cx);
+            cx.handled_about(connection, item, message.call, Handling::Rejected);
             return UNPROCESSABLE;
         }
         if let Some(key) = key {
@@ -215,14 +215,14 @@ impl EndpointProcess {
             }
             if !records.effects[target].contains(item) {
                 // There is nothing to take back: the service says so with success and does nothing.
-                handled(connection, message, item, Handling::Suppressed, cx);
+                cx.handled_about(connection, item, message.call, Handling::Suppressed);
                 return DONE;
             }
             let by = operation.place;
             cx.observe_on(connection, item, What::Undone { undone: setup.operations[target].place, by });
         }
         records.effects[part].add(item);
-        handled(connection, message, item, Handling::Stored, cx);
+        cx.handled_about(connection, item, message.call, Handling::Stored);
         cx.observe_on(connection, item, What::Born { place: operation.place, cause: Birth::Stored });
         DONE
     }
@@ -248,16 +248,10 @@ impl EndpointProcess {
     }
 }
 
-fn handled(connection: ConnectionId, message: &Message, item: Item, how: Handling, cx: &mut Context<'_>) {
-    if message.call.0 != 0 {
-        cx.observe_on(connection, item, What::Handled { call: message.call, how });
-    }
-}
-
 /// A definite no: nothing happened.
 fn reject(connection: ConnectionId, message: &Message, status: u16, cx: &mut Context<'_>) {
     let item = message.cargo.first().unwrap_or_default();
-    handled(connection, message, item, Handling::Rejected, cx);
+    cx.handled_about(connection, item, message.call, Handling::Rejected);
     let answer = message.answer(Body::Response(Response::status(status)));
     cx.answer(connection, answer.carrying(message.cargo.clone()));
 }

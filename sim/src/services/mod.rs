@@ -125,6 +125,7 @@ pub mod alert;
 pub mod api_management;
 #[cfg(test)]
 pub(crate) mod bench;
+mod commits;
 mod connections;
 pub mod cosmos_db;
 pub mod endpoint;

@@ -27,7 +27,7 @@ use crate::observe::{Handling, Held, Symptom, What};
 use crate::services::front::{Front, Pending, answer_control, turned_away};
 use crate::services::replicas::{Channel, Leads, Pair, Paired, Rises, SYNC, Tenure, Writes};
 use crate::services::sql_database::replica::PAIR;
-use crate::services::store::{about, answer_probe, book, done, handled, keeps_rows, read, refuse};
+use crate::services::store::{about, answer_probe, book, done, keeps_rows, read, refuse};
 use crate::services::tables::{self, Change, Table};
 use crate::units::{Rate, Sampler};
 
@@ -166,14 +166,14 @@ impl SqlDatabaseProcess {
         let mut journal = std::mem::take(&mut self.volatile.journal);
         match tables::transact(&mut self.tables, operations, items, *execution, false, &mut journal) {
             Err(error) if !terminated => refuse(connection, &message, error, None, cx),
-            Err(_) => handled(connection, &message, Handling::Rejected, cx),
+            Err(_) => cx.handled(connection, &message, Handling::Rejected),
             Ok(()) => {
                 let absorbed = tables::is_absorbed(&journal);
                 book(&self.tables, connection, &journal, cx);
                 self.log_commit(command, &message.cargo, &journal);
                 if terminated {
                     let how = if absorbed { Handling::Suppressed } else { Handling::Stored };
-                    handled(connection, &message, how, cx);
+                    cx.handled(connection, &message, how);
                 } else {
                     done(connection, &message, absorbed, cx);
                 }
@@ -190,7 +190,7 @@ impl SqlDatabaseProcess {
         let table = self.tables.get(usize::from(part));
         match table.and_then(|table| table.oldest(max as usize)) {
             Some(rows) => {
-                handled(connection, message, Handling::Stored, cx);
+                cx.handled(connection, message, Handling::Stored);
                 let answer = message.answer(Body::StoreAnswer(Answer::Rows { range: 0, upto: 0 }));
                 cx.answer(connection, answer.carrying(Cargo::of(rows)));
             }

@@ -22,8 +22,7 @@ use crate::services::ownership::Ownerships;
 use crate::services::replicas::declare::at;
 use crate::services::replicas::{Channel, Leads, Pair, Paired, Rises, SYNC, Tenure, Writes, rows};
 use crate::services::store::{
-    about, answer_probe, book, build_tables, declare_parts, declare_parts_at, done, handled, keeps_rows,
-    read, refuse,
+    about, answer_probe, book, build_tables, declare_parts, declare_parts_at, done, keeps_rows, read, refuse,
 };
 use crate::services::tables::{self, Change, Table};
 use crate::time::Span;
@@ -323,7 +322,7 @@ impl StorageContainerProcess {
                 if terminated {
                     // Written, and nobody is told.
                     let how = if absorbed { Handling::Suppressed } else { Handling::Stored };
-                    handled(connection, &message, how, cx);
+                    cx.handled(connection, &message, how);
                     cx.close(connection);
                 } else {
                     done(connection, &message, absorbed, cx);

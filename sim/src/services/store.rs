@@ -100,17 +100,9 @@ pub(super) fn book(tables: &[Table], connection: ConnectionId, journal: &[Change
     }
 }
 
-/// Observes what became of a call; a message that is no call is nobody's business.
-pub(super) fn handled(connection: ConnectionId, message: &Message, how: Handling, cx: &mut Context<'_>) {
-    if message.call.0 != 0 {
-        let item = message.cargo.first().unwrap_or_default();
-        cx.observe_on(connection, item, What::Handled { call: message.call, how });
-    }
-}
-
 /// Answers a write with success.
 pub(super) fn done(connection: ConnectionId, message: &Message, absorbed: bool, cx: &mut Context<'_>) {
-    handled(connection, message, if absorbed { Handling::Suppressed } else { Handling::Stored }, cx);
+    cx.handled(connection, message, if absorbed { Handling::Suppressed } else { Handling::Stored });
     let answer = message.answer(Body::StoreAnswer(Answer::Done { absorbed }));
     cx.answer(connection, answer.carrying(message.cargo.clone()));
 }
@@ -123,7 +115,7 @@ pub(super) fn refuse(
     retry_after: Option<Span>,
     cx: &mut Context<'_>,
 ) {
-    handled(connection, message, Handling::Rejected, cx);
+    cx.handled(connection, message, Handling::Rejected);
     let answer = message.answer(Body::StoreAnswer(Answer::Refused { error, retry_after }));
     cx.answer(connection, answer.carrying(message.cargo.clone()));
 }
@@ -142,7 +134,7 @@ pub(super) fn read(
     };
     let items = message.cargo.items().iter().copied();
     let rows: Vec<Item> = items.filter(|item| table.contains(*item)).collect();
-    handled(connection, message, Handling::Stored, cx);
+    cx.handled(connection, message, Handling::Stored);
     let answer = message.answer(Body::StoreAnswer(Answer::Rows { range: 0, upto: 0 }));
     cx.answer(connection, answer.carrying(Cargo::of(rows)));
 }

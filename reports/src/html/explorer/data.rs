@@ -40,6 +40,7 @@ struct Fault {
     name: String,
     about: String,
     windows: Vec<[f64; 2]>,
+    more: u64,
 }
 
 #[derive(Serialize)]
@@ -104,6 +105,7 @@ fn faults(trace: &Trace, seed: &SeedResult) -> Vec<Fault> {
         name: visible(name),
         about: result.map(|fault| visible(&format!("{} {}", fault.fault, fault.target))).unwrap_or_default(),
         windows: result.map(|fault| fault.windows.clone()).unwrap_or_default(),
+        more: result.map_or(0, |fault| fault.more_windows),
     })
     .collect()
 }

@@ -951,18 +951,11 @@
     );
   }
 
-  // The document keeps so many windows of a fault, the first: then it is said that there may be others.
-  const WINDOWS = 20;
-
+  // A document lists the first windows of a fault, and how many more there were.
   function sayCut() {
-    const cut = data.faults.filter((fault) => fault.windows.length >= WINDOWS).map((fault) => fault.name);
-    if (cut.length)
-      fill(
-        part.cut,
-        `Of each fault the first ${WINDOWS} windows are kept; there may be more of `,
-        ...listed(cut),
-        '.',
-      );
+    const cut = data.faults.filter((fault) => fault.more > 0);
+    const more = (fault, index) => [`${index ? ', ' : ''}${counted(fault.more, 'later window')} of `, [fault.name]];
+    if (cut.length) fill(part.cut, 'Not shown: ', ...cut.flatMap(more), '.');
   }
 
   const KEYS = {

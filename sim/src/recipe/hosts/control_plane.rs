@@ -10,7 +10,6 @@ use crate::message::{Body, Message, control};
 use crate::node::{Context, Input, Process};
 use crate::observe::{Handling, Held};
 use crate::random::Purpose;
-use crate::recipe::fed::handled;
 use crate::services::front::{control_is_down, turned_away};
 use crate::time::Span;
 use crate::units::Sampler;
@@ -79,7 +78,7 @@ impl ControlPlane {
             _ => control::Answer::Refused,
         };
         if answer == control::Answer::Done {
-            handled(connection, Item::default(), message.call, Handling::Stored, cx);
+            cx.handled_about(connection, Item::default(), message.call, Handling::Stored);
             self.version += 1;
             self.confirmed = false;
             match &self.delay {

@@ -10,7 +10,6 @@ use crate::message::{Body, Cargo, Message, control, http, name};
 use crate::node::{CloseReason, Context, Input, Process, TimerId};
 use crate::observe::{Belief, Handling, Held, Outcome, Symptom, What};
 use crate::random::{Purpose, mix};
-use crate::recipe::fed::handled;
 use crate::recipe::hosts::ingress::{self, HeldUp, Struck};
 use crate::services::front::{control_fails, turned_away};
 use crate::time::{Span, Time};
@@ -265,7 +264,7 @@ impl Front {
             Struck::Refused(status) => respond(connection, &message, status, cx),
             Struck::Pretended => {
                 let item = message.cargo.first().unwrap_or_default();
-                handled(connection, item, message.call, Handling::Suppressed, cx);
+                cx.handled_about(connection, item, message.call, Handling::Suppressed);
                 cx.observe(item, What::Symptom(Symptom::Misled));
                 respond(connection, &message, 200, cx);
             }
@@ -378,7 +377,7 @@ impl Front {
             Outcome::Failed | Outcome::Unknown => None,
         };
         if let Some(how) = how {
-            handled(client.connection, client.item, client.call, how, cx);
+            cx.handled_about(client.connection, client.item, client.call, how);
         }
         let cut = ingress::cuts(client.item, client.attempt, cx);
         let response = if cut { http::Response::RESET } else { response };
@@ -533,7 +532,7 @@ impl Front {
             _ => control::Answer::Refused,
         };
         if answer != control::Answer::Refused {
-            handled(connection, Item::default(), message.call, Handling::Stored, cx);
+            cx.handled_about(connection, Item::default(), message.call, Handling::Stored);
         }
         cx.answer(connection, message.answer(Body::ControlAnswer(answer)));
     }
@@ -576,7 +575,7 @@ impl Front {
 fn respond(connection: ConnectionId, message: &Message, status: u16, cx: &mut Context<'_>) {
     if status == 403 {
         let item = message.cargo.first().unwrap_or_default();
-        handled(connection, item, message.call, Handling::Rejected, cx);
+        cx.handled_about(connection, item, message.call, Handling::Rejected);
     }
     cx.answer(connection, message.answer(Body::Response(http::Response::status(status))));
 }

@@ -90,8 +90,7 @@ impl Replica for Namespace {
 
     /// Readers are disconnected, what is not yet durable is refused.
     fn quiet(&mut self, cx: &mut Context<'_>) {
-        let ops = std::mem::take(&mut self.live.syncing).into_iter();
-        for op in ops.chain(std::mem::take(&mut self.live.staged)) {
+        for op in self.live.commits.give_up() {
             self.refuse(op.connection, &op.message, Error::ServiceBusy, cx);
         }
         for hub in 0..self.layout.hubs.len() {
@@ -99,8 +98,8 @@ impl Replica for Namespace {
         }
         let channel = std::mem::take(&mut self.live.channel);
         let connections = std::mem::take(&mut self.live.connections);
-        let (sync, busy) = (self.live.sync, self.live.busy);
-        self.live = Live { channel, connections, sync, busy, ..Namespace::fresh(&self.layout) };
+        let commits = std::mem::take(&mut self.live.commits);
+        self.live = Live { channel, connections, commits, ..Namespace::fresh(&self.layout) };
     }
 
     fn reopen(&mut self, cx: &mut Context<'_>) {

@@ -13,12 +13,12 @@ use crate::message::store::{self as store_message, Error::Unavailable};
 use crate::message::{Body, Message, control};
 use crate::node::{Context, Input, Process};
 use crate::observe::{End, Handling, Held, What};
+use crate::services::commits::Commits;
 use crate::services::connections::Connections;
 use crate::services::event_hubs::capture::{self, File, Window};
 use crate::services::event_hubs::config::NAMESPACE;
 use crate::services::event_hubs::layout::{Layout, Part, Settings};
 use crate::services::event_hubs::log::Log;
-use crate::services::event_hubs::publish::Op;
 use crate::services::event_hubs::receive::{Delayed, Reader};
 use crate::services::front::{answer_control, turned_away};
 use crate::services::ownership::Ownerships;
@@ -63,10 +63,7 @@ pub(super) struct Store {
 /// What a crash takes away.
 #[derive(Clone, Debug)]
 pub(super) struct Live {
-    pub(super) staged: Vec<Op>,
-    pub(super) syncing: Vec<Op>,
-    pub(super) sync: u64,
-    pub(super) busy: bool,
+    pub(super) commits: Commits,
     /// By hub, by partition, by consumer group.
     pub(super) readers: Vec<Vec<Vec<Reader>>>,
     /// Answers that wait for their turn to go out.
@@ -119,10 +116,7 @@ impl Namespace {
             readers: layout.hubs.iter().map(readers).collect(),
             turns: vec![0; layout.hubs.len()],
             sweeping: vec![false; layout.hubs.len()],
-            staged: Vec::new(),
-            syncing: Vec::new(),
-            sync: 0,
-            busy: false,
+            commits: Commits::default(),
             delayed: Slab::default(),
             egress: Time::ZERO,
             ingress: [Meter::default(); 2],
@@ -141,16 +135,8 @@ impl Namespace {
 
     /// Refuses a command: nothing has happened.
     pub(super) fn refuse(&self, to: ConnectionId, message: &Message, why: Error, cx: &mut Context<'_>) {
-        self.handled(to, message, Handling::Rejected, cx);
+        cx.handled(to, message, Handling::Rejected);
         cx.answer(to, message.answer(Body::BrokerEvent(Event::Refused(why))));
-    }
-
-    /// Books what became of an attempt, if anybody counts it.
-    pub(super) fn handled(&self, on: ConnectionId, message: &Message, how: Handling, cx: &mut Context<'_>) {
-        if message.call.0 != 0 {
-            let item = message.cargo.first().unwrap_or_default();
-            cx.observe_on(on, item, What::Handled { call: message.call, how });
-        }
     }
 
     /// What every request passes: the quota of connections, and the faults of the whole. `part`: of the hub.

@@ -10,6 +10,7 @@ use crate::message::{Body, Message};
 use crate::node::{Context, DiskError};
 use crate::observe::{Birth, Handling, What};
 use crate::random::mix;
+use crate::services::commits::Op;
 use crate::services::event_hubs::layout::{self, Part};
 use crate::services::event_hubs::namespace::{Namespace, token};
 use crate::services::replicas::{Leads, Paired};
@@ -19,23 +20,11 @@ use crate::time::Span;
 /// How long it takes until there is a throughput unit more \[K\].
 const INFLATES_IN: Span = Span::secs(30);
 
-/// Events whose effect waits for its sync.
-#[derive(Clone, Debug)]
-pub(super) struct Op {
-    pub(super) connection: ConnectionId,
-    pub(super) message: Message,
-}
-
 impl Namespace {
     /// Events arrive.
     pub(super) fn publish(&mut self, connection: ConnectionId, message: Message, cx: &mut Context<'_>) {
         match self.check(connection, &message, cx) {
-            Ok(()) => {
-                self.live.staged.push(Op { connection, message });
-                if !self.live.busy {
-                    self.begin_sync(cx);
-                }
-            }
+            Ok(()) => self.live.commits.stage(connection, message, cx),
             Err(error) => self.refuse(connection, &message, error, cx),
         }
     }
@@ -106,26 +95,16 @@ impl Namespace {
         self.store.units = self.store.units.map(|units| (units + 1).min(self.layout.most_units));
     }
 
-    fn begin_sync(&mut self, cx: &mut Context<'_>) {
-        std::mem::swap(&mut self.live.staged, &mut self.live.syncing);
-        let Some(first) = self.live.syncing.first() else { return };
-        self.live.sync += 1;
-        self.live.busy = true;
-        cx.sync(self.live.sync, first.message.cargo.first().unwrap_or_default());
-    }
-
     /// A sync is over: its events are in their partitions, or are refused.
     pub(super) fn synced(&mut self, result: Result<(), DiskError>, cx: &mut Context<'_>) {
-        let mut ops = std::mem::take(&mut self.live.syncing);
+        let mut ops = self.live.commits.finished();
         for Op { connection, message } in ops.drain(..) {
             match result {
                 Ok(()) => self.append(connection, &message, cx),
                 Err(DiskError::Failed) => self.refuse(connection, &message, Error::GeneralError, cx),
             }
         }
-        self.live.syncing = ops;
-        self.live.busy = false;
-        self.begin_sync(cx);
+        self.live.commits.next(ops, cx);
     }
 
     fn append(&mut self, connection: ConnectionId, message: &Message, cx: &mut Context<'_>) {
@@ -152,7 +131,7 @@ impl Namespace {
                 filled.push(partition);
             }
         }
-        self.handled(connection, message, Handling::Stored, cx);
+        cx.handled(connection, message, Handling::Stored);
         let first = message.cargo.first().unwrap_or_default();
         if cx.strike(Hook::SendAnswerLost, part, first, u64::from(message.attempt)).is_none() {
             self.acknowledge(connection, message.answer(Body::BrokerEvent(Event::Accepted { sequence })), cx);

@@ -9,10 +9,11 @@ use crate::message::{Body, Message};
 use crate::node::{Context, DiskError};
 use crate::observe::{Birth, Handling};
 use crate::random::mix;
+use crate::services::commits::Op;
 use crate::services::replicas::{Leads, Paired};
 use crate::services::service_bus::incoming::{Incoming, Origin};
 use crate::services::service_bus::layout::Role;
-use crate::services::service_bus::namespace::{Namespace, Op};
+use crate::services::service_bus::namespace::Namespace;
 use crate::services::throttle::Limit;
 use crate::time::Span;
 
@@ -30,32 +31,19 @@ pub(super) struct Envelope {
 impl Namespace {
     /// Lets an operation wait for a sync.
     pub(super) fn stage(&mut self, connection: ConnectionId, message: Message, cx: &mut Context<'_>) {
-        self.live.staged.push(Op { connection, message });
-        if !self.live.busy {
-            self.begin_sync(cx);
-        }
-    }
-
-    fn begin_sync(&mut self, cx: &mut Context<'_>) {
-        std::mem::swap(&mut self.live.staged, &mut self.live.syncing);
-        let Some(first) = self.live.syncing.first() else { return };
-        self.live.sync += 1;
-        self.live.busy = true;
-        cx.sync(self.live.sync, first.message.cargo.first().unwrap_or_default());
+        self.live.commits.stage(connection, message, cx);
     }
 
     /// A sync is over: what it held takes effect and is acknowledged, or is refused.
     pub(super) fn synced(&mut self, result: Result<(), DiskError>, cx: &mut Context<'_>) {
-        let mut ops = std::mem::take(&mut self.live.syncing);
+        let mut ops = self.live.commits.finished();
         for Op { connection, message } in ops.drain(..) {
             match result {
                 Ok(()) => self.commit(connection, &message, cx),
                 Err(DiskError::Failed) => self.not_written(connection, &message, cx),
             }
         }
-        self.live.syncing = ops;
-        self.live.busy = false;
-        self.begin_sync(cx);
+        self.live.commits.next(ops, cx);
     }
 
     fn commit(&mut self, connection: ConnectionId, message: &Message, cx: &mut Context<'_>) {
@@ -189,7 +177,7 @@ impl Namespace {
                 (how, sequence) = (Handling::Stored, given);
             }
         }
-        self.handled(connection, message, how, cx);
+        cx.handled(connection, message, how);
         let first = message.cargo.first().unwrap_or_default();
         let lost = cx.strike(Hook::SendAnswerLost, envelope.part, first, u64::from(message.attempt));
         if lost.is_none() {

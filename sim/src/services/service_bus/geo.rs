@@ -85,8 +85,7 @@ impl Replica for Namespace {
 
     /// Links are detached, what is not yet durable is refused, no timer counts any more.
     fn quiet(&mut self, cx: &mut Context<'_>) {
-        let ops = std::mem::take(&mut self.live.syncing).into_iter();
-        for op in ops.chain(std::mem::take(&mut self.live.staged)) {
+        for op in self.live.commits.give_up() {
             self.refuse(op.connection, &op.message, Error::ServiceBusy, cx);
         }
         for part in 0..self.layout.entities.len() as u16 {

@@ -11,7 +11,8 @@ use crate::message::broker::{Command, Error, Event, ReceiveMode, Source};
 use crate::message::replication::Letter;
 use crate::message::{Body, Message};
 use crate::node::{Context, Input, Process, TimerId};
-use crate::observe::{Handling, Held, What};
+use crate::observe::{Handling, Held};
+use crate::services::commits::Commits;
 use crate::services::connections::Connections;
 use crate::services::replicas::{Channel, Leads, Paired, SYNC, Tenure, Writes};
 use crate::services::service_bus::entity::{Entity, State};
@@ -43,13 +44,6 @@ pub(super) fn lock_id(count: u32, part: u16, slot: u32) -> u64 {
 /// Which message a lock token is about: the part and the slot.
 pub(super) fn locked_at(lock: u64) -> (u16, u32) {
     ((lock >> 24) as u16, lock as u32 & 0xff_ffff)
-}
-
-/// A command whose effect waits for its sync.
-#[derive(Clone, Debug)]
-pub(super) struct Op {
-    pub(super) connection: ConnectionId,
-    pub(super) message: Message,
 }
 
 /// A receiver link.
@@ -105,10 +99,7 @@ pub(super) struct Store {
 /// What a crash takes away.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Live {
-    pub(super) staged: Vec<Op>,
-    pub(super) syncing: Vec<Op>,
-    pub(super) sync: u64,
-    pub(super) busy: bool,
+    pub(super) commits: Commits,
     pub(super) links: Slab<Link>,
     pub(super) index: BTreeMap<(ConnectionId, u32), u32>,
     pub(super) serial: u32,
@@ -160,16 +151,8 @@ impl Namespace {
 
     /// Refuses a command: nothing has happened.
     pub(super) fn refuse(&self, to: ConnectionId, message: &Message, why: Error, cx: &mut Context<'_>) {
-        self.handled(to, message, Handling::Rejected, cx);
+        cx.handled(to, message, Handling::Rejected);
         cx.answer(to, message.answer(Body::BrokerEvent(Event::Refused(why))));
-    }
-
-    /// Books what became of an attempt, if anybody counts it.
-    pub(super) fn handled(&self, on: ConnectionId, message: &Message, how: Handling, cx: &mut Context<'_>) {
-        if message.call.0 != 0 {
-            let item = message.cargo.first().unwrap_or_default();
-            cx.observe_on(on, item, What::Handled { call: message.call, how });
-        }
     }
 
     /// What every request passes: quota of connections, throttling of the whole, the store, the entity.

@@ -117,7 +117,7 @@ impl Namespace {
         let Some((part, slot, stored)) = self.settling(lock) else {
             return self.refuse(from, message, Error::MessageLockLost, cx);
         };
-        self.handled(from, message, Handling::Stored, cx);
+        cx.handled(from, message, Handling::Stored);
         let attempt = u64::from(stored.deliveries);
         let answered = cx.strike(Hook::SettleAnswerLost, part, stored.item, attempt).is_none();
         let settled = || message.answer(Body::BrokerEvent(Event::Settled));
@@ -253,7 +253,7 @@ impl Namespace {
         };
         match result {
             Ok(event) => {
-                self.handled(from, message, Handling::Stored, cx);
+                cx.handled(from, message, Handling::Stored);
                 cx.answer(from, message.answer(Body::BrokerEvent(event)));
             }
             Err(error) => self.refuse(from, message, error, cx),
@@ -379,7 +379,7 @@ impl Namespace {
         };
         let place = self.layout.entities[usize::from(part)].place;
         cx.observe(stored.item, What::Ended { place, cause: End::Completed });
-        self.handled(from, message, Handling::Stored, cx);
+        cx.handled(from, message, Handling::Stored);
         self.acknowledge(from, message.answer(Body::BrokerEvent(Event::Settled)), cx);
     }
 

@@ -83,7 +83,7 @@ impl Namespace {
     /// A transaction is durable.
     pub(super) fn commit_transaction(&mut self, from: ConnectionId, message: &Message, cx: &mut Context<'_>) {
         let Body::Broker(Command::Transact { operations, execution }) = &message.body else { return };
-        self.handled(from, message, Handling::Stored, cx);
+        cx.handled(from, message, Handling::Stored);
         let mut sequence = 0;
         let mut via = None;
         for step in operations.iter() {
