@@ -17,9 +17,6 @@ const LANES: usize = 32;
 /// So many rows are drawn at most.
 const ROWS: usize = 44;
 
-/// Of a run that is not looked at closely, so many times are kept at which a fault was active.
-const KEPT: usize = 20;
-
 /// States, in the order of their inks, with the words that a document has for them.
 const STATES: [(&str, &[&str]); 6] = [
     ("down", &["stopped", "crashed", "power-lost"]),
@@ -226,18 +223,12 @@ fn faults(doc: &Doc<'_>, seed: &SeedResult) -> Table {
 
 /// When a fault was active, in words.
 fn active(fault: &FaultResult) -> String {
-    let first = fault.windows.first();
-    let times = match fault.windows.len() {
-        0 => {
-            return if fault.fired > 0 {
-                "at times that were not kept".to_owned()
-            } else {
-                "never".to_owned()
-            };
-        }
-        1 => String::new(),
-        KEPT => format!(", and at least {} more", counted(KEPT as u64 - 1, "time")),
-        many => format!(", and {} more", counted(many as u64 - 1, "time")),
+    let Some([from, to]) = fault.windows.first() else {
+        return if fault.fired > 0 { "at times that were not kept" } else { "never" }.to_owned();
     };
-    first.map_or(String::new(), |[from, to]| format!("{} to {}{times}", instant(*from), instant(*to)))
+    let times = match fault.windows.len() as u64 - 1 + fault.more_windows {
+        0 => String::new(),
+        more => format!(", and {} more", counted(more, "time")),
+    };
+    format!("{} to {}{times}", instant(*from), instant(*to))
 }
