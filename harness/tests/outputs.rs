@@ -10,10 +10,10 @@ use assert_cmd::Command;
 use predicates::prelude::*;
 use predicates::str::contains;
 
-/// A design that loses what it acknowledges before the work is done, with names that mean harm.
+/// A design that loses what it acknowledges before the work is done, with words that mean harm.
 const DESIGN: &str = r#"
-scenario: "<script>alert(1)</script>"
-why: "it's \"quoted\" & [linked](x)"
+scenario: lost-work
+why: "<script>alert(1)</script> it's \"quoted\" & [linked](x)"
 time: { warmup: 5s, run: 1m, drain: 5m }
 sites: { here: { zones: 3 } }
 flows: { jobs: { key: user, keys: 100 } }
@@ -70,7 +70,7 @@ fn a_report_drawn_at_once_is_the_one_drawn_from_the_document() {
     let page = read(folder, "now/index.html");
     assert_eq!(page, read(folder, "later/index.html"));
     assert!(page.len() < 2_000_000, "{} bytes", page.len());
-    assert!(!page.contains("<script>alert"), "a name was taken for a script");
+    assert!(!page.contains("<script>alert"), "words were taken for a script");
     assert!(page.contains("worker-dies") && page.contains("kept"));
     for folder in ["now/plots", "now/tables"] {
         assert!(fs::read_dir(place.path().join(folder)).unwrap().count() > 3, "{folder}");
