@@ -19,7 +19,7 @@ fn within_80_columns(text: &str) {
 
 #[test]
 fn help_is_a_result_for_strangers() {
-    for command in ["", "list", "check", "schema", "new", "run", "sweep", "bench"] {
+    for command in ["", "list", "check", "schema", "new", "run", "sweep", "report", "bench"] {
         let arguments = [command, "--help"];
         let arguments = arguments.iter().copied().filter(|word| !word.is_empty()).collect::<Vec<_>>();
         let run = beaufort(&arguments).assert().code(0).stderr("");

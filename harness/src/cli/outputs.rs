@@ -26,8 +26,16 @@ pub(super) struct Documents {
     /// Print the results document instead of the verdict
     #[arg(long, conflicts_with = "messages")]
     pub(super) json: bool,
-    /// What standard output says while seeds finish
-    #[arg(long = "message-format", value_enum, value_name = "FORMAT", default_value_t, id = "messages")]
+    /// What standard output says while seeds finish: `human` or `json`, a line
+    /// for each
+    #[arg(
+        long = "message-format",
+        value_enum,
+        value_name = "FORMAT",
+        default_value_t,
+        id = "messages",
+        hide_possible_values = true
+    )]
     pub(super) messages: Messages,
     /// Write the results document to a file as well
     #[arg(long, value_name = "FILE")]
