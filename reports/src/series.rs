@@ -11,6 +11,19 @@ pub const LATENCY_PER_DECADE: f64 = 16.0;
 /// How many buckets there are: the last holds everything from 12 days on.
 pub const LATENCY_BUCKETS: u16 = 146;
 
+/// The bucket of a latency, in seconds.
+#[must_use]
+pub fn latency_bucket(seconds: f64) -> u16 {
+    let decades = libm::log10((seconds / LATENCY_FROM).max(1.0));
+    ((decades * LATENCY_PER_DECADE) as u16).min(LATENCY_BUCKETS - 1)
+}
+
+/// Where a bucket begins, in seconds.
+#[must_use]
+pub fn latency_bound(bucket: u16) -> f64 {
+    LATENCY_FROM * libm::pow(10.0, f64::from(bucket) / LATENCY_PER_DECADE)
+}
+
 /// The series of one seed. Every series has one number for each bin.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Series {
@@ -38,6 +51,9 @@ pub struct Series {
     /// Spans in which something was not well, lane by lane.
     #[serde(default)]
     pub lanes: Vec<HealthLane>,
+    /// What was overtaken and what came again, place by place; places without either are left out.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub order: Vec<PlaceOrder>,
 }
 
 impl Series {
@@ -107,6 +123,39 @@ impl PlaceSeries {
         })
         .collect()
     }
+}
+
+/// In which order items came to a place, and what came to it again. An item is *overtaken* if one of its flow
+/// and key came before it that was offered only after this one had been acknowledged, as contracts about order
+/// mean it; its *distance* is how many such items there were.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct PlaceOrder {
+    /// The place.
+    pub place: String,
+    /// What it is for.
+    pub role: PlaceKind,
+    /// Items that came, each counted once.
+    pub came: u64,
+    /// Items that were overtaken, by their distance: pairs of the least distance of a bucket (1, 2, 4, 8 and
+    /// so on) and a count, ascending.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub overtaken: Vec<(u32, u64)>,
+    /// The largest distance; 0 if nothing was overtaken.
+    #[serde(default)]
+    pub furthest: u32,
+    /// Repetitions that were recognised and had no effect, by the time since the item first came: pairs of a
+    /// bucket (see [`LATENCY_FROM`]) and a count, ascending.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub recognised: Vec<(u16, u64)>,
+    /// Repetitions that were not: a further copy or a further effect; by the same time.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub again: Vec<(u16, u64)>,
+    /// For how long repetitions are recognised there, in seconds, where that is bounded.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub window: Option<f64>,
+    /// Items and repetitions that were not looked at, because there was no room for more.
+    #[serde(default)]
+    pub unwatched: u64,
 }
 
 /// What a place is for.
@@ -231,4 +280,21 @@ pub struct DoorShare {
     pub step: f64,
     /// For each bin how many items were offered, and how many of them succeeded.
     pub counts: Vec<(u32, u32)>,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn latencies_fall_into_buckets_that_grow_by_a_fifteenth_of_a_decade() {
+        assert_eq!(latency_bucket(0.0), 0);
+        assert_eq!(latency_bucket(0.001), 0);
+        assert_eq!(latency_bucket(0.01), 16);
+        assert_eq!(latency_bucket(1.0), 48);
+        assert_eq!(latency_bucket(400.0 * 86_400.0), LATENCY_BUCKETS - 1);
+        for bucket in 1..LATENCY_BUCKETS - 1 {
+            assert_eq!(latency_bucket(latency_bound(bucket) * 1.001), bucket);
+        }
+    }
 }

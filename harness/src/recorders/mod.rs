@@ -3,6 +3,7 @@
 
 mod bins;
 mod health;
+mod order;
 mod picker;
 mod routes;
 pub mod rows;

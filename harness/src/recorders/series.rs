@@ -3,17 +3,17 @@
 use std::collections::BTreeMap;
 
 use beaufort_reports::series::{
-    CallSeries, DoorSeries, LATENCY_BUCKETS, LATENCY_FROM, LATENCY_PER_DECADE, PlaceKind, PlaceSeries,
-    RunSeries, Series, SignSeries,
+    CallSeries, DoorSeries, PlaceKind, PlaceSeries, RunSeries, Series, SignSeries, latency_bucket,
 };
 use beaufort_sim::ids::{Address, CallId, Item, NodeId, PlaceId, ProcessId};
 use beaufort_sim::observe::{Observation, Outcome, Sink, Symptom, What};
 use beaufort_sim::plan::{PlaceRole, Plan};
-use beaufort_sim::time::{Span, Time};
+use beaufort_sim::time::Time;
 use rustc_hash::{FxHashMap, FxHashSet};
 
 use super::Bins;
 use super::health::Health;
+use super::order::Orders;
 use super::rows::sign as sign_word;
 use crate::judges::sends;
 
@@ -72,6 +72,7 @@ pub(crate) struct SeriesRecorder {
     signs: BTreeMap<(NodeId, u8), (Symptom, Vec<u64>)>,
     runs: BTreeMap<NodeId, Runs>,
     health: Health,
+    order: Orders,
 }
 
 /// Adds to a series, which is made of zeros when it is first needed.
@@ -82,10 +83,13 @@ fn add<T: Copy + Default + std::ops::AddAssign>(series: &mut Vec<T>, bins: &Bins
     series[bins.of(at)] += more;
 }
 
-/// The bucket of a latency.
-fn bucket(latency: Span) -> u16 {
-    let decades = libm::log10((latency.as_secs_f64() / LATENCY_FROM).max(1.0));
-    ((decades * LATENCY_PER_DECADE) as u16).min(LATENCY_BUCKETS - 1)
+/// What a place is for.
+pub(super) fn role(plan: &Plan, place: PlaceId) -> PlaceKind {
+    match plan.place(place).role {
+        PlaceRole::Queue => PlaceKind::Queue,
+        PlaceRole::DeadLetter => PlaceKind::DeadLetter,
+        PlaceRole::Effect => PlaceKind::Effect,
+    }
 }
 
 impl SeriesRecorder {
@@ -101,6 +105,7 @@ impl SeriesRecorder {
             signs: BTreeMap::new(),
             runs: BTreeMap::new(),
             health: Health::new(plan),
+            order: Orders::new(plan),
         }
     }
 
@@ -118,7 +123,9 @@ impl SeriesRecorder {
             if door.latency.is_empty() {
                 door.latency = bins.zeros();
             }
-            *door.latency[bins.of(offered)].entry(bucket(now.since(offered))).or_default() += 1;
+            *door.latency[bins.of(offered)]
+                .entry(latency_bucket(now.since(offered).as_secs_f64()))
+                .or_default() += 1;
         }
     }
 
@@ -169,11 +176,7 @@ impl SeriesRecorder {
         });
         let places = self.places.into_iter().map(|(place, counts)| PlaceSeries {
             place: plan.place(place).name.clone(),
-            role: match plan.place(place).role {
-                PlaceRole::Queue => PlaceKind::Queue,
-                PlaceRole::DeadLetter => PlaceKind::DeadLetter,
-                PlaceRole::Effect => PlaceKind::Effect,
-            },
+            role: role(plan, place),
             came: full(counts.came),
             left: full(counts.left),
             absorbed: counts.absorbed,
@@ -206,6 +209,7 @@ impl SeriesRecorder {
             signs: signs.collect(),
             runs: runs.collect(),
             lanes: self.health.finish(plan, end),
+            order: self.order.finish(plan),
         }
     }
 }
@@ -214,6 +218,7 @@ impl Sink for SeriesRecorder {
     fn observe(&mut self, seen: &Observation) {
         let (bins, now) = (self.bins, seen.at);
         self.health.observe(seen);
+        self.order.observe(seen);
         match seen.what {
             What::Offered { door } => add(&mut self.doors.entry(door).or_default().offered, &bins, now, 1),
             What::Concluded { door, outcome, offered } => self.concluded(door, outcome, offered, now),
@@ -240,24 +245,6 @@ impl Sink for SeriesRecorder {
             What::RunStarted { run } => self.run(seen, run, None),
             What::RunEnded { run, done } => self.run(seen, run, Some(done)),
             _ => {}
-        }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn latencies_fall_into_buckets_that_grow_by_a_fifteenth_of_a_decade() {
-        assert_eq!(bucket(Span::ZERO), 0);
-        assert_eq!(bucket(Span::millis(1)), 0);
-        assert_eq!(bucket(Span::millis(10)), 16);
-        assert_eq!(bucket(Span::secs(1)), 48);
-        assert_eq!(bucket(Span::days(400)), LATENCY_BUCKETS - 1);
-        for bucket_index in 1..LATENCY_BUCKETS - 1 {
-            let lower = LATENCY_FROM * libm::pow(10.0, f64::from(bucket_index) / LATENCY_PER_DECADE);
-            assert_eq!(bucket(Span::nanos((lower * 1.001e9) as u64)), bucket_index);
         }
     }
 }

@@ -6,8 +6,8 @@ use crate::results::{
     Results, SCHEMA, SeedResult, SendRow, Step, Violation,
 };
 use crate::series::{
-    Band, CallSeries, DoorSeries, HealthLane, HealthSpan, LaneKind, PlaceKind, PlaceSeries, RunSeries,
-    Series, SignSeries,
+    Band, CallSeries, DoorSeries, HealthLane, HealthSpan, LaneKind, PlaceKind, PlaceOrder, PlaceSeries,
+    RunSeries, Series, SignSeries, latency_bucket,
 };
 use crate::trace::{Activity, Trace, TracedEvent, TracedItem, Traffic};
 use crate::verdict::Verdict;
@@ -185,7 +185,35 @@ fn series() -> Series {
         ],
         runs,
         lanes: lanes(),
+        order: order(),
     }
+}
+
+fn order() -> Vec<PlaceOrder> {
+    let ages = |from: f64, to: f64, most: u64| {
+        let buckets = (latency_bucket(from)..=latency_bucket(to)).enumerate();
+        buckets.map(|(index, bucket)| (bucket, 1 + noise(9, index, most))).collect()
+    };
+    vec![
+        PlaceOrder {
+            place: "payment-commands".into(),
+            came: 90_000,
+            overtaken: vec![(1, 300), (2, 210), (4, 90), (8, 30), (32, 2)],
+            furthest: 41,
+            recognised: ages(0.4, 580.0, 40),
+            window: Some(600.0),
+            ..PlaceOrder::default()
+        },
+        PlaceOrder {
+            place: "psp.charge".into(),
+            role: PlaceKind::Effect,
+            came: 90_000,
+            overtaken: vec![(1, 280), (2, 190), (4, 60)],
+            furthest: 7,
+            again: ages(700.0, 4_000.0, 5),
+            ..PlaceOrder::default()
+        },
+    ]
 }
 
 fn design() -> Design {

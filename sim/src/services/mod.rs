@@ -4,6 +4,7 @@
 use crate::ids::ProcessId;
 use crate::node::Process;
 use crate::plan::{Plan, PlanError};
+use crate::time::Span;
 use crate::units::OneOrMany;
 
 /// What the world needs to know of a kind of node.
@@ -34,6 +35,13 @@ pub trait Service {
     /// Whether its copies in several sites are reached by a name of their own, which leads to one of them.
     fn has_name(&self) -> bool {
         false
+    }
+
+    /// For how long it recognises a repetition of what it has taken, counted from the first time: the window
+    /// of duplicate detection, the life of an idempotency key. None where it recognises none, or has no
+    /// bound.
+    fn repetition_window(&self) -> Option<Span> {
+        None
     }
 
     /// Why this fault cannot apply to the node as it is configured (credits on a Premium namespace), if so.
@@ -104,6 +112,9 @@ macro_rules! kinds {
             }
             fn has_name(&self) -> bool {
                 match self { $(NodeKind::$variant(config) => config.has_name(),)+ }
+            }
+            fn repetition_window(&self) -> Option<Span> {
+                match self { $(NodeKind::$variant(config) => config.repetition_window(),)+ }
             }
             fn refuses(&self, fault: &crate::faults::FaultKind) -> Option<String> {
                 match self { $(NodeKind::$variant(config) => config.refuses(fault),)+ }

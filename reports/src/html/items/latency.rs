@@ -9,7 +9,7 @@ use crate::html::build::Build;
 use crate::html::doc::{Doc, NO_SERIES, middle, offered_until};
 use crate::html::plot::{Axis, Cell, Ink, Layer, Plot, Unit};
 use crate::html::table::{self, Table};
-use crate::series::{DoorSeries, LATENCY_BUCKETS, LATENCY_FROM, LATENCY_PER_DECADE, Series};
+use crate::series::{DoorSeries, LATENCY_BUCKETS, Series, latency_bound as bound};
 use crate::words::{duration, grouped};
 
 /// So many columns a heat map has at most.
@@ -20,7 +20,7 @@ const BUCKETS: u16 = 2;
 const QUANTILES: [(&str, f64); 4] = [("p50", 0.5), ("p95", 0.95), ("p99", 0.99), ("max", 1.0)];
 
 /// Counts by bucket.
-type Histogram = Vec<(u16, u64)>;
+pub(super) type Histogram = Vec<(u16, u64)>;
 
 pub(super) fn panel(build: &mut Build, doc: &Doc<'_>) -> Result<Panel, Error> {
     let Some(series) = doc.series else { return Ok(Panel::Absent(NO_SERIES.to_owned())) };
@@ -44,11 +44,6 @@ pub(super) fn panel(build: &mut Build, doc: &Doc<'_>) -> Result<Panel, Error> {
     }))
 }
 
-/// Where a bucket begins, in seconds.
-fn bound(bucket: u16) -> f64 {
-    LATENCY_FROM * libm::pow(10.0, f64::from(bucket) / LATENCY_PER_DECADE)
-}
-
 /// What the bins from here to there hold together.
 fn histogram(door: &DoorSeries, bins: impl Iterator<Item = usize>) -> Histogram {
     let mut counts: std::collections::BTreeMap<u16, u64> = std::collections::BTreeMap::new();
@@ -59,7 +54,7 @@ fn histogram(door: &DoorSeries, bins: impl Iterator<Item = usize>) -> Histogram 
 }
 
 /// The end of the bucket that holds the quantile.
-fn quantile(histogram: &[(u16, u64)], share: f64) -> Option<f64> {
+pub(super) fn quantile(histogram: &[(u16, u64)], share: f64) -> Option<f64> {
     let all: u64 = histogram.iter().map(|(_, count)| count).sum();
     let rank = ((all as f64 * share).ceil() as u64).max(1);
     let mut below = 0;

@@ -8,6 +8,7 @@ mod blast;
 mod budget;
 mod contracts;
 mod delivery;
+mod distances;
 mod explore;
 mod latency;
 mod limits;

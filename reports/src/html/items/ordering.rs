@@ -2,8 +2,8 @@
 
 use maud::html;
 
-use super::Panel;
 use super::tracks::{self, Track, ranked};
+use super::{Panel, distances};
 use crate::html::Error;
 use crate::html::build::Build;
 use crate::html::doc::Doc;
@@ -35,13 +35,13 @@ pub(super) fn panel(build: &mut Build, doc: &Doc<'_>) -> Result<Panel, Error> {
             parts.push(build.figure(&plot, &tracks::sheet(series, "absorbed", &absorbed))?);
             parts.extend(tracks::rest(&absorbed).map(|note| html! { p.note { (note) } }));
         }
+        parts.extend(distances::parts(build, doc, series)?);
     }
     if parts.is_empty() {
         return Ok(Panel::Absent("nothing was repeated, and no contract is about order".to_owned()));
     }
     Ok(Panel::Shown(html! {
         @for part in parts { (part) }
-        p.note { "The document does not say by how much items overtook each other, nor how old repetitions were." }
     }))
 }
 

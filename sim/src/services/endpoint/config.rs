@@ -172,6 +172,10 @@ impl Service for EndpointService {
         Some(&mut self.site)
     }
 
+    fn repetition_window(&self) -> Option<Span> {
+        (self.idempotency_keys > Span::ZERO).then_some(self.idempotency_keys)
+    }
+
     fn declare(&self, name: &str, plan: &mut Plan) -> Result<(), PlanError> {
         self.check(name)?;
         let location = if self.site.is_empty() {

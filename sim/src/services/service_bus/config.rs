@@ -443,6 +443,10 @@ impl Service for ServiceBusQueue {
         Some(&self.of)
     }
 
+    fn repetition_window(&self) -> Option<Span> {
+        self.dedup_window
+    }
+
     fn declare(&self, name: &str, plan: &mut Plan) -> Result<(), PlanError> {
         let bus = namespace(name, &self.of, plan)?.clone();
         check_lock(name, self.lock, self.max_delivery)?;
@@ -469,6 +473,10 @@ impl Service for ServiceBusTopic {
 
     fn of(&self) -> Option<&str> {
         Some(&self.of)
+    }
+
+    fn repetition_window(&self) -> Option<Span> {
+        self.dedup_window
     }
 
     fn declare(&self, name: &str, plan: &mut Plan) -> Result<(), PlanError> {
