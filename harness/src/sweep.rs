@@ -179,6 +179,7 @@ pub fn document(subject: &Subject, seeds: Vec<SeedResult>) -> Results {
         cause,
         seeds_asked: subject.seeds,
         expected: None,
+        comparisons: Vec::new(),
         design: subject.design.clone(),
         bands: bands(&seeds),
         seeds,

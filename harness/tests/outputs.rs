@@ -1,7 +1,7 @@
 //! What the binary writes besides the verdict: the report, the formats of pipelines, traces. Each is written
 //! whole or not at all.
 
-#![allow(clippy::unwrap_used, reason = "a test")]
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test")]
 
 use std::fs;
 use std::path::Path;
@@ -90,6 +90,82 @@ fn several_designs_are_one_report() {
     let cut = beaufort(folder, &["report", "cut.jsonl", "--out", "r"]).assert().code(2);
     cut.stderr(contains("cut.jsonl, line 2").and(contains("not a results document")));
     beaufort(folder, &["report", "none.json", "--out", "r"]).assert().code(2).stderr(contains("cannot read"));
+}
+
+/// The same with a better design, a claim that it is much better, and one that cannot be.
+const VARIANTS: &str = r#"
+objectives:
+  quick: { latency: api, p99: 10s }
+compare:
+  no-quicker: { latency: api, number: p99, of: careful, shorter-than: base, by: 90% }
+variants:
+  careful:
+    why: completes when the work is done
+    nodes.worker.steps: [{ work: 50ms p99 200ms }, { insert: store.row, once: item }, complete]
+    expect: pass
+  base-is-broken:
+    why: the same as the base
+    flows.jobs.keys: 101
+    expect: { fail: [kept], because: lost }
+  too-cheap:
+    why: the basic tier detects no duplicates
+    nodes.bus.tier: basic
+    nodes.queue.dedup-window: 10m
+    expect: { refused: tier }
+"#;
+
+/// What decides the exit code stands in every format, and what is refused as it must be in the documents.
+#[test]
+fn comparisons_and_refusals_are_in_every_format() {
+    let place = tempfile::tempdir().unwrap();
+    let folder = place.path();
+    fs::write(folder.join("mine.yaml"), format!("{DESIGN}{VARIANTS}")).unwrap();
+    let formats =
+        ["--junit", "j.xml", "--sarif", "s.sarif", "--summary", "s.md", "--report", "r", "--output", "d"];
+    let selected = ["--variant", "base", "--variant", "careful", "--seeds", "3"];
+    let run = beaufort(folder, &[&["sweep", "mine.yaml"][..], &selected, &formats].concat()).assert().code(1);
+    assert!(
+        stdout(&run).contains("does not hold: no-quicker: latency api of careful is"),
+        "{}",
+        stdout(&run)
+    );
+    let documents: Vec<serde_json::Value> =
+        read(folder, "d").lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    assert_eq!(documents[0]["comparisons"], serde_json::Value::Null);
+    let compared = &documents[1]["comparisons"][0];
+    assert_eq!((&compared["name"], &compared["verdict"]), (&"no-quicker".into(), &"fail".into()));
+    assert_eq!((&compared["pairs"], &documents[1]["verdict"]), (&3.into(), &"pass".into()));
+    assert!(compared["gain"].as_f64().unwrap() < 0.9, "{compared}");
+    assert!(read(folder, "j.xml").contains("name=\"comparison/no-quicker\""));
+    assert!(read(folder, "s.md").contains("comparison `no-quicker`"));
+    let page = read(folder, "r/index.html");
+    assert!(page.contains("does not hold") && page.contains("no-quicker"));
+    let sarif: serde_json::Value = serde_json::from_str(&read(folder, "s.sarif")).unwrap();
+    let found = sarif["runs"][0]["results"].as_array().unwrap();
+    let found = found.iter().find(|one| one["ruleId"] == "comparison/no-quicker").expect("a result");
+    let text = format!("{DESIGN}{VARIANTS}");
+    let line = text.lines().position(|line| line.contains("no-quicker:")).unwrap() + 1;
+    assert_eq!(found["locations"][0]["physicalLocation"]["region"]["startLine"], line);
+}
+
+#[test]
+fn what_is_expected_is_documented_with_stories_and_refusals() {
+    let place = tempfile::tempdir().unwrap();
+    let folder = place.path();
+    fs::write(folder.join("mine.yaml"), format!("{DESIGN}{VARIANTS}")).unwrap();
+    let arguments = ["sweep", "mine.yaml", "--expect", "--seeds", "3", "--output", "d", "--report", "r"];
+    let only = ["--variant", "base-is-broken", "--variant", "too-cheap"];
+    let run = beaufort(folder, &[&arguments[..], &only].concat()).assert().code(0);
+    assert!(stdout(&run).ends_with("2 of 2 as expected\n"), "{}", stdout(&run));
+    let documents: Vec<serde_json::Value> =
+        read(folder, "d").lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    let [broken, refused] = documents.as_slice() else { panic!("two: {documents:?}") };
+    let told = |seed: &serde_json::Value| seed["contracts"][0]["violations"][0]["story"].is_array();
+    assert!(broken["seeds"].as_array().unwrap().iter().any(told), "{broken}");
+    assert_eq!(refused["variant"], "too-cheap");
+    assert_eq!(refused["expected"]["differences"].as_array().map(Vec::len), Some(0), "{refused}");
+    assert!(refused["cause"].as_str().unwrap().starts_with("refused: "), "{refused}");
+    assert!(read(folder, "r/index.html").contains("refused: "));
 }
 
 #[test]

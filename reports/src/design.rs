@@ -88,8 +88,8 @@ pub struct Source {
     pub file: String,
     /// What is written in it.
     pub text: String,
-    /// In which line things are said, from 1: `always.kept`, `objectives.available`, `faults.zone-lost`,
-    /// `nodes.bus`. What a variant or the command line adds stands in none.
+    /// In which line things are said, from 1: `always.kept`, `objectives.available`, `compare.quicker`,
+    /// `faults.zone-lost`, `nodes.bus`. What a variant or the command line adds stands in none.
     #[serde(default)]
     pub lines: BTreeMap<String, u32>,
 }

@@ -13,9 +13,9 @@ pub mod words;
 
 pub use design::Design;
 pub use results::{
-    Achieved, BookError, ContractResult, Expected, Fates, FaultResult, FlowRow, Lateness, Ledger, NATIVE,
-    ObjectiveResult, PROGRAM, PlaceRow, ReadError, Recovery, Results, SCHEMA, SeedResult, SendRow, Step,
-    Violation,
+    Achieved, BookError, ComparisonResult, ContractResult, Expected, Fates, FaultResult, FlowRow, Lateness,
+    Ledger, NATIVE, ObjectiveResult, PROGRAM, PlaceRow, ReadError, Recovery, Results, SCHEMA, SeedResult,
+    SendRow, Step, Violation,
 };
 pub use series::Series;
 pub use trace::Trace;

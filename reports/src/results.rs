@@ -69,6 +69,10 @@ pub struct Results {
     /// What the results were compared with, where they were.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub expected: Option<Expected>,
+    /// What became of the comparisons of this design with others (`compare` in the scenario). They are part of
+    /// neither design's verdict.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub comparisons: Vec<ComparisonResult>,
     /// What was run.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub design: Option<Design>,
@@ -94,6 +98,7 @@ impl Default for Results {
             cause: String::new(),
             seeds_asked: 0,
             expected: None,
+            comparisons: Vec::new(),
             design: None,
             bands: Vec::new(),
             seeds: Vec::new(),
@@ -110,6 +115,42 @@ pub struct Expected {
     /// What of the results is not so, one sentence each; none: the results are as expected.
     #[serde(default)]
     pub differences: Vec<String>,
+}
+
+/// What became of a claim that this design is better than another: both ran on the same seeds, in the same
+/// weather, and every seed is a pair.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct ComparisonResult {
+    /// Its name in the scenario.
+    pub name: String,
+    /// What was measured, and of what: `recovery-time region-lost`.
+    pub measure: String,
+    /// The design that is claimed to be better.
+    pub of: String,
+    /// How: `shorter-than`, `fewer-than` or `higher-than`.
+    pub relation: String,
+    /// The design that it is compared with.
+    pub than: String,
+    /// By how much at least, as the scenario writes it: `50%`.
+    pub by: String,
+    /// Whether it holds; inconclusive if these seeds do not tell.
+    pub verdict: Verdict,
+    /// It in a sentence, with the numbers.
+    #[serde(default)]
+    pub said: String,
+    /// By how much it is better, the median of the pairs: a share of the other design's number; with
+    /// `higher-than` the difference of two shares. None where no pair was measured, or it never came to its end.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub gain: Option<f64>,
+    /// The lower end of the 95 % confidence interval of that median.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub low: Option<f64>,
+    /// The upper end.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub high: Option<f64>,
+    /// How many seeds were measured in both designs.
+    #[serde(default)]
+    pub pairs: u64,
 }
 
 /// What one seed gave.

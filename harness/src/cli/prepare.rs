@@ -13,6 +13,8 @@ pub(super) struct Prepared {
     pub(super) variant: Option<String>,
     /// What can run; nothing if it is refused as expected.
     pub(super) resolved: Option<Resolved>,
+    /// Why it is refused, in a sentence; empty if it can run.
+    pub(super) refused: String,
     /// What it must come out as.
     pub(super) expect: Option<Expect>,
 }
@@ -54,7 +56,7 @@ pub(super) fn prepare(
                 return Err(Exit::BadInput);
             }
             let expect = resolved.expected();
-            Ok(Prepared { variant: named, resolved: Some(resolved), expect })
+            Ok(Prepared { variant: named, resolved: Some(resolved), refused: String::new(), expect })
         }
         Err(refused) => {
             let expect = variant.and_then(|name| loaded.expected(name));
@@ -62,7 +64,13 @@ pub(super) fn prepare(
                 && let Some(Expect { verdict: Expected::Refused(word), .. }) = &expect
                 && refused.words.contains(&word.as_str())
             {
-                return Ok(Prepared { variant: named, resolved: None, expect });
+                let why = refused.diagnostics.first().map(|first| first.message.clone());
+                return Ok(Prepared {
+                    variant: named,
+                    resolved: None,
+                    refused: why.unwrap_or_default(),
+                    expect,
+                });
             }
             terminal.refuse(&loaded.refuse(refused.diagnostics));
             Err(Exit::BadInput)

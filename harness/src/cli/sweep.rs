@@ -1,6 +1,6 @@
 //! `beaufort sweep`: many seeds of one design or of all its variants.
 
-use beaufort_reports::{Expected as Compared, Results, Verdict};
+use beaufort_reports::{ComparisonResult, Expected as Compared, Results, Verdict};
 use clap::Args;
 use indexmap::IndexMap;
 
@@ -16,6 +16,7 @@ use crate::run::Detail;
 use crate::scenario::comparisons;
 use crate::scenario::load::{Loaded, load};
 use crate::scenario::resolve::BASE;
+use crate::sweep::{self, document};
 use beaufort_engines::Engine;
 
 const EXAMPLES: &str = "\
@@ -190,13 +191,17 @@ impl Sweep {
             engine: self.engine,
         };
         let Some(resolved) = &prepared.resolved else {
+            let results = refused(prepared, loaded, &subject);
             tally.as_expected += 1;
             tally.lines.push_str(&format!("as expected: {}, refused\n", subject.name()));
+            self.documents.complete(&results, terminal);
+            tally.results.push(results);
             return Ok(());
         };
         let end = self.from.saturating_add(self.seeds);
-        let stories = usize::from(!self.expect);
         let wanted = self.documents.any() || self.drawn.any();
+        // What is as expected is told in a line, unless somebody reads more than lines.
+        let stories = usize::from(wanted || !self.expect);
         let detail = if wanted { Detail::Everything(&[]) } else { Detail::Failures };
         let seeds = Seeds {
             range: self.from..end,
@@ -245,16 +250,41 @@ impl Tally {
                 .map(|one| &one.scenario.objectives)
         };
         let ran: Vec<_> = self.results.iter().filter_map(|one| Some((objectives(one)?, one))).collect();
-        for (name, comparison) in comparisons {
-            let Some(outcome) = judge(name, comparison, &ran) else { continue };
-            self.compared = self.compared.max(outcome.verdict);
-            let word = match outcome.verdict {
+        let judged = comparisons.iter().filter_map(|(name, comparison)| judge(name, comparison, &ran));
+        let judged: Vec<ComparisonResult> = judged.collect();
+        for one in judged {
+            self.compared = self.compared.max(one.verdict);
+            let word = match one.verdict {
                 Verdict::Pass => "holds",
                 Verdict::Inconclusive => "not clear",
                 _ => "does not hold",
             };
-            self.lines.push_str(&format!("{}\n", wrapped(&format!("{word}: {}", outcome.text), 0, 2)));
+            let line = wrapped(&format!("{word}: {}: {}", one.name, one.said), 0, 2);
+            self.lines.push_str(&format!("{line}\n"));
+            if let Some(results) = self.results.iter_mut().find(|results| results.variant == one.of) {
+                results.comparisons.push(one);
+            }
         }
+    }
+}
+
+/// The document of a design that is refused, as it must be: no seed of it can run.
+fn refused(prepared: &Prepared, loaded: &Loaded, subject: &Subject) -> Results {
+    let base = loaded.resolve(None).map(|base| base.scenario.scenario);
+    let about = sweep::Subject {
+        program: subject.program.clone(),
+        scenario: base.unwrap_or_else(|_| subject.scenario.clone()),
+        variant: prepared.variant.clone().unwrap_or_else(|| BASE.to_owned()),
+        path: subject.named(),
+        engine: subject.engine,
+        ..sweep::Subject::default()
+    };
+    let wanted = prepared.expect.as_ref().map(words).unwrap_or_default();
+    Results {
+        verdict: Verdict::Fail,
+        cause: format!("refused: {}", prepared.refused),
+        expected: Some(Compared { wanted, differences: Vec::new() }),
+        ..document(&about, Vec::new())
     }
 }
 

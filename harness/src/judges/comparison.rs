@@ -1,7 +1,7 @@
 //! Which of two designs is better, and by how much: the section `compare`. Both run on the same seeds, in
 //! the same weather, so every seed is a pair; a comparison is part of neither design's verdict.
 
-use beaufort_reports::{ObjectiveResult, Results, SeedResult, Verdict};
+use beaufort_reports::{ComparisonResult, ObjectiveResult, Results, SeedResult, Verdict};
 use beaufort_sim::units::Ratio;
 use indexmap::IndexMap;
 use schemars::JsonSchema;
@@ -98,6 +98,32 @@ impl Relation {
             _ if other == 0.0 => f64::NEG_INFINITY,
             _ => 1.0 - one / other,
         }
+    }
+
+    /// How a design is that has this gain.
+    const fn adjective(self, gain: f64) -> &'static str {
+        match (self, gain < 0.0) {
+            (Relation::Shorter, false) => "shorter",
+            (Relation::Shorter, true) => "longer",
+            (Relation::Fewer, false) => "less",
+            (Relation::Fewer, true) => "more",
+            (Relation::Higher, false) => "higher",
+            (Relation::Higher, true) => "lower",
+        }
+    }
+
+    /// How much that is, whichever way: `75.0%`, `1.2 points`.
+    fn amount(self, gain: f64) -> String {
+        match (self, gain.is_finite()) {
+            (_, false) => "infinitely".to_owned(),
+            (Relation::Higher, true) => format!("{:.1} points", gain.abs() * 100.0),
+            (_, true) => format!("{:.1}%", gain.abs() * 100.0),
+        }
+    }
+
+    /// Both: `75.0% shorter`.
+    fn told(self, gain: f64) -> String {
+        format!("{} {}", self.amount(gain), self.adjective(gain))
     }
 }
 
@@ -219,22 +245,17 @@ fn numbers(goal: &Objective) -> Vec<&'static str> {
     }
 }
 
-/// What became of a comparison.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Outcome {
-    /// Whether it holds; inconclusive if these seeds do not tell.
-    pub verdict: Verdict,
-    /// It in a sentence, with the numbers.
-    pub text: String,
-}
-
 /// Judges a comparison; none if one of its designs is not among those that ran.
 #[must_use]
-pub fn judge(name: &str, comparison: &Comparison, ran: &[(&Objectives, &Results)]) -> Option<Outcome> {
+pub fn judge(
+    name: &str,
+    comparison: &Comparison,
+    ran: &[(&Objectives, &Results)],
+) -> Option<ComparisonResult> {
     let (relation, than) = comparison.relation()?;
-    let of = comparison.sides().of.as_str();
+    let sides = comparison.sides();
     let find = |design: &str| ran.iter().find(|(_, results)| results.variant == design);
-    let ((one, ones), (other, others)) = (find(of)?, find(than)?);
+    let ((one, ones), (other, others)) = (find(&sides.of)?, find(than)?);
     let (line, other_line) = (comparison.found(one).ok()?, comparison.found(other).ok()?);
     let pairs = ones.seeds.iter().filter_map(|seed| {
         let twin = others.seeds.iter().find(|twin| twin.seed == seed.seed)?;
@@ -242,33 +263,57 @@ pub fn judge(name: &str, comparison: &Comparison, ran: &[(&Objectives, &Results)
     });
     let mut gains: Vec<f64> = pairs.map(|(one, other)| relation.gain(one, other)).collect();
     gains.sort_by(f64::total_cmp);
-    let what = format!("{name}: {} {}", comparison.verb(), comparison.sides().target);
-    let Some((low, median, high)) = middle(&gains) else {
-        let text = format!("{what} was measured in both {of} and {than} on no seed");
-        return Some(Outcome { verdict: Verdict::Inconclusive, text });
+    let judged = ComparisonResult {
+        name: name.to_owned(),
+        measure: format!("{} {}", comparison.verb(), sides.target),
+        of: sides.of.clone(),
+        relation: relation.word().to_owned(),
+        than: than.to_owned(),
+        by: sides.by.to_string(),
+        verdict: Verdict::Inconclusive,
+        pairs: gains.len() as u64,
+        ..ComparisonResult::default()
     };
-    let by = comparison.sides().by.0;
-    let verdict = match (low >= by, high < by) {
+    let Some((low, median, high)) = middle(&gains) else {
+        let said = format!("{} was measured in both {} and {than} on no seed", judged.measure, sides.of);
+        return Some(ComparisonResult { said, ..judged });
+    };
+    let verdict = match (low >= sides.by.0, high < sides.by.0) {
         (true, _) => Verdict::Pass,
         (_, true) => Verdict::Fail,
         _ => Verdict::Inconclusive,
     };
-    let told = |gain: f64| match (relation, gain.is_finite()) {
-        (_, false) => "infinitely less".to_owned(),
-        (Relation::Higher, true) => format!("{:.1} points", gain * 100.0),
-        (_, true) => format!("{:.1}%", gain * 100.0),
+    let finite = |gain: f64| Some(gain).filter(|gain| gain.is_finite());
+    Some(ComparisonResult {
+        verdict,
+        said: sentence(&judged, relation, [low, median, high]),
+        gain: finite(median),
+        low: finite(low),
+        high: finite(high),
+        ..judged
+    })
+}
+
+/// What was found, with the numbers: `recovery-time lost of base is 75.0% shorter than of by-hand (70.0% to
+/// 80.0%, 20 pairs), wanted at least 50%`.
+fn sentence(judged: &ComparisonResult, relation: Relation, [low, median, high]: [f64; 3]) -> String {
+    let same = (low < 0.0) == (high < 0.0);
+    let range = match (same, high < 0.0) {
+        (true, false) => format!("{} to {}", relation.amount(low), relation.amount(high)),
+        (true, true) => format!("{} to {}", relation.amount(high), relation.amount(low)),
+        (false, _) => format!("{} to {}", relation.told(low), relation.told(high)),
     };
-    let text = format!(
-        "{what} of {of} is {} {} of {than} ({} to {}, {} pair{}), wanted at least {}",
-        told(median),
-        relation.word().replace('-', " "),
-        told(low),
-        told(high),
-        gains.len(),
-        if gains.len() == 1 { "" } else { "s" },
-        comparison.sides().by,
-    );
-    Some(Outcome { verdict, text })
+    format!(
+        "{} of {} is {} than of {} ({range}, {} pair{}), wanted {} by at least {}",
+        judged.measure,
+        judged.of,
+        relation.told(median),
+        judged.than,
+        judged.pairs,
+        if judged.pairs == 1 { "" } else { "s" },
+        relation.adjective(0.0),
+        judged.by,
+    )
 }
 
 /// The number of a line on one seed: 0 where there was nothing of it (no impact, no backlog), infinite where
@@ -332,7 +377,7 @@ mod tests {
         Results { variant: variant.to_owned(), seeds: seeds.collect(), ..Results::default() }
     }
 
-    fn judged(by: &str, quick: &[Option<f64>], slow: &[Option<f64>]) -> Outcome {
+    fn judged(by: &str, quick: &[Option<f64>], slow: &[Option<f64>]) -> ComparisonResult {
         let goals = goals(r#"{"rto":{"recovery-time":{"target":"lost","of":"door","below":"1m"}}}"#);
         let text = format!(
             r#"{{"recovery-time":{{"target":"lost","of":"base","shorter-than":"by-hand","by":"{by}"}}}}"#
@@ -347,12 +392,13 @@ mod tests {
         let quick: Vec<_> = slow.iter().map(|time| time.map(|time| time * 0.25)).collect();
         // Seed by seed a quarter, though the slowest of the one is slower than the quickest of the other.
         let holds = judged("70%", &quick, &slow);
-        assert_eq!(holds.verdict, Verdict::Pass, "{}", holds.text);
+        assert_eq!(holds.verdict, Verdict::Pass, "{}", holds.said);
         assert_eq!(
-            holds.text,
-            "quicker: recovery-time lost of base is 75.0% shorter than of by-hand (75.0% to 75.0%, 20 pairs), \
-             wanted at least 70%"
+            holds.said,
+            "recovery-time lost of base is 75.0% shorter than of by-hand (75.0% to 75.0%, 20 pairs), wanted \
+             shorter by at least 70%"
         );
+        assert_eq!((holds.gain, holds.low, holds.pairs), (Some(0.75), Some(0.75), 20));
         assert_eq!(judged("80%", &quick, &slow).verdict, Verdict::Fail);
         assert_eq!(judged("0%", &slow, &quick).verdict, Verdict::Fail);
     }
@@ -369,8 +415,20 @@ mod tests {
     fn what_never_came_to_its_end_is_longer_than_anything() {
         assert_eq!(judged("99%", &[Some(9.0); 3], &[None; 3]).verdict, Verdict::Pass);
         let lost = judged("0%", &[None; 3], &[Some(9.0); 3]);
-        assert_eq!(lost.verdict, Verdict::Fail, "{}", lost.text);
+        assert_eq!(lost.verdict, Verdict::Fail, "{}", lost.said);
+        assert!(lost.said.contains("base is infinitely longer than of by-hand"), "{}", lost.said);
+        assert_eq!(lost.gain, None);
         assert_eq!(judged("1%", &[None; 3], &[None; 3]).verdict, Verdict::Fail);
+    }
+
+    #[test]
+    fn what_is_worse_is_told_as_what_it_is() {
+        let worse = judged("10%", &[Some(46.0), Some(55.6), Some(60.0)], &[Some(10.0); 3]);
+        let said = "recovery-time lost of base is 456.0% longer than of by-hand (360.0% to 500.0%, 3 pairs), \
+                    wanted shorter by at least 10%";
+        assert_eq!((worse.verdict, worse.said.as_str()), (Verdict::Fail, said));
+        let mixed = judged("10%", &[Some(5.0), Some(9.0), Some(20.0)], &[Some(10.0); 3]);
+        assert!(mixed.said.contains("(100.0% longer to 50.0% shorter, 3 pairs)"), "{}", mixed.said);
     }
 
     #[test]

@@ -12,7 +12,7 @@ use super::resolve::Resolved;
 use super::tree::{Kind, Tree};
 
 /// The sections of which a report names lines.
-const SECTIONS: [&str; 4] = ["always", "objectives", "faults", "nodes"];
+const SECTIONS: [&str; 5] = ["always", "objectives", "compare", "faults", "nodes"];
 
 /// What is known about a design before it runs: no edges beyond what the load and the triggers say.
 #[must_use]

@@ -4,9 +4,11 @@
 use std::collections::BTreeMap;
 
 use crate::plain::{clipped, plain};
-use crate::results::{ContractResult, ObjectiveResult, Recovery, Results, SeedResult, Violation};
+use crate::results::{
+    ComparisonResult, ContractResult, ObjectiveResult, Recovery, Results, SeedResult, Violation,
+};
 use crate::text::words::{fates, reasons, recovery};
-use crate::text::{engine, grouped, replay_command};
+use crate::text::{compare_command, engine, grouped, replay_command};
 use crate::verdict::Verdict;
 use crate::words::counted;
 
@@ -22,6 +24,8 @@ const TOLD: usize = 10;
 pub(super) enum Subject {
     Contract,
     Objective,
+    /// The design is better than another.
+    Comparison,
     /// A fault must be felt, or nothing is shown.
     Fault,
     /// The books of Beaufort itself balance.
@@ -77,6 +81,7 @@ impl<'a> Check<'a> {
         let kind = match self.subject {
             Subject::Contract => "contract",
             Subject::Objective => "objective",
+            Subject::Comparison => "comparison",
             Subject::Fault => "fault",
             Subject::Books => return "books".to_owned(),
             Subject::Expectation => return "expectation".to_owned(),
@@ -106,6 +111,10 @@ impl<'a> Check<'a> {
 
     /// The command that shows it again.
     pub(super) fn command(&self, results: &Results) -> Option<String> {
+        let compared = results.comparisons.iter().find(|one| one.name == self.name);
+        if let Some(one) = compared.filter(|_| self.subject == Subject::Comparison) {
+            return Some(plain(&compare_command(results, one)).into_owned());
+        }
         let seed = self.look.or_else(|| first_of(results).map(|seed| seed.seed))?;
         Some(plain(&replay_command(results, seed)).into_owned())
     }
@@ -122,24 +131,41 @@ pub(super) fn title(results: &Results) -> String {
     format!("{}{variant}{engine}", clipped(&results.scenario, NAME))
 }
 
-/// The verdict that counts: a variant that must fail, and does so for the right reason, passes.
+/// The verdict that counts: a variant that must fail, and does so for the right reason, passes; a design that
+/// is not better than another, and must be, does not.
 pub(super) fn verdict(results: &Results) -> Verdict {
-    match &results.expected {
+    let compared = results.comparisons.iter().map(|one| one.verdict).max().unwrap_or_default();
+    let alone = match &results.expected {
         Some(_) if results.verdict == Verdict::Error => Verdict::Error,
         Some(expected) if expected.differences.is_empty() => Verdict::Pass,
         Some(_) => Verdict::Fail,
         None => results.verdict,
-    }
+    };
+    alone.max(compared)
 }
 
-/// The verdict in words: `fail, as expected`.
+/// The verdict in words: `fail, as expected`; `pass, but a comparison does not hold`.
 pub(super) fn verdict_told(results: &Results) -> String {
-    match &results.expected {
+    let told = match &results.expected {
         Some(expected) if expected.differences.is_empty() && results.verdict != Verdict::Error => {
             format!("{}, as expected", results.verdict)
         }
         Some(_) if results.verdict != Verdict::Error => format!("{}, not as expected", results.verdict),
         _ => results.verdict.word().to_owned(),
+    };
+    match results.comparisons.iter().map(|one| one.verdict).max().unwrap_or_default() {
+        Verdict::Pass => told,
+        Verdict::Inconclusive => format!("{told}, but a comparison is not clear"),
+        _ => format!("{told}, but a comparison does not hold"),
+    }
+}
+
+/// One sentence about why the verdict that counts is what it is.
+pub(super) fn cause(results: &Results) -> String {
+    let worst = results.comparisons.iter().rev().max_by_key(|one| one.verdict);
+    match worst.filter(|one| one.verdict > Verdict::Pass && results.verdict < one.verdict) {
+        Some(one) => comparison(one).said,
+        None => results.cause.clone(),
     }
 }
 
@@ -176,6 +202,7 @@ impl Check<'_> {
         let section = match self.subject {
             Subject::Contract => "always",
             Subject::Objective => "objectives",
+            Subject::Comparison => "compare",
             Subject::Fault => "faults",
             Subject::Books | Subject::Expectation | Subject::Verdict => "",
         };
@@ -183,9 +210,17 @@ impl Check<'_> {
     }
 }
 
-/// All checks of a document: contracts, objectives and faults in file order, the books, and what the verdict
-/// says beyond them.
+/// All checks of a document: contracts, objectives and faults in file order, the books, what the verdict says
+/// beyond them, whether it is as expected, and how it compares.
 pub(super) fn checks(results: &Results) -> Vec<Check<'_>> {
+    let mut checks = of_seeds(results);
+    expected(results, &mut checks);
+    checks.extend(results.comparisons.iter().map(comparison));
+    checks
+}
+
+/// What the seeds say, or that there are none.
+fn of_seeds(results: &Results) -> Vec<Check<'_>> {
     let Some(first) = results.seeds.first() else { return vec![whole(results)] };
     let mut checks: Vec<Check<'_>> = Vec::new();
     checks.extend(first.contracts.iter().enumerate().map(|(index, one)| contract(results, index, one)));
@@ -196,7 +231,6 @@ pub(super) fn checks(results: &Results) -> Vec<Check<'_>> {
     if explained < results.verdict {
         checks.push(whole(results));
     }
-    expected(results, &mut checks);
     checks
 }
 
@@ -293,6 +327,18 @@ fn objective<'a>(results: &'a Results, index: usize, first: &'a ObjectiveResult)
         margin: all.iter().filter_map(|(_, one)| one.margin).min_by(f64::total_cmp),
         ..Check::new(Subject::Objective, &first.name, said)
     }
+}
+
+fn comparison(one: &ComparisonResult) -> Check<'_> {
+    let said = plain(&one.said);
+    let said = match one.verdict {
+        Verdict::Pass => format!("holds: {said}"),
+        Verdict::Inconclusive => format!("not clear: {said}"),
+        _ => format!("does not hold: {said}"),
+    };
+    let about = format!("{} of {} {} {} by {}", one.measure, one.of, one.relation, one.than, one.by);
+    let check = Check::new(Subject::Comparison, &one.name, said);
+    Check { about: plain(&about).into_owned(), verdict: one.verdict, ..check }
 }
 
 fn fault(results: &Results, index: usize) -> Check<'_> {

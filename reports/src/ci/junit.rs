@@ -100,7 +100,7 @@ fn kind(check: &Check<'_>) -> &'static str {
         (Verdict::Error, _) => "internal-error",
         (Verdict::Inconclusive, _) => "inconclusive",
         (_, Subject::Contract) => "violated",
-        (_, Subject::Objective) => "missed",
+        (_, Subject::Objective | Subject::Comparison) => "missed",
         (_, Subject::Expectation) => "unexpected",
         _ => "failed",
     }

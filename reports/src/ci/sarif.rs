@@ -82,6 +82,7 @@ fn rule(check: &Check<'_>, id: String) -> ReportingDescriptor {
     let what = match check.subject {
         Subject::Contract => "What must always be true",
         Subject::Objective => "How well it must work",
+        Subject::Comparison => "How much better than another design it must be",
         Subject::Fault => "A fault that must be felt, or nothing is shown",
         Subject::Books => "The books of Beaufort itself must balance",
         Subject::Expectation => "A variant must come out as its scenario expects",

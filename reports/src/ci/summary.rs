@@ -1,7 +1,7 @@
 //! Markdown for the summary of a pull request or a pipeline: what failed first, as short as that can be said,
 //! and what somebody needs to look at it.
 
-use super::checks::{Check, Subject, checks, first_of, title, verdict, verdict_told};
+use super::checks::{Check, Subject, cause, checks, first_of, title, verdict, verdict_told};
 use super::markdown::{block, cell, code, command, html, sentence};
 use super::story::{fate, steps};
 use crate::results::Results;
@@ -124,7 +124,7 @@ fn section(results: &Results) -> String {
     let checks = checks(results);
     let bad: Vec<&Check<'_>> = checks.iter().filter(|check| check.verdict > Verdict::Degraded).collect();
     let mut text = format!("\n<details><summary>{word} {}: ", html(&title(results)));
-    text.push_str(&format!("{}</summary>\n\n", html(&results.cause)));
+    text.push_str(&format!("{}</summary>\n\n", html(&cause(results))));
     for check in bad.iter().take(LISTED) {
         text.push_str(&bullet(results, check));
     }
@@ -162,6 +162,7 @@ fn bullet(results: &Results, check: &Check<'_>) -> String {
     let word = match check.subject {
         Subject::Contract => "contract ",
         Subject::Objective => "objective ",
+        Subject::Comparison => "comparison ",
         Subject::Fault => "fault ",
         Subject::Books | Subject::Expectation | Subject::Verdict => "",
     };

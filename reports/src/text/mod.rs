@@ -12,7 +12,7 @@ pub(crate) mod words;
 #[cfg(test)]
 mod tests;
 
-use crate::results::{NATIVE, Results};
+use crate::results::{ComparisonResult, NATIVE, Results};
 use page::Page;
 
 pub use crate::words::{clock, grouped};
@@ -53,14 +53,31 @@ pub fn render(results: &Results, style: Style) -> String {
 /// The command that shows a seed again.
 #[must_use]
 pub fn replay_command(results: &Results, seed: u64) -> String {
-    // The path has been quoted by whoever wrote it: it may have arguments of its own after it.
-    let path = if results.path.is_empty() { quoted(&results.scenario) } else { results.path.clone() };
+    let path = path(results);
     let variant = match results.variant.as_str() {
         "" | "base" => String::new(),
         variant => format!(" --variant {}", quoted(variant)),
     };
     let engine = engine(results).map_or(String::new(), |engine| format!(" --engine {}", quoted(engine)));
     format!("{} run {path}{variant} --seed {seed}{engine}", results.program)
+}
+
+/// The command that compares the two designs again, on the same seeds.
+pub(crate) fn compare_command(results: &Results, one: &ComparisonResult) -> String {
+    let path = path(results);
+    let engine = engine(results).map_or(String::new(), |engine| format!(" --engine {}", quoted(engine)));
+    let from = match results.seeds.first().map_or(1, |seed| seed.seed) {
+        1 => String::new(),
+        first => format!(" --from {first}"),
+    };
+    let (of, than, seeds) = (quoted(&one.of), quoted(&one.than), results.seeds.len().max(1));
+    format!("{} sweep {path} --variant {of} --variant {than} --seeds {seeds}{from}{engine}", results.program)
+}
+
+/// How the scenario is named on a command line. It has been quoted by whoever wrote it: it may have arguments
+/// of its own after it.
+fn path(results: &Results) -> String {
+    if results.path.is_empty() { quoted(&results.scenario) } else { results.path.clone() }
 }
 
 /// A word for a shell.

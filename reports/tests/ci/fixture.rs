@@ -3,8 +3,8 @@
 use beaufort_reports::design::Source;
 use beaufort_reports::series::DoorSeries;
 use beaufort_reports::{
-    BookError, ContractResult, Design, Fates, FaultResult, FlowRow, Ledger, ObjectiveResult, PlaceRow,
-    Recovery, Results, SCHEMA, SeedResult, Series, Step, Verdict, Violation,
+    BookError, ComparisonResult, ContractResult, Design, Fates, FaultResult, FlowRow, Ledger,
+    ObjectiveResult, PlaceRow, Recovery, Results, SCHEMA, SeedResult, Series, Step, Verdict, Violation,
 };
 
 /// Everything that a format could take for its own: markup, quotes, ends of lines and of sections, escapes of
@@ -212,6 +212,7 @@ pub(crate) fn document(variant: &str, seeds: Vec<SeedResult>) -> Results {
             ("always.charged-once", 212),
             ("objectives.zone-recovery", 230),
             ("objectives.available", 228),
+            ("compare.quicker", 240),
             ("faults.zone-lost", 180),
             ("nodes.payment-worker", 97),
         ]
@@ -250,6 +251,27 @@ pub(crate) fn one_of_each() -> Vec<Results> {
     ]
 }
 
+/// A design that passes alone and is not as much better than another as it must be.
+pub(crate) fn not_better(verdict: Verdict) -> Results {
+    let comparison = ComparisonResult {
+        name: "quicker".into(),
+        measure: "recovery-time zone-lost".into(),
+        of: "base".into(),
+        relation: "shorter-than".into(),
+        than: "by-hand".into(),
+        by: "50%".into(),
+        verdict,
+        said: "recovery-time zone-lost of base is 4.0% shorter than of by-hand (3.0% to 5.0%, 20 pairs), wanted \
+               shorter by at least 50%"
+            .into(),
+        gain: Some(0.04),
+        low: Some(0.03),
+        high: Some(0.05),
+        pairs: 20,
+    };
+    Results { comparisons: vec![comparison], ..document("base", vec![seed(1, Verdict::Pass)]) }
+}
+
 /// The failing document with hostile text wherever there is text.
 pub(crate) fn hostile() -> Results {
     let nasty = || HOSTILE.to_owned();
@@ -263,6 +285,15 @@ pub(crate) fn hostile() -> Results {
     let source = results.design.as_mut().and_then(|design| design.source.as_mut()).expect("a source");
     source.file = nasty();
     source.lines = [(format!("always.{HOSTILE}"), 212)].into();
+    results.comparisons = not_better(Verdict::Fail).comparisons;
+    for one in &mut results.comparisons {
+        for text in [&mut one.name, &mut one.measure, &mut one.of, &mut one.relation] {
+            *text = nasty();
+        }
+        for text in [&mut one.than, &mut one.by, &mut one.said] {
+            *text = nasty();
+        }
+    }
     for seed in &mut results.seeds {
         seed.digest = nasty();
         seed.cause = nasty();

@@ -6,7 +6,7 @@ use quick_junit::{NonSuccessKind, Report, TestCase, TestCaseStatus, TestSuite};
 use uppsala::XsdValidator;
 
 use crate::assert_harmless;
-use crate::fixture::{document, failing, hostile, one_of_each, seed};
+use crate::fixture::{document, failing, hostile, not_better, one_of_each, seed};
 
 const SCHEMA: &str = include_str!("../schemas/junit-10.xsd");
 
@@ -168,6 +168,39 @@ fn a_variant_that_fails_as_expected_passes() {
 }
 
 #[test]
+fn a_comparison_that_does_not_hold_fails_although_the_design_passes() {
+    let expected = Some(Expected { wanted: "pass".into(), differences: vec![] });
+    let met = Results { expected, ..not_better(Verdict::Fail) };
+    let all = [not_better(Verdict::Fail), met, not_better(Verdict::Inconclusive), not_better(Verdict::Pass)];
+    let report = report(&all);
+    let suites = report.test_suites.as_slice();
+    let came_out = |suite| outcome(case(suite, "comparison/quicker"));
+    for suite in &suites[..2] {
+        let (kind, message) = came_out(suite);
+        assert_eq!((kind, suite.failures), ("failure", 1));
+        assert!(
+            message.starts_with("does not hold: recovery-time zone-lost of base is 4.0% shorter"),
+            "{message}"
+        );
+    }
+    assert_eq!(property(&suites[0], "verdict"), "pass, but a comparison does not hold");
+    assert_eq!(property(&suites[1], "verdict"), "pass, as expected, but a comparison does not hold");
+    assert_eq!(came_out(&suites[2]).0, "skipped");
+    assert_eq!(came_out(&suites[3]), ("success", ""));
+}
+
+#[test]
+fn a_design_that_is_refused_as_it_must_be_passes() {
+    let expected = Some(Expected { wanted: "refused (writes)".into(), differences: vec![] });
+    let cause = "refused: strong consistency and writes in all regions do not go together".to_owned();
+    let refused = Results { verdict: Verdict::Fail, cause, expected, ..document("both", vec![]) };
+    let report = report(&[refused]);
+    let suite = &report.test_suites[0];
+    assert_eq!((suite.tests, suite.failures), (2, 0), "{suite:#?}");
+    assert_eq!(outcome(case(suite, "expectation")), ("success", ""));
+}
+
+#[test]
 fn the_same_documents_give_the_same_bytes_whatever_the_wall_clock_says() {
     let mut slower = one_of_each();
     for seed in slower.iter_mut().flat_map(|results| &mut results.seeds) {
@@ -183,6 +216,6 @@ fn hostile_names_do_no_harm() {
     assert!(!xml.contains("<script"), "{xml}");
     let report = report(&[hostile()]);
     let suite = &report.test_suites[0];
-    assert_eq!((suite.tests, suite.failures), (7, 2));
+    assert_eq!((suite.tests, suite.failures), (8, 3));
     assert!(suite.name.as_str().starts_with("שלום<script>alert(\"1\")</script>&amp;'|"), "{:?}", suite.name);
 }

@@ -5,7 +5,7 @@ use beaufort_reports::{Expected, Results, Verdict};
 use serde_json::Value;
 
 use crate::assert_harmless;
-use crate::fixture::{HOSTILE, document, failing, hostile, one_of_each, seed};
+use crate::fixture::{HOSTILE, document, failing, hostile, not_better, one_of_each, seed};
 
 const SCHEMA: &str = include_str!("../schemas/sarif-2.1.0.json");
 
@@ -144,11 +144,20 @@ fn what_fails_as_expected_is_no_result() {
 }
 
 #[test]
+fn a_comparison_that_does_not_hold_is_a_result_at_its_line() {
+    let log = log(&[not_better(Verdict::Fail)]);
+    assert_eq!(results(&log).len(), 1);
+    let found = result(&log, "comparison/quicker");
+    assert_eq!(found["level"], "error");
+    assert_eq!(found["locations"][0]["physicalLocation"]["region"]["startLine"], 240);
+}
+
+#[test]
 fn hostile_names_do_no_harm() {
     assert!(HOSTILE.contains("](https://evil.example)"));
     assert_harmless(&sarif(&[hostile()]).unwrap());
     let log = log(&[hostile()]);
-    assert_eq!(results(&log).len(), 2);
+    assert_eq!(results(&log).len(), 3);
     for one in results(&log) {
         let text = one["message"]["text"].as_str().unwrap();
         assert!(!text.replace("\\]", "").contains("]("), "a link in {text}");

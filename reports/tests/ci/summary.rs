@@ -5,7 +5,7 @@ use beaufort_reports::{Expected, Results, Verdict};
 use pulldown_cmark::{CodeBlockKind, Event, HeadingLevel, Options, Parser, Tag, TagEnd};
 
 use crate::assert_harmless;
-use crate::fixture::{document, failing, hostile, one_of_each};
+use crate::fixture::{document, failing, hostile, not_better, one_of_each};
 
 /// What a reader of the Markdown sees of it.
 #[derive(Debug, Default)]
@@ -144,6 +144,19 @@ fn it_is_never_too_long_and_says_what_was_left_out() {
     };
     assert!(page.text.contains(&left(2_000 - rows, "designs left out of the table")), "{rows} rows");
     assert!(page.text.contains(&left(2_000 - sections, "failures were left out")), "{sections} sections");
+}
+
+#[test]
+fn a_comparison_that_does_not_hold_is_told() {
+    let text = summary(&[not_better(Verdict::Fail)]);
+    assert!(text.starts_with("## Beaufort: FAIL"), "{text}");
+    assert!(
+        text.contains("<summary>FAIL order-flow: does not hold: recovery-time zone-lost of base"),
+        "{text}"
+    );
+    assert!(text.contains("beaufort sweep order-flow --variant base --variant by-hand --seeds 1"), "{text}");
+    assert!(text.contains("comparison `quicker`: does not hold: recovery-time zone-lost"), "{text}");
+    assert!(text.contains("(`scenarios/order-flow.yaml:240`)"), "{text}");
 }
 
 #[test]

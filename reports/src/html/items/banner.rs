@@ -30,6 +30,7 @@ pub(in crate::html) fn banner(doc: &Doc<'_>) -> Markup {
             p { (cause(results)) }
             (wrong(doc))
             (expected(results))
+            (compared(results))
             dl {
                 @if let Some(seed) = shown(doc) {
                     dt { "See it again" }
@@ -89,6 +90,19 @@ fn expected(results: &Results) -> Markup {
         } @else {
             p { strong { "Not as expected." } " Expected: " (expected.wanted) "." }
             ul { @for difference in &expected.differences { li { (difference) } } }
+        }
+    }
+}
+
+/// Whether it is as much better than other designs as the scenario claims, where it is not.
+fn compared(results: &Results) -> Markup {
+    let open = results.comparisons.iter().filter(|one| one.verdict != Verdict::Pass);
+    html! {
+        @for one in open {
+            p {
+                strong { "Comparison " bdi { (one.name) } @if one.verdict == Verdict::Inconclusive { " is not clear" } @else { " does not hold" } }
+                ": " (one.said) "."
+            }
         }
     }
 }

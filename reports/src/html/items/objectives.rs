@@ -7,7 +7,7 @@ use crate::html::Error;
 use crate::html::build::Build;
 use crate::html::doc::Doc;
 use crate::html::table::{self, Cell, Table, Tone};
-use crate::results::{ObjectiveResult, SeedResult};
+use crate::results::{ComparisonResult, ObjectiveResult, SeedResult};
 use crate::verdict::Verdict;
 use crate::words;
 
@@ -21,7 +21,11 @@ pub(super) fn panel(build: &mut Build, doc: &Doc<'_>) -> Result<Panel, Error> {
     let all: Vec<Row<'_>> =
         (0..first.objectives.len()).filter_map(|index| Row::new(&doc.results.seeds, index)).collect();
     let table = build.table(&table(doc, &all))?;
-    Ok(Panel::Shown(html! { (cards(doc, &all)) (table) }))
+    let compared = match doc.results.comparisons.as_slice() {
+        [] => html! {},
+        all => build.table(&comparisons(doc, all))?,
+    };
+    Ok(Panel::Shown(html! { (cards(doc, &all)) (table) (compared) }))
 }
 
 /// An objective over all seeds.
@@ -150,6 +154,38 @@ fn table(doc: &Doc<'_>, all: &[Row<'_>]) -> Table {
     });
     let caption = if doc.sweep() { "Objectives, the worst of all seeds" } else { "Objectives" };
     Table::new("objectives", caption, columns).rows(rows)
+}
+
+/// How it compares with other designs, seed by seed.
+fn comparisons(doc: &Doc<'_>, all: &[ComparisonResult]) -> Table {
+    let columns = vec![
+        table::words("Comparison", "comparison"),
+        table::words("Verdict", "verdict"),
+        table::words("Of what", "measure"),
+        table::words("Claim", "claim"),
+        table::numbers("Median gain", "gain_share"),
+        table::numbers("95 % from", "low_share"),
+        table::numbers("to", "high_share"),
+        table::numbers("Pairs", "pairs"),
+    ];
+    let rows = all.iter().map(|one| {
+        let relation = one.relation.replace('-', " ");
+        let gain = |gain: Option<f64>| {
+            let told = |gain| table::value(gain, format!("{:+.1} %", gain * 100.0));
+            gain.map_or_else(table::none, told)
+        };
+        vec![
+            table::text(&one.name).to(doc.line("compare", &one.name)),
+            table::verdict(one.verdict),
+            table::text(&one.measure).tone(Tone::Faint),
+            table::text(format!("{relation} {}, by {}", one.than, one.by)),
+            gain(one.gain),
+            gain(one.low),
+            gain(one.high),
+            table::count(one.pairs),
+        ]
+    });
+    Table::new("comparisons", "Compared with other designs, seed by seed", columns).rows(rows)
 }
 
 /// The share that an availability asks for, as it is written: `at least 99.5%`.
