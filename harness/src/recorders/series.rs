@@ -206,6 +206,7 @@ impl SeriesRecorder {
             signs: signs.collect(),
             runs: runs.collect(),
             lanes: self.health.finish(plan, end),
+            limits: Vec::new(),
         }
     }
 }

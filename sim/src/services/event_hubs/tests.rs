@@ -257,6 +257,27 @@ fn beyond_its_throughput_units_publishers_are_throttled_until_it_has_inflated() 
 }
 
 #[test]
+fn a_batch_that_is_refused_for_its_bytes_uses_up_no_events() {
+    let mut blueprint = blueprint(EventHubs::default(), hub());
+    blueprint.flows.insert("readings".to_owned(), Flow { size: Bytes(2 << 10), ..Flow::default() });
+    let mut plan = Plan::new(blueprint).expect("right");
+    plan.add_stream("devices", FlowId(0));
+    let mut rig = rig(&plan);
+    let mut call = 0;
+    let mut batch = |events: u32| {
+        call += 1;
+        let items: Vec<Item> = (0..events).map(|one| item(call * 1000 + one, call)).collect();
+        refused(&rig.message(5, send(u64::from(call), &items, Once::KEY)))
+    };
+    // 2 KB an event, so that a unit's megabyte holds 512 of its 1000 events.
+    assert_eq!(batch(300), []);
+    for _ in 0..3 {
+        assert_eq!(batch(300), [Error::ServiceBusy], "1200 KB");
+    }
+    assert_eq!(batch(200), [], "500 events and 1000 KB are within the unit");
+}
+
+#[test]
 fn what_goes_out_is_slowed_down_without_an_error() {
     let plan = plan(EventHubs::default(), EventHub { partitions: 1, ..hub() }).expect("right");
     let mut rig = rig(&plan);
