@@ -365,7 +365,10 @@ mod tests {
         assert!(limits.iter().all(|one| one.peak >= 0.01 && one.mean <= one.peak), "{limits:?}");
         if std::env::var_os("SHOW").is_some() {
             for one in &limits {
-                println!("{} {}: {} of {} {}, {:?}", one.node, one.limit, one.used, one.most, one.unit, one.peak);
+                println!(
+                    "{} {}: {} of {} {}, {:?}",
+                    one.node, one.limit, one.used, one.most, one.unit, one.peak
+                );
             }
         }
     }

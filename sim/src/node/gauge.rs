@@ -41,7 +41,14 @@ impl Gauge {
     #[must_use]
     pub fn span(name: &'static str, used: Span, limit: Span) -> Gauge {
         let kind = LimitKind::Level;
-        Gauge { name, part: None, kind, unit: "seconds", used: used.as_secs_f64(), limit: limit.as_secs_f64() }
+        Gauge {
+            name,
+            part: None,
+            kind,
+            unit: "seconds",
+            used: used.as_secs_f64(),
+            limit: limit.as_secs_f64(),
+        }
     }
 
     /// So much of what there may be within this time.

@@ -124,16 +124,16 @@ impl<'a> Rig<'a> {
         held
     }
 
-    /// The limit of this name that is used most, if there is one.
+    /// How much is used of the limit of this name, and how much there may be; of several, that which is used most.
     #[must_use]
-    pub fn gauge(&self, name: &str) -> Option<Gauge> {
+    pub fn gauge(&self, name: &str) -> Option<(f64, f64)> {
         let mut found: Option<Gauge> = None;
         self.process.gauges(self.now, &mut |gauge| {
             if gauge.name == name && found.is_none_or(|known| known.share() < gauge.share()) {
                 found = Some(gauge);
             }
         });
-        found
+        found.map(|gauge| (gauge.used, gauge.limit))
     }
 
     /// Whether any timer is armed for an item.

@@ -308,7 +308,10 @@ mod tests {
         let soon = Time(0) + Span::millis(50);
         assert_eq!(line.waiting(capacity, 3, soon).used, 2.0, "the third is being served from 200 ms on");
         let seen = line;
-        assert!((line.gauge("capacity", capacity, soon).share() - 0.3).abs() < 1e-9, "three in a second of ten");
+        assert!(
+            (line.gauge("capacity", capacity, soon).share() - 0.3).abs() < 1e-9,
+            "three in a second of ten"
+        );
         assert_eq!(line, seen);
         assert_eq!(line.join(Time(0) + Span::secs(1), capacity, Some(3)), ms(0));
     }

@@ -107,7 +107,11 @@ mod tests {
         assert!(!meter.take(1, limit, at(999)));
         assert_eq!(Meter::wait(limit, at(999)), Span::millis(1));
         assert!(meter.take(2, limit, at(5000)) && !meter.take(2, limit, at(5001)));
-        assert_eq!(meter.gauge("credits", "credits", limit, at(5001)).used, 3.0, "what is left is too little");
+        assert_eq!(
+            meter.gauge("credits", "credits", limit, at(5001)).used,
+            3.0,
+            "what is left is too little"
+        );
         assert_eq!(meter.gauge("credits", "credits", limit, at(6000)).used, 0.0);
         assert!(!meter.take(2, limit, at(5999)), "a look at the next period does not begin it");
         assert_eq!(Limit::of(Rate { count: 0.5, per: Span::secs(1) }).per, Span::secs(2));
