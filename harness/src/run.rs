@@ -219,7 +219,7 @@ fn explain(
         story: told.then(|| Recorder::new(plan, result, options.stories)),
         close: close.then(|| Close::new(plan, until)),
     };
-    let (_, recorders) = replay(plan, seed, until, options, recorders)?;
+    let (_, recorders) = watch(plan, seed, until, options, recorders)?;
     if let Some(story) = &recorders.story {
         tell(plan, story, result);
     }
@@ -229,7 +229,7 @@ fn explain(
         let (_, recorder) = replay(plan, seed, until, options, choice.recorder())?;
         result.trace = Some(trace(plan, &close, &choice, &recorder));
     }
-    result.series = Some(close.series.finish(plan, until));
+    result.series = Some(close.finish(plan, until));
     Ok(())
 }
 
@@ -243,20 +243,49 @@ pub fn replay<S: Sink + Send + 'static>(
     seed: u64,
     until: Time,
     options: &Options<'_>,
-    mut sink: S,
+    sink: S,
 ) -> Result<(World, S), RunError> {
-    if options.engine != Engine::Native {
-        return hosting::replay(plan, seed, until, options, sink);
+    match options.engine {
+        Engine::Native => step_through(plan, seed, until, options, sink, |_, _, _| ()),
+        Engine::Turmoil | Engine::Madsim => hosting::replay(plan, seed, until, options, sink),
     }
+}
+
+/// The same for recorders, which on the native engine look at the world between its steps too.
+fn watch(
+    plan: &Arc<Plan>,
+    seed: u64,
+    until: Time,
+    options: &Options<'_>,
+    recorders: Recorders,
+) -> Result<(World, Recorders), RunError> {
+    match options.engine {
+        Engine::Native => step_through(plan, seed, until, options, recorders, Recorders::look),
+        Engine::Turmoil | Engine::Madsim => hosting::replay(plan, seed, until, options, recorders),
+    }
+}
+
+/// Runs a seed again on the native engine up to an instant. Before each step, and at the end, `look` is shown the
+/// world and the instant until which nothing happens in it.
+fn step_through<S: Sink>(
+    plan: &Arc<Plan>,
+    seed: u64,
+    until: Time,
+    options: &Options<'_>,
+    mut sink: S,
+    look: impl Fn(&mut S, &World, Time),
+) -> Result<(World, S), RunError> {
     let mut world = build(plan, seed, options)?;
     let mut steps = 0u64;
-    while world.next_at().is_some_and(|next| next <= until) {
+    while let Some(next) = world.next_at().filter(|next| *next <= until) {
+        look(&mut sink, &world, next);
         world.step(&mut sink);
         steps += 1;
         if steps.is_multiple_of(LOOK) && options.cancelled() {
             return Err(RunError::Cancelled);
         }
     }
+    look(&mut sink, &world, until);
     Ok((world, sink))
 }
 
@@ -303,6 +332,44 @@ mod tests {
         assert!(alone.offered() > 1000, "{page}");
         if std::env::var_os("SHOW").is_some() {
             panic!("{page}");
+        }
+    }
+
+    #[test]
+    fn a_run_that_is_looked_at_closely_is_the_same_and_knows_its_limits() {
+        let (plan, rules) = short();
+        let options = Options { stories: 0, detail: Detail::Everything(&[]), ..Options::default() };
+        let result = run(&plan, &rules, 1, &options).expect("runs");
+        let until = plan.ends();
+        let recorders = Recorders { story: None, close: Some(Close::new(&plan, until)) };
+        let (looked_at, _) = watch(&plan, 1, until, &options, recorders).expect("runs");
+        let (left_alone, _) = replay(&plan, 1, until, &options, Vec::new()).expect("runs");
+        assert_eq!(looked_at.digest(), left_alone.digest());
+        assert_eq!(looked_at.events(), left_alone.events());
+
+        let limits = result.series.expect("it was looked at").limits;
+        let of = |node: &str, limit: &str| {
+            let found = limits.iter().find(|one| one.node == node && one.limit == limit);
+            found.unwrap_or_else(|| panic!("{node} has no {limit}: {limits:?}"))
+        };
+        // 50 orders a second, of 6000 calls a minute.
+        let edge = of("edge", "rate limit");
+        assert_eq!((edge.unit.as_str(), edge.most), ("calls in 1m", 6000.0));
+        assert!((0.47..0.55).contains(&edge.peak), "{edge:?}");
+        assert!((edge.used - edge.peak * edge.most).abs() <= 1.0, "{edge:?}");
+        assert_eq!((edge.first_reached, edge.seconds_at_limit), (None, 0.0));
+        // The window is empty at first and has filled after a minute.
+        assert!(edge.share[0] < 0.02 && edge.share[edge.share.len() / 8] < edge.peak, "{edge:?}");
+        let workers = of("orders-db", "workers");
+        assert!(workers.most == 200.0 && workers.peak < 0.2, "{workers:?}");
+        assert!(limits.iter().all(|one| one.peak >= 0.01 && one.mean <= one.peak), "{limits:?}");
+        if std::env::var_os("SHOW").is_some() {
+            for one in &limits {
+                println!(
+                    "{} {}: {} of {} {}, {:?}",
+                    one.node, one.limit, one.used, one.most, one.unit, one.peak
+                );
+            }
         }
     }
 

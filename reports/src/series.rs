@@ -54,6 +54,10 @@ pub struct Series {
     /// What was overtaken and what came again, place by place; places without either are left out.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub order: Vec<PlaceOrder>,
+    /// How near each node came to its limits; a limit of which less than 1 % was ever used is left out. Empty where
+    /// nobody could look: on an engine that hosts the processes, in a document of an earlier version.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub limits: Vec<LimitSeries>,
 }
 
 impl Series {
@@ -207,6 +211,36 @@ pub struct RunSeries {
     pub done: Vec<u64>,
     /// Runs that ended in failure.
     pub failed: Vec<u64>,
+}
+
+/// A limit that a node enforces, and how much of it was used. It was looked at about once a second; of several
+/// instances, each with that limit, the one counts that used most of it.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct LimitSeries {
+    /// Whose limit it is: a node, or a part of one (`payments`, a topic of a namespace).
+    pub node: String,
+    /// Which limit: `rate limit`, `request units`, `connections`, `concurrent runs`.
+    pub limit: String,
+    /// What is counted: `calls in 1m`, `runs`.
+    pub unit: String,
+    /// The limit, in that unit; when most of it was used, where it changes.
+    pub most: f64,
+    /// The most that was used, in that unit.
+    pub used: f64,
+    /// The same as a share of the limit: 1 is all of it. More where what is let in last may overdraw it.
+    pub peak: f64,
+    /// When that was, in seconds of the scenario.
+    pub peak_at: f64,
+    /// The mean share while load came.
+    pub mean: f64,
+    /// When it was reached first, in seconds of the scenario; never: `null`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub first_reached: Option<f64>,
+    /// For how many seconds in all it was reached.
+    #[serde(default)]
+    pub seconds_at_limit: f64,
+    /// The highest share in each bin, to a hundredth of a per cent.
+    pub share: Vec<f64>,
 }
 
 /// One lane of a picture of health.

@@ -41,6 +41,11 @@ impl Bins {
         Bins::until(plan, plan.ends())
     }
 
+    /// How wide a bin is.
+    pub(crate) const fn width(&self) -> Span {
+        self.width
+    }
+
     /// The width, in seconds.
     pub(crate) fn step(&self) -> f64 {
         self.width.as_secs_f64()

@@ -3,6 +3,7 @@
 
 mod bins;
 mod health;
+mod limits;
 mod order;
 mod picker;
 mod routes;
@@ -14,12 +15,15 @@ mod trace;
 
 pub(crate) use shares::{Shares, bands};
 
+use beaufort_reports::series::Series;
 use beaufort_sim::ids::Item;
+use beaufort_sim::kernel::World;
 use beaufort_sim::observe::{Observation, Sink};
 use beaufort_sim::plan::Plan;
 use beaufort_sim::time::Time;
 
 pub(crate) use bins::Bins;
+pub(crate) use limits::Limits;
 pub(crate) use picker::Picker;
 pub(crate) use series::SeriesRecorder;
 pub(crate) use trace::{Choice, trace};
@@ -60,13 +64,35 @@ pub(crate) struct Close {
     pub(crate) series: SeriesRecorder,
     /// Which items are worth to be shown one by one, and who talked to whom.
     pub(crate) picker: Picker,
+    /// How near each node came to its limits.
+    pub(crate) limits: Limits,
 }
 
 impl Close {
     /// For a run that ended then.
     pub(crate) fn new(plan: &Plan, until: Time) -> Close {
         let bins = Bins::until(plan, until);
-        Close { bins, series: SeriesRecorder::new(plan, bins), picker: Picker::new(plan, bins) }
+        Close {
+            bins,
+            series: SeriesRecorder::new(plan, bins),
+            picker: Picker::new(plan, bins),
+            limits: Limits::new(plan, bins),
+        }
+    }
+
+    /// What it did over time, at the end of the run.
+    pub(crate) fn finish(self, plan: &Plan, end: Time) -> Series {
+        Series { limits: self.limits.finish(plan), ..self.series.finish(plan, end) }
+    }
+}
+
+impl Recorders {
+    /// Looks at the world, which goes to no event before this instant.
+    #[inline]
+    pub(crate) fn look(&mut self, world: &World, until: Time) {
+        if let Some(close) = &mut self.close {
+            close.limits.look(world, until);
+        }
     }
 }
 

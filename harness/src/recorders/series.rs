@@ -210,6 +210,7 @@ impl SeriesRecorder {
             runs: runs.collect(),
             lanes: self.health.finish(plan, end),
             order: self.order.finish(plan),
+            limits: Vec::new(),
         }
     }
 }

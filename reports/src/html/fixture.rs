@@ -6,8 +6,8 @@ use crate::results::{
     Results, SCHEMA, SeedResult, SendRow, Step, Violation,
 };
 use crate::series::{
-    Band, CallSeries, DoorSeries, HealthLane, HealthSpan, LaneKind, PlaceKind, PlaceOrder, PlaceSeries,
-    RunSeries, Series, SignSeries, latency_bucket,
+    Band, CallSeries, DoorSeries, HealthLane, HealthSpan, LaneKind, LimitSeries, PlaceKind, PlaceOrder,
+    PlaceSeries, RunSeries, Series, SignSeries, latency_bucket,
 };
 use crate::trace::{Activity, Trace, TracedEvent, TracedItem, Traffic};
 use crate::verdict::Verdict;
@@ -186,6 +186,7 @@ fn series() -> Series {
         runs,
         lanes: lanes(),
         order: order(),
+        limits: limits(),
     }
 }
 
@@ -213,6 +214,40 @@ fn order() -> Vec<PlaceOrder> {
             again: ages(700.0, 4_000.0, 5),
             ..PlaceOrder::default()
         },
+    ]
+}
+
+/// Limits: one that is far away, one that a fault sets, one that is overdrawn, a person.
+fn limits() -> Vec<LimitSeries> {
+    let limit = |node: &str, limit: &str, unit: &str, most: f64, share: &dyn Fn(usize) -> f64| {
+        let share: Vec<f64> = (0..BINS).map(share).collect();
+        let peak = share.iter().copied().fold(0.0, f64::max);
+        let reached: Vec<usize> = (0..BINS).filter(|bin| share[*bin] >= 1.0).collect();
+        LimitSeries {
+            node: node.into(),
+            limit: limit.into(),
+            unit: unit.into(),
+            most,
+            used: peak * most,
+            peak,
+            peak_at: at(share.iter().position(|one| *one == peak).unwrap_or(0)),
+            mean: share.iter().sum::<f64>() / BINS as f64,
+            first_reached: reached.first().map(|bin| at(*bin)),
+            seconds_at_limit: STEP * reached.len() as f64,
+            share,
+        }
+    };
+    let within = |bin: usize, from: f64, to: f64| (from..to).contains(&at(bin));
+    let edge = |bin: usize| if load(bin) { 0.4921 } else { 0.0 };
+    let runs =
+        |bin: usize| if within(bin, 300.0, 700.0) { 1.0 } else { f64::from(u8::from(load(bin))) / 4.0 };
+    let units = |bin: usize| if within(bin, 780.0, 900.0) { 1.25 } else { 0.5 };
+    let person = |bin: usize| f64::from(u8::from(within(bin, 0.0, 60.0)));
+    vec![
+        limit("edge", "rate limit", "calls in 1m", 6000.0, &edge),
+        limit("bus", "ingress", "bytes in 1s", 4_194_304.0, &units),
+        limit("payment-worker", "concurrent runs", "runs", 16.0, &runs),
+        limit("operator", "concurrent runs", "runs", 1.0, &person),
     ]
 }
 

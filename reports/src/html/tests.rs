@@ -123,6 +123,47 @@ fn the_numbers_that_matter_are_told() {
 }
 
 #[test]
+fn the_limits_are_told_by_their_share_and_the_first_that_was_reached() {
+    let files = files(&[fixture::run()]);
+    let told = words(&text(&files, "index.html"));
+    for part in [
+        "Which limit was reached first, and who had trouble of which kind?",
+        "Reached first: concurrent runs of payment-worker (16 runs), at 5 min; for 6.7 min in all.",
+        "How near to its limits each node came CSV Node Limit Highest use Of Counted in Share At On average \
+         Reached first Time at the limit bus ingress 5,242,880 4,194,304 bytes in 1s 125 % 13 min",
+        "edge rate limit 2,953 6,000 calls in 1m 49.21 % -1 min",
+        "bus: ingress at most 125 %, at 13 min; ",
+        "the limit",
+        "Signs of trouble, node by node",
+    ] {
+        assert!(told.contains(part), "{part}\n{told}");
+    }
+    let table = files.iter().find(|file| file.path.ends_with("-limits.csv")).map(|file| file.path.clone());
+    let table = text(&files, &table.expect("a table"));
+    let rows: Vec<&str> = table.lines().collect();
+    assert_eq!(
+        rows[0],
+        "node,limit,highest_use,most,unit,share,at_s,mean_share,reached_first_s,time_at_limit_s"
+    );
+    assert!(rows[1].starts_with("bus,ingress,5242880,4194304,bytes in 1s,1.25,780,"), "{table}");
+    assert!(rows[4].starts_with("edge,rate limit,2952.6,6000,calls in 1m,0.4921,-60,"), "{table}");
+    assert!(rows[4].ends_with(",,"), "it was never reached: {table}");
+}
+
+#[test]
+fn without_a_look_at_the_limits_the_signs_are_still_there() {
+    let mut old = fixture::run();
+    let series = old.seeds[0].series.as_mut().expect("series");
+    series.limits.clear();
+    let told = words(&page(&[old.clone()]));
+    assert!(told.contains("The document does not say how near to its limits each node came"), "{told}");
+    assert!(told.contains("Signs of trouble, node by node"), "{told}");
+    old.seeds[0].series.as_mut().expect("series").signs.clear();
+    let told = words(&page(&[old]));
+    assert!(told.contains("Limits and signs of trouble: no node showed a sign of trouble"), "{told}");
+}
+
+#[test]
 fn books_that_do_not_add_up_are_told() {
     let mut results = fixture::run();
     results.seeds[0].ledger.flows[0].accepted -= 1;
@@ -291,6 +332,9 @@ fn series_that_are_too_short_or_odd_are_drawn_as_far_as_they_go() {
     series.runs[0].done.clear();
     series.lanes[0].spans.reverse();
     series.lanes[0].node = "nobody".into();
+    series.limits[0].share.truncate(2);
+    series.limits[1].share.push(7.0);
+    (series.limits[2].peak, series.limits[2].most) = (f64::MAX, 0.0);
     let told = words(&page(&[odd.clone()]));
     assert!(told.contains("Latency of success at edge") && told.contains("Copies: born"), "{told}");
     odd.seeds[0].series.as_mut().expect("series").bins = u32::MAX;

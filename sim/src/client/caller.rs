@@ -12,7 +12,7 @@ use crate::client::policy::{Policy, WhenOpen};
 use crate::client::retry::{BUSY_BACK_OFF, Rules, Sdk};
 use crate::ids::{Address, CallId, Item, ProcessId};
 use crate::message::{Body, Message, name, store};
-use crate::node::{Context, TimerId};
+use crate::node::{Context, Gauge, TimerId};
 use crate::observe::{Outcome, Symptom, What};
 use crate::random::Purpose;
 use crate::time::{Span, Time};
@@ -211,6 +211,16 @@ impl<T: Copy + Debug> Caller<T> {
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.len() == 0
+    }
+
+    /// How many calls are under way of those that may be at once, where that is limited. Only a look.
+    #[must_use]
+    pub fn gauge(&self) -> Option<Gauge> {
+        let limited = self.rules.in_flight != u32::MAX;
+        limited.then(|| {
+            let (admitted, most) = (self.admitted.into(), self.rules.in_flight.into());
+            Gauge::level("calls in flight", "calls", admitted, most)
+        })
     }
 
     /// Until when the whole client backs off after `ServiceBusy`.

@@ -14,7 +14,7 @@ use crate::network::transport::{Surroundings, kind_of};
 use crate::network::{self, Network};
 use crate::node::context::Effect;
 use crate::node::shell::{Lent, Presence};
-use crate::node::{CloseReason, Input, Process, Shell};
+use crate::node::{CloseReason, Gauge, Input, Process, Shell};
 use crate::observe::{Held, Life, LinkBook, Observation, Sink, What};
 use crate::plan::{Location, Plan, PlanError};
 use crate::random::{Random, mix};
@@ -219,6 +219,15 @@ impl World {
     pub fn inventory(&self, out: &mut dyn FnMut(Held)) {
         for shell in &self.shells {
             shell.process().inventory(out);
+        }
+    }
+
+    /// How near every process that is alive is to its limits, at an instant that is neither before
+    /// [`now`](World::now) nor after [`next_at`](World::next_at): nothing happens in between. Only a look: a world
+    /// that is looked at runs on in exactly the same way.
+    pub fn gauges(&self, at: Time, out: &mut dyn FnMut(ProcessId, Gauge)) {
+        for (index, shell) in self.shells.iter().enumerate() {
+            shell.gauges(at, &mut |gauge| out(ProcessId(index as u32), gauge));
         }
     }
 

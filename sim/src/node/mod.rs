@@ -5,6 +5,7 @@ pub mod bag;
 pub mod clock;
 pub mod context;
 pub mod durable;
+pub mod gauge;
 pub mod rig;
 pub mod shell;
 pub mod timers;
@@ -13,6 +14,7 @@ pub use bag::ItemBag;
 pub use clock::Clock;
 pub use context::{Context, Effect, Point};
 pub use durable::{Apply, Durable};
+pub use gauge::{Gauge, LimitKind};
 pub use shell::Shell;
 pub use timers::{TimerId, Timers};
 
@@ -25,6 +27,7 @@ use crate::guest::Mailbox;
 use crate::ids::{ConnectionId, ProcessId};
 use crate::message::Message;
 use crate::observe::Held;
+use crate::time::Time;
 
 /// What happens to a process.
 #[derive(Clone, Debug, PartialEq)]
@@ -90,6 +93,12 @@ pub trait Process: Send + fmt::Debug {
 
     /// What it holds now; feeds the ledger.
     fn inventory(&self, out: &mut dyn FnMut(Held));
+
+    /// How near it is to the limits that it enforces, at this instant of its monotonic clock. Only a look:
+    /// nothing is drawn, nothing changes. A process without limits says nothing.
+    fn gauges(&self, now: Time, out: &mut dyn FnMut(Gauge)) {
+        let _ = (now, out);
+    }
 
     /// The door through which code outside the world talks to it, where it has one. Whoever hosts the
     /// process gives it [`Input::Poke`] when something has been left there.

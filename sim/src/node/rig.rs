@@ -7,7 +7,7 @@ use crate::ids::{ConnectionId, ProcessId};
 use crate::message::{Body, Message};
 use crate::node::context::{Context, Effect, Parts};
 use crate::node::timers::{Fired, Timers};
-use crate::node::{CloseReason, Input, Process};
+use crate::node::{CloseReason, Gauge, Input, Process};
 use crate::observe::{Held, What};
 use crate::plan::Plan;
 use crate::random::Random;
@@ -122,6 +122,18 @@ impl<'a> Rig<'a> {
         let mut held = Vec::new();
         self.process.inventory(&mut |one| held.push(one));
         held
+    }
+
+    /// How much is used of the limit of this name, and how much there may be; of several, that which is used most.
+    #[must_use]
+    pub fn gauge(&self, name: &str) -> Option<(f64, f64)> {
+        let mut found: Option<Gauge> = None;
+        self.process.gauges(self.now, &mut |gauge| {
+            if gauge.name == name && found.is_none_or(|known| known.share() < gauge.share()) {
+                found = Some(gauge);
+            }
+        });
+        found.map(|gauge| (gauge.used, gauge.limit))
     }
 
     /// Whether any timer is armed for an item.

@@ -9,6 +9,7 @@ use crate::faults::local::LocalFaults;
 use crate::ids::{FaultId, FaultMask, ProcessId};
 use crate::node::clock::Clock;
 use crate::node::context::{Context, Effect, Parts, Scene};
+use crate::node::gauge::Gauge;
 use crate::node::timers::{Fired, Timers};
 use crate::node::{Input, Process};
 use crate::observe::Sink;
@@ -131,6 +132,14 @@ impl Shell {
     #[must_use]
     pub fn process(&self) -> &dyn Process {
         self.process.as_ref()
+    }
+
+    /// How near it is to its limits, at a true instant that is not before its last turn; nothing while it is not
+    /// alive.
+    pub fn gauges(&self, now: Time, out: &mut dyn FnMut(Gauge)) {
+        if self.alive {
+            self.process.gauges(self.clock.monotonic(now), out);
+        }
     }
 
     /// Which life this is; the first is 1.

@@ -10,7 +10,7 @@ use crate::ids::{Execution, Item, PlaceId, ProcessId};
 use crate::kernel::slab::Slab;
 use crate::message::broker;
 use crate::message::{Cargo, Message};
-use crate::node::{Context, Point, TimerId};
+use crate::node::{Context, Gauge, Point, TimerId};
 use crate::observe::{Outcome, Symptom, What};
 use crate::random::Purpose;
 use crate::recipe::ask::{Asker, confirmed, request};
@@ -141,6 +141,11 @@ impl Interpreter {
     #[must_use]
     pub fn len(&self) -> usize {
         self.runs.len()
+    }
+
+    /// How near its clients are to their limits. Only a look.
+    pub fn gauges(&self, out: &mut dyn FnMut(Gauge)) {
+        self.callers.iter().filter_map(Caller::gauge).for_each(out);
     }
 
     /// Whether a run took longer than it may.

@@ -11,7 +11,7 @@ use crate::faults::local::Value;
 use crate::ids::{Address, ConnectionId, Item, ProcessId};
 use crate::message::broker::Settlement;
 use crate::message::{Body, Message, control, http, name};
-use crate::node::{Context, Input, Process};
+use crate::node::{Context, Gauge, Input, Process};
 use crate::observe::{Handling, Held, Outcome, Symptom, What};
 use crate::random::{Purpose, mix};
 use crate::recipe::alarm::Alarm;
@@ -626,6 +626,19 @@ impl Process for Worker {
         self.dependencies.fill(Dependency::default());
         self.keyring.iter_mut().for_each(|keyring| keyring.crash());
         self.waits_for_keys = false;
+    }
+
+    fn gauges(&self, _: Time, out: &mut dyn FnMut(Gauge)) {
+        let Settings { concurrency, most_waiting, .. } = *self.settings;
+        if concurrency != u32::MAX {
+            let runs = self.interpreter.len() as u64;
+            out(Gauge::level("concurrent runs", "runs", runs, concurrency.into()));
+        }
+        if most_waiting != usize::MAX {
+            let waiting = self.waiting.len() as u64;
+            out(Gauge::level("waiting requests", "requests", waiting, most_waiting as u64));
+        }
+        self.interpreter.gauges(out);
     }
 
     fn inventory(&self, out: &mut dyn FnMut(Held)) {

@@ -2,6 +2,7 @@
 
 use crate::faults::local::{Strike, Value};
 use crate::ids::ConnectionId;
+use crate::node::Gauge;
 
 /// The connections that have been used, for the quota.
 #[derive(Clone, Debug, Default)]
@@ -43,6 +44,11 @@ impl Connections {
         self.count += u32::from(self.open[slot] == 0);
         self.open[slot] = connection.generation;
         Ok(())
+    }
+
+    /// How many there are, of so many that there may be.
+    pub(crate) fn gauge(&self, most: u32) -> Gauge {
+        Gauge::level("connections", "connections", self.count.into(), most.into())
     }
 
     pub(crate) fn close(&mut self, connection: ConnectionId) {

@@ -26,7 +26,7 @@ use crate::ids::{ConnectionId, Item, Once, ProcessId};
 use crate::message::replication;
 use crate::message::store::{Answer, Command, Error, LeaseAction, Operation};
 use crate::message::{Body, Cargo, Message, control};
-use crate::node::{Context, Input, Process};
+use crate::node::{Context, Gauge, Input, Process};
 use crate::observe::{End, Handling, Held, Symptom, What};
 use crate::random::mix;
 use crate::services::front::{self, Front, Pending, answer_control};
@@ -525,6 +525,14 @@ impl Process for CosmosDbProcess {
 
     fn crash(&mut self) {
         self.volatile = Volatile::new(Budgets::new(self.setup.ranges));
+    }
+
+    fn gauges(&self, now: Time, out: &mut dyn FnMut(Gauge)) {
+        let units = |hundredths: u64| hundredths as f64 / RU as f64;
+        let (limit, budgets) = (self.setup.budget, &self.volatile.budgets);
+        let used = units(budgets.most_used(now, limit));
+        out(Gauge::rate("request units", "RU of a partition", used, units(limit), Span::secs(1)));
+        self.lag_gauges(now, out);
     }
 
     fn inventory(&self, out: &mut dyn FnMut(Held)) {

@@ -18,7 +18,7 @@ use crate::faults::local::Value;
 use crate::ids::{ConnectionId, Item, PlaceId};
 use crate::message::http::{Request, Response, Verb};
 use crate::message::{Body, Message, control};
-use crate::node::{Context, Input, ItemBag, Process};
+use crate::node::{Context, Gauge, Input, ItemBag, Process};
 use crate::observe::{Birth, Handling, Held, Symptom, What};
 use crate::random::{Purpose, to_unit};
 use crate::services::front::{Front, Pending, answer_control};
@@ -286,6 +286,10 @@ impl Process for EndpointProcess {
 
     fn crash(&mut self) {
         self.front = Front::default();
+    }
+
+    fn gauges(&self, now: Time, out: &mut dyn FnMut(Gauge)) {
+        self.front.gauges(now, self.setup.capacity, self.setup.queue, out);
     }
 
     fn inventory(&self, out: &mut dyn FnMut(Held)) {

@@ -7,9 +7,10 @@ use crate::ids::{CallId, ConnectionId, Item};
 use crate::kernel::slab::Slab;
 use crate::message::control::{Answer, Command};
 use crate::message::{Body, Message};
-use crate::node::Context;
+use crate::node::{Context, Gauge};
 use crate::observe::{Handling, Symptom, What};
 use crate::random::{Purpose, mix};
+use crate::services::turns::Turns;
 use crate::time::{Span, Time};
 use crate::units::{Distribution, Rate, Sampler};
 
@@ -67,6 +68,7 @@ pub struct Pending {
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub struct Line {
     free_at: Time,
+    turns: Turns,
 }
 
 impl Line {
@@ -79,7 +81,23 @@ impl Line {
             return None;
         }
         self.free_at = now + wait + interval;
+        self.turns.take(now + wait, interval);
         Some(wait)
+    }
+
+    /// How much of its capacity is taken in this second. Only a look.
+    #[must_use]
+    pub fn gauge(&self, name: &'static str, capacity: Rate, now: Time) -> Gauge {
+        let capacity = capacity.a_second();
+        Gauge::rate(name, "requests", self.turns.share(now) * capacity, capacity, Span::secs(1))
+    }
+
+    /// How many wait for their turn, of so many that may. Only a look.
+    #[must_use]
+    pub fn waiting(&self, capacity: Rate, longest: u32, now: Time) -> Gauge {
+        let interval = capacity.interval().unwrap_or(Span::FOREVER);
+        let waiting = self.free_at.since(now).0 / interval.0;
+        Gauge::level("waiting requests", "requests", waiting, longest.into())
     }
 }
 
@@ -137,6 +155,21 @@ impl Front {
     /// Waits for its turn; see [`Line::join`]. No capacity: no waiting.
     pub fn queue(&mut self, now: Time, capacity: Option<Rate>, longest: Option<u32>) -> Option<Span> {
         capacity.map_or(Some(Span::ZERO), |capacity| self.line.join(now, capacity, longest))
+    }
+
+    /// How much of its capacity is taken, and how many wait of those that may. Only a look.
+    pub fn gauges(
+        &self,
+        now: Time,
+        capacity: Option<Rate>,
+        longest: Option<u32>,
+        out: &mut dyn FnMut(Gauge),
+    ) {
+        let Some(capacity) = capacity else { return };
+        out(self.line.gauge("capacity", capacity, now));
+        if let Some(longest) = longest {
+            out(self.line.waiting(capacity, longest, now));
+        }
     }
 
     /// What tells this request apart from others about the same item, for draws: its execution and
@@ -272,6 +305,14 @@ mod tests {
         let waits: Vec<_> = (0..4).map(|_| line.join(Time(0), capacity, Some(3))).collect();
         let ms = |n| Some(Span::millis(n));
         assert_eq!(waits, [ms(0), ms(100), ms(200), None]);
+        let soon = Time(0) + Span::millis(50);
+        assert_eq!(line.waiting(capacity, 3, soon).used, 2.0, "the third is being served from 200 ms on");
+        let seen = line;
+        assert!(
+            (line.gauge("capacity", capacity, soon).share() - 0.3).abs() < 1e-9,
+            "three in a second of ten"
+        );
+        assert_eq!(line, seen);
         assert_eq!(line.join(Time(0) + Span::secs(1), capacity, Some(3)), ms(0));
     }
 }

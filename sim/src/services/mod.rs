@@ -156,6 +156,7 @@ pub mod store;
 pub mod tables;
 mod throttle;
 pub mod traffic_manager;
+mod turns;
 mod window;
 
 kinds! {

@@ -22,13 +22,14 @@ use crate::faults::Hook;
 use crate::ids::{ConnectionId, Item};
 use crate::message::store::{Answer, Command, Error};
 use crate::message::{Body, Cargo, Message, control};
-use crate::node::{Context, DiskError, Input, Process};
+use crate::node::{Context, DiskError, Gauge, Input, Process};
 use crate::observe::{Handling, Held, Symptom, What};
 use crate::services::front::{Front, Pending, answer_control, turned_away};
 use crate::services::replicas::{Channel, Leads, Pair, Paired, Rises, SYNC, Tenure, Writes};
 use crate::services::sql_database::replica::PAIR;
 use crate::services::store::{about, answer_probe, book, done, keeps_rows, read, refuse};
 use crate::services::tables::{self, Change, Table};
+use crate::time::Time;
 use crate::units::{Rate, Sampler};
 
 /// What never changes about a database.
@@ -62,6 +63,13 @@ struct Volatile {
     channel: Channel,
 }
 
+impl Volatile {
+    /// How many workers are taken.
+    fn busy(&self) -> usize {
+        self.front.busy() + self.log.len()
+    }
+}
+
 impl SqlDatabaseProcess {
     fn new(setup: Setup, tables: Vec<Table>) -> Self {
         let tenure = setup.pair.as_ref().map(|pair| Box::new(Tenure::new(pair)));
@@ -87,7 +95,8 @@ impl SqlDatabaseProcess {
         if let Some(retry_after) = front.throttled(cx, part, item) {
             return refuse(connection, &message, Error::TooManyRequests, Some(retry_after), cx);
         }
-        let busy = front.busy() + self.volatile.log.len();
+        let busy = self.volatile.busy();
+        let front = &mut self.volatile.front;
         if busy >= self.setup.workers as usize || front.is_exhausted(cx, part, item) {
             return refuse(connection, &message, Error::ConnectionLimit, None, cx);
         }
@@ -257,6 +266,12 @@ impl Process for SqlDatabaseProcess {
 
     fn crash(&mut self) {
         self.volatile = Volatile::default();
+    }
+
+    fn gauges(&self, now: Time, out: &mut dyn FnMut(Gauge)) {
+        let busy = self.volatile.busy() as u64;
+        out(Gauge::level("workers", "requests", busy, self.setup.workers.into()));
+        self.volatile.front.gauges(now, self.setup.capacity, None, out);
     }
 
     fn inventory(&self, out: &mut dyn FnMut(Held)) {

@@ -13,7 +13,7 @@ use crate::faults::Hook;
 use crate::ids::{ConnectionId, Item, ProcessId};
 use crate::message::store::{Command, Error};
 use crate::message::{Body, Message, control};
-use crate::node::{Context, DiskError, Input, Process};
+use crate::node::{Context, DiskError, Gauge, Input, Process};
 use crate::observe::{Handling, Held, Symptom, What};
 use crate::plan::{Location, PlaceRole, Plan, PlanError};
 use crate::services::Service;
@@ -25,7 +25,7 @@ use crate::services::store::{
     about, answer_probe, book, build_tables, declare_parts, declare_parts_at, done, keeps_rows, read, refuse,
 };
 use crate::services::tables::{self, Change, Table};
-use crate::time::Span;
+use crate::time::{Span, Time};
 use crate::units::{Distribution, OneOrMany, Rate, Sampler};
 
 mod geo;
@@ -401,6 +401,10 @@ impl Process for StorageContainerProcess {
 
     fn crash(&mut self) {
         self.volatile = Volatile::default();
+    }
+
+    fn gauges(&self, now: Time, out: &mut dyn FnMut(Gauge)) {
+        out(self.volatile.requests.gauge("request rate", self.setup.rate, now));
     }
 
     fn inventory(&self, out: &mut dyn FnMut(Held)) {

@@ -1,6 +1,8 @@
 //! What was counted in the last so many seconds: a sliding window in sixty steps, for limits.
 
+use crate::node::Gauge;
 use crate::time::{Span, Time};
+use crate::units::Rate;
 
 const STEPS: u64 = 60;
 
@@ -43,6 +45,18 @@ impl Window {
     pub(crate) fn count(&mut self, now: Time) -> u64 {
         self.forget(now);
         self.sum
+    }
+
+    /// The same, without forgetting what is too old.
+    pub(crate) fn seen(&self, now: Time) -> u64 {
+        let gone = (now.0 / self.step).saturating_sub(self.newest).min(STEPS);
+        let oldest = (0..gone).map(|passed| self.counts[((self.newest + 1 + passed) % STEPS) as usize]);
+        self.sum - oldest.map(u64::from).sum::<u64>()
+    }
+
+    /// How much of a rate with this window is used. Only a look.
+    pub(crate) fn gauge(&self, name: &'static str, unit: &'static str, rate: Rate, now: Time) -> Gauge {
+        Gauge::rate(name, unit, self.seen(now) as f64, rate.count, rate.per)
     }
 
     pub(crate) fn clear(&mut self) {
@@ -94,7 +108,14 @@ mod tests {
                 let within = |span: Span| times.iter().filter(|t| now.since(**t) < span).count() as u64;
                 let count = window.count(now);
                 prop_assert!(count <= within(length) && count >= within(Span(length.0 - 1_000)));
+                prop_assert_eq!(window.seen(now), count);
                 let wait = window.until_below(now, count);
+                // A look ahead sees what a count then would, and leaves the window as it is.
+                let before = window.clone();
+                for ahead in [Span(1), Span(999), Span(30_500), wait, Span(200_000)] {
+                    prop_assert_eq!(window.seen(now + ahead), window.clone().count(now + ahead));
+                }
+                prop_assert_eq!(&window, &before);
                 prop_assert!(window.clone().count(now + wait) < count);
                 prop_assert!(wait.0 <= 1 || window.clone().count(now + Span(wait.0 - 1)) >= count);
             }

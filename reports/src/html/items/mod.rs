@@ -114,7 +114,7 @@ pub(super) const ALL: &[Item] = &[
     item(
         "limits",
         "Limits and signs of trouble",
-        "Who was throttled, and who had trouble of which kind?",
+        "Which limit was reached first, and who had trouble of which kind?",
         limits::panel,
     ),
     item("blast", "Blast radius", "Which fault reached which door?", blast::panel),

@@ -7,7 +7,7 @@ use crate::client::names::Resolved;
 use crate::ids::{Address, CallId, ConnectionId, Item, ProcessId};
 use crate::kernel::slab::Slab;
 use crate::message::{Body, Cargo, Message, control, http, name};
-use crate::node::{CloseReason, Context, Input, Process, TimerId};
+use crate::node::{CloseReason, Context, Gauge, Input, Process, TimerId};
 use crate::observe::{Belief, Handling, Held, Outcome, Symptom, What};
 use crate::random::{Purpose, mix};
 use crate::recipe::hosts::ingress::{self, HeldUp, Struck};
@@ -623,6 +623,17 @@ impl Process for Front {
 
     fn crash(&mut self) {
         *self = Front::new(Arc::clone(&self.fronting));
+    }
+
+    fn gauges(&self, _: Time, out: &mut dyn FnMut(Gauge)) {
+        if self.fronting.scaling.is_some() {
+            let running = self.slots.iter().filter(|slot| slot.state != State::Stopped).count() as u64;
+            out(Gauge::level("instances", "instances", running, self.slots.len() as u64));
+        }
+        if self.fronting.min == 0 {
+            let waiting = self.waiting.len() as u64;
+            out(Gauge::level("waiting requests", "requests", waiting, MOST_WAITING as u64));
+        }
     }
 
     fn inventory(&self, _: &mut dyn FnMut(Held)) {}

@@ -90,6 +90,7 @@ fn after_a_crash_an_instance_equals_a_new_one() {
     crash_equals_new(&plan, "api#0", |rig| {
         rig.message(CLIENT, request(1, item(1)));
         rig.message(CLIENT, request(2, item(2)));
+        assert_eq!(rig.gauge("concurrent runs"), Some((1.0, 1.0)), "the second one waits");
     });
     crash_equals_new(&plan, "relay#0", |rig| {
         let rows = Body::StoreAnswer(store::Answer::Rows { range: 0, upto: 0 });

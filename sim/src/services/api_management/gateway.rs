@@ -7,12 +7,13 @@ use crate::faults::local::Value;
 use crate::ids::{CallId, ConnectionId, Item};
 use crate::kernel::slab::Slab;
 use crate::message::{Body, Cargo, Message, http};
-use crate::node::{Context, Input, Process, TimerId};
+use crate::node::{Context, Gauge, Input, Process, TimerId};
 use crate::observe::{Belief, Handling, Held, Outcome, Symptom, What};
 use crate::plan::{Endpoint, Protocol};
 use crate::random::{Purpose, name_hash};
 use crate::services::api_management::tripping::Tripping;
 use crate::services::api_management::{ApiManagement, Pool};
+use crate::services::throttle::PINCHED;
 use crate::services::window::{Window, whole_seconds};
 use crate::time::{Span, Time};
 use crate::units::Rate;
@@ -379,6 +380,10 @@ impl Limit {
         }
         Some(self.window.until_below(now, (self.rate.count as u64).max(1)))
     }
+
+    fn gauge(&self, name: &'static str, now: Time) -> Gauge {
+        self.window.gauge(name, "calls", self.rate, now)
+    }
 }
 
 impl Quota {
@@ -393,6 +398,11 @@ impl Quota {
             return None;
         }
         Some(Time((period + 1) * self.rate.per.0).since(now))
+    }
+
+    fn gauge(&self, now: Time) -> Gauge {
+        let used = if now.0 / self.rate.per.0 == self.period { self.used as f64 } else { 0.0 };
+        Gauge::rate("quota", "calls", used, self.rate.count, self.rate.per)
     }
 }
 
@@ -446,6 +456,16 @@ impl Process for Gateway {
         self.limit = self.limit.take().map(|limit| Limit::new(limit.rate));
         for backend in &mut self.backends {
             backend.breaker = backend.breaker.take().map(|breaker| Tripping::new(breaker.rule()));
+        }
+    }
+
+    fn gauges(&self, now: Time, out: &mut dyn FnMut(Gauge)) {
+        self.limit.iter().for_each(|limit| out(limit.gauge("rate limit", now)));
+        self.pinched.iter().for_each(|limit| out(limit.gauge(PINCHED, now)));
+        self.quota.iter().for_each(|quota| out(quota.gauge(now)));
+        if self.concurrency != usize::MAX {
+            let under_way = self.requests.len().min(self.concurrency) as u64;
+            out(Gauge::level("concurrency", "requests", under_way, self.concurrency as u64));
         }
     }
 

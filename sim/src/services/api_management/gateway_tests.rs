@@ -163,7 +163,12 @@ fn over_the_rate_limit_it_says_429_and_when_to_come_again() {
     }
     let effects = ask(&mut rig, 10);
     assert_eq!((statuses(&effects), handled(&effects)), (vec![429], vec![Handling::Rejected]));
+    assert_eq!(rig.gauge("rate limit"), Some((10.0, 10.0)));
     let wait = retry_after(&effects).unwrap();
+    let before = format!("{:?}", rig.process);
+    rig.process.gauges(rig.now + wait, &mut |gauge| assert_eq!(gauge.used, 0.0, "by then"));
+    assert_eq!(format!("{:?}", rig.process), before, "a look ahead changes nothing");
+    assert_eq!(statuses(&ask(&mut rig, 10)), [429]);
     rig.advance(wait);
     assert_eq!(exchange(&mut rig, 11, 200), [200], "after Retry-After it is let in");
 }
@@ -175,9 +180,11 @@ fn over_the_quota_it_says_403_until_the_period_ends_and_a_restart_does_not_help(
     let mut rig = rig(&plan);
     let all: Vec<u16> = (0..3).flat_map(|number| exchange(&mut rig, number, 200)).collect();
     assert_eq!(all, [200, 200, 403]);
+    assert_eq!(rig.gauge("quota"), Some((2.0, 2.0)));
     rig.crash();
     assert_eq!(exchange(&mut rig, 3, 200), [403]);
     rig.advance(Span::hours(1));
+    assert_eq!(rig.gauge("quota"), Some((0.0, 2.0)), "a new period");
     assert_eq!(exchange(&mut rig, 4, 200), [200]);
 }
 
@@ -187,7 +194,9 @@ fn too_many_requests_at_once_get_429() {
     let mut rig = rig(&plan);
     let first = forwarded(&ask(&mut rig, 0)).remove(0);
     assert_eq!(statuses(&ask(&mut rig, 1)), [429]);
+    assert_eq!((rig.gauge("concurrency"), rig.gauge("quota")), (Some((1.0, 1.0)), None));
     back(&mut rig, &first, 200);
+    assert_eq!(rig.gauge("concurrency"), Some((0.0, 1.0)));
     assert_eq!(exchange(&mut rig, 2, 200), [200]);
 }
 

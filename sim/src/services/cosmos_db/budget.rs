@@ -36,6 +36,16 @@ impl Budgets {
         Span(seconds.saturating_mul(1_000_000_000).saturating_sub(now.0).max(1))
     }
 
+    /// What is used of this limit in the partition that has used most, in hundredths of a unit: what was charged
+    /// and is not paid yet. Only a look.
+    pub(super) fn most_used(&self, now: Time, limit: u64) -> u64 {
+        let refilled = |mut budget: Budget| {
+            budget.refill(now, limit);
+            budget.used
+        };
+        self.partitions.iter().copied().map(refilled).max().unwrap_or(0)
+    }
+
     /// Charges a request that was admitted.
     pub(super) fn charge(&mut self, partition: usize, units: u64) {
         self.partitions[partition].used += units;
@@ -65,6 +75,9 @@ mod tests {
         assert_eq!(budgets.wait(0, at(300), limit), Span::ZERO, "something is left");
         budgets.charge(0, 13 * RU);
         assert_eq!(budgets.wait(0, at(400), limit), Span::millis(1600), "22 units are more than two seconds");
+        assert_eq!(budgets.most_used(at(400), limit), 22 * RU);
+        assert_eq!(budgets.most_used(at(1999), limit), 12 * RU, "a look does not pay");
+        assert_eq!(budgets.most_used(at(400), limit), 22 * RU);
         assert_eq!(budgets.wait(1, at(400), limit), Span::ZERO, "the other partition is free");
         assert_eq!(budgets.wait(0, at(1000), limit), Span::millis(1000));
         assert_eq!(budgets.wait(0, at(2000), limit), Span::ZERO);

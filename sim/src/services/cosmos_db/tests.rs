@@ -130,7 +130,9 @@ fn over_budget_the_answer_is_429_until_the_second_is_over() {
         }
     }
     assert_eq!(refused, 20);
+    assert_eq!(rig.gauge("request units"), Some((400.0, 400.0)));
     rig.advance(Span::millis(600));
+    assert_eq!(rig.gauge("request units"), Some((0.0, 400.0)));
     assert_eq!(births(&ask(&mut rig, write(999, &[item(999)], &insert))), 1);
 }
 
@@ -150,6 +152,7 @@ fn a_hot_partition_is_throttled_while_the_others_are_idle() {
         error(&effects).is_none()
     });
     assert!(spread.count() > 0, "the other partitions have their own budget");
+    assert_eq!(rig.gauge("request units"), Some((100.0, 100.0)), "of the hot one");
 }
 
 #[test]

@@ -127,6 +127,9 @@ fn requests_wait_in_line_for_capacity_and_a_bounded_line_refuses() {
     let statuses: Vec<_> =
         (0..4).map(|n| status(&rig.message(1, request(n + 1, CHARGE, item(n as u32), Once::ITEM)))).collect();
     assert_eq!(statuses, [None, None, Some(503), Some(503)]);
+    assert_eq!(rig.gauge("waiting requests"), Some((2.0, 2.0)));
+    let (used, limit) = rig.gauge("capacity").expect("it has one");
+    assert!((used - 2.0).abs() < 1e-6 && limit == 10.0, "two turns of ten in a second: {used}");
     assert_eq!(births(&rig.advance(Span::millis(100))), 1);
     assert_eq!(births(&rig.advance(Span::millis(99))), 0);
     assert_eq!(births(&rig.advance(Span::millis(1))), 1);

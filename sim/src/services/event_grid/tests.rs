@@ -437,6 +437,8 @@ fn too_many_events_a_second_are_refused() {
     let batch = |from: u32| (from..from + 900).map(item).collect::<Vec<_>>();
     let statuses: Vec<_> = (0..6).map(|n| status(&publish_as(&mut rig, batch(n * 900)))).collect();
     assert_eq!(statuses, [Some(200), Some(200), Some(200), Some(200), Some(200), Some(429)]);
+    assert_eq!(rig.gauge("ingress"), Some((4500.0, 5000.0)));
+    assert_eq!(rig.gauge("outstanding pushes"), Some((100.0, 100.0)));
     let large = (0..1025).map(item).collect();
     rig.advance(Span::secs(2));
     assert_eq!(status(&publish_as(&mut rig, large)), Some(413), "more than a megabyte");

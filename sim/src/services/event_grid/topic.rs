@@ -7,13 +7,14 @@ use crate::faults::local::Value;
 use crate::ids::{CallId, ConnectionId, Item, PlaceId, ProcessId};
 use crate::kernel::slab::Slab;
 use crate::message::{Body, Message, http};
-use crate::node::{Context, DiskError, Input, Process, TimerId};
+use crate::node::{Context, DiskError, Gauge, Input, Process, TimerId};
 use crate::observe::{Birth, Discard, End, Handling, Held, Outcome, Symptom, What};
 use crate::random::{mix, name_hash};
 use crate::services::event_grid::dead_letter::DeadLetter;
 use crate::services::event_grid::subscription::{Busy, Subscription};
+use crate::services::throttle::PINCHED;
 use crate::services::window::{Window, whole_seconds};
-use crate::time::Span;
+use crate::time::{Span, Time};
 use crate::units::Rate;
 
 /// The space of the caller that writes dead letters.
@@ -292,6 +293,17 @@ impl Process for Topic {
         self.strays = Slab::default();
         for subscription in &mut self.subscriptions {
             subscription.busy = Busy::default();
+        }
+    }
+
+    fn gauges(&self, now: Time, out: &mut dyn FnMut(Gauge)) {
+        out(self.arrived.gauge("ingress", "events", self.ingress, now));
+        if let Some((rate, window)) = &self.pinched {
+            out(window.gauge(PINCHED, "events", *rate, now));
+        }
+        for Subscription { setup, busy, .. } in &self.subscriptions {
+            let pushes = (busy.outstanding.into(), setup.outstanding.into());
+            out(Gauge::level("outstanding pushes", "pushes", pushes.0, pushes.1).at(setup.place));
         }
     }
 

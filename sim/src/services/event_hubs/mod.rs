@@ -4,6 +4,7 @@
 
 mod capture;
 mod config;
+mod gauges;
 mod geo;
 mod layout;
 mod log;

@@ -11,7 +11,7 @@ use crate::message::broker::{Command, Error, Event};
 use crate::message::replication::{Change, HubChange};
 use crate::message::store::{self as store_message, Error::Unavailable};
 use crate::message::{Body, Message, control};
-use crate::node::{Context, Input, Process};
+use crate::node::{Context, Gauge, Input, Process};
 use crate::observe::{End, Handling, Held, What};
 use crate::services::commits::Commits;
 use crate::services::connections::Connections;
@@ -24,7 +24,8 @@ use crate::services::front::{answer_control, turned_away};
 use crate::services::ownership::Ownerships;
 use crate::services::replicas::{Channel, Leads, Paired, Replica, Rises, SYNC, Tenure, Writes};
 use crate::services::store::{self, answer_probe};
-use crate::services::throttle::Meter;
+use crate::services::throttle::{Meter, Pinch};
+use crate::services::turns::Turns;
 use crate::time::{Span, Time};
 
 /// What a timer is for; the top byte of its token.
@@ -70,8 +71,9 @@ pub(super) struct Live {
     pub(super) delayed: Slab<Delayed>,
     /// Until when the egress is taken.
     pub(super) egress: Time,
+    pub(super) turns_out: Turns,
     pub(super) ingress: [Meter; 2],
-    pub(super) fault: Meter,
+    pub(super) fault: Pinch,
     /// By hub: the partition of the next event without a key.
     pub(super) turns: Vec<u16>,
     /// By hub: whether a sweep is planned.
@@ -119,8 +121,9 @@ impl Namespace {
             commits: Commits::default(),
             delayed: Slab::default(),
             egress: Time::ZERO,
+            turns_out: Turns::default(),
             ingress: [Meter::default(); 2],
-            fault: Meter::default(),
+            fault: Pinch::default(),
             inflating: false,
             connections: Connections::default(),
             channel: Channel::default(),
@@ -323,6 +326,10 @@ impl Process for Namespace {
 
     fn crash(&mut self) {
         self.live = Namespace::fresh(&self.layout);
+    }
+
+    fn gauges(&self, now: Time, out: &mut dyn FnMut(Gauge)) {
+        self.look(now, out);
     }
 
     fn inventory(&self, out: &mut dyn FnMut(Held)) {

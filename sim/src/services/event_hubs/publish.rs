@@ -77,10 +77,13 @@ impl Namespace {
         }
         let Some(units) = self.store.units else { return Ok(()) };
         let limits = layout::ingress(units);
-        let costs = [events, bytes];
-        let fits =
-            (0..costs.len()).all(|what| self.live.ingress[what].take(costs[what], limits[what], cx.now()));
-        if fits {
+        let (costs, now) = ([events, bytes], cx.now());
+        let mut meters = self.live.ingress.iter_mut().zip(costs).zip(limits);
+        if meters.all(|((meter, cost), limit)| meter.has(cost, limit, now)) {
+            // Both have room before either is charged.
+            for ((meter, cost), limit) in self.live.ingress.iter_mut().zip(costs).zip(limits) {
+                meter.take(cost, limit, now);
+            }
             return Ok(());
         }
         if units < self.layout.most_units && !std::mem::replace(&mut self.live.inflating, true) {

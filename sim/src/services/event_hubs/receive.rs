@@ -185,7 +185,9 @@ impl Namespace {
     fn egress(&mut self, events: u64, bytes: u64, cx: &Context<'_>) -> Span {
         let Some(units) = self.store.units else { return Span::ZERO };
         let wait = self.live.egress.since(cx.now());
-        self.live.egress = cx.now() + wait + layout::egress(units, events, bytes);
+        let lasts = layout::egress(units, events, bytes);
+        self.live.turns_out.take(cx.now() + wait, lasts);
+        self.live.egress = cx.now() + wait + lasts;
         wait
     }
 

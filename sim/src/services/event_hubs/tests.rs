@@ -257,6 +257,30 @@ fn beyond_its_throughput_units_publishers_are_throttled_until_it_has_inflated() 
 }
 
 #[test]
+fn a_batch_that_is_refused_for_its_bytes_uses_up_no_events() {
+    let mut blueprint = blueprint(EventHubs::default(), hub());
+    blueprint.flows.insert("readings".to_owned(), Flow { size: Bytes(2 << 10), ..Flow::default() });
+    let mut plan = Plan::new(blueprint).expect("right");
+    plan.add_stream("devices", FlowId(0));
+    let mut rig = rig(&plan);
+    let mut call = 0;
+    let mut batch = |events: u32| {
+        call += 1;
+        let items: Vec<Item> = (0..events).map(|one| item(call * 1000 + one, call)).collect();
+        refused(&rig.message(5, send(u64::from(call), &items, Once::KEY)))
+    };
+    // 2 KB an event, so that a unit's megabyte holds 512 of its 1000 events.
+    assert_eq!(batch(300), []);
+    for _ in 0..3 {
+        assert_eq!(batch(300), [Error::ServiceBusy], "1200 KB");
+    }
+    assert_eq!(batch(200), [], "500 events and 1000 KB are within the unit");
+    assert_eq!(rig.gauge("ingress events"), Some((500.0, 1000.0)));
+    let all = f64::from(1 << 20);
+    assert_eq!(rig.gauge("ingress bytes"), Some((all, all)), "a batch was refused for them");
+}
+
+#[test]
 fn what_goes_out_is_slowed_down_without_an_error() {
     let plan = plan(EventHubs::default(), EventHub { partitions: 1, ..hub() }).expect("right");
     let mut rig = rig(&plan);
@@ -275,6 +299,10 @@ fn what_goes_out_is_slowed_down_without_an_error() {
         }
         after = received(&effects)[0].1;
     }
+    let (used, units) = rig.gauge("egress").expect("it has units");
+    // From 1.8 s on; what is counted is the second that began at 2 s.
+    assert!(used > 0.2 && used < 0.25 && units == 1.0, "{used}");
+    assert_eq!(rig.gauge("connections"), Some((2.0, 5000.0)));
     // The first of 18 pages goes at once; each keeps the way busy for 50 KB of 2 MB a second.
     let took = rig.now.since(begin);
     assert!(took > Span::millis(410) && took < Span::millis(440), "{took}");

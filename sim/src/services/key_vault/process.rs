@@ -6,13 +6,13 @@ use crate::ids::{CallId, ConnectionId, Item, ProcessId};
 use crate::message::control::{self, Command};
 use crate::message::credential::{Answer, Question};
 use crate::message::{Body, Message};
-use crate::node::{Context, Input, Process};
+use crate::node::{Context, Gauge, Input, Process};
 use crate::observe::{Handling, Held, What};
 use crate::random::mix;
 use crate::services::front::{Front, Pending, answer_control, turned_away};
 use crate::services::store::answer_probe;
 use crate::services::window::Window;
-use crate::time::Span;
+use crate::time::{Span, Time};
 use crate::units::{Rate, Sampler};
 
 /// So long a confirmation is waited for before it is asked for again \[K\].
@@ -293,6 +293,10 @@ impl Process for Vault {
         self.window = Window::new(self.setup.transactions.per);
         self.rotations.clear();
         self.moved.fill(0);
+    }
+
+    fn gauges(&self, now: Time, out: &mut dyn FnMut(Gauge)) {
+        out(self.window.gauge("transactions", "transactions", self.setup.transactions, now));
     }
 
     fn inventory(&self, _: &mut dyn FnMut(Held)) {}

@@ -268,6 +268,7 @@ fn more_transactions_than_the_limit_are_throttled_and_do_not_count() {
     let throttled =
         (1..=6000).filter(|serial| granted(&ask(&mut rig, *serial)) == [Answer::Throttled]).count();
     assert_eq!(throttled, 2000);
+    assert_eq!(rig.gauge("transactions"), Some((4000.0, 4000.0)));
     let served = granted(&rig.advance(Span::secs(1)));
     assert_eq!(served.len(), 4000);
     assert!(served.iter().all(|answer| *answer == Answer::Secret { version: 1 }));

@@ -7,7 +7,7 @@ use crate::faults::load::{Extra, Surge};
 use crate::faults::local::{Strike, Value};
 use crate::ids::{Execution, Item, Once, StreamId, TypeId};
 use crate::message::{Body, Cargo, Message, broker, http, store};
-use crate::node::{Context, Input, Process};
+use crate::node::{Context, Gauge, Input, Process};
 use crate::observe::{Held, What};
 use crate::plan::{Endpoint, Plan, Protocol};
 use crate::random::{Purpose, to_unit};
@@ -234,6 +234,10 @@ impl Process for Generator {
         for source in self.sources.iter_mut().filter(|source| source.surge.is_some()) {
             source.arrivals = Arrivals::none();
         }
+    }
+
+    fn gauges(&self, _: Time, out: &mut dyn FnMut(Gauge)) {
+        self.caller.gauge().into_iter().for_each(out);
     }
 
     fn inventory(&self, _: &mut dyn FnMut(Held)) {}

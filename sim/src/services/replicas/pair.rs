@@ -12,7 +12,7 @@ use crate::ids::{ConnectionId, ProcessId};
 use crate::message::control::Transition;
 use crate::message::replication::{Change, Record};
 use crate::message::{Body, Message};
-use crate::node::Context;
+use crate::node::{Context, Gauge};
 use crate::time::{Span, Time};
 use crate::units::Sampler;
 
@@ -67,6 +67,13 @@ pub struct Pair {
     /// A forced promotion ends the pair: the old leader's copy is deleted, and the new one is alone until
     /// people [pair them again](Paired::pair_again).
     pub once: bool,
+}
+
+impl Pair {
+    /// How far the follower may lag.
+    fn most_lag(&self) -> Span {
+        if self.mode == Mode::Sync { PATIENCE } else { self.max_lag }
+    }
 }
 
 /// A replica of a service that has a pair, or may have one. Everything else is provided.
@@ -413,8 +420,17 @@ pub trait Paired: Replica {
     /// Whether the follower lags more than it may.
     fn lags(&self) -> bool {
         let (Some(pair), Some(tenure)) = (self.pair(), self.tenure()) else { return false };
-        let most = if pair.mode == Mode::Sync { PATIENCE } else { pair.max_lag };
-        tenure.leads && tenure.joined && self.lag() > most
+        tenure.leads && tenure.joined && self.lag() > pair.most_lag()
+    }
+
+    /// How far the follower lags, of what it may, where that bounds what is sent. Only a look.
+    fn lag_gauge(&self, now: Time) -> Option<Gauge> {
+        let (pair, tenure) = (self.pair()?, self.tenure()?);
+        if !tenure.leads || !tenure.joined || pair.mode == Mode::NameOnly {
+            return None;
+        }
+        let lag = tenure.log.front().map_or(Span::ZERO, |logged| now.since(logged.at));
+        Some(Gauge::span("replication lag", lag, pair.most_lag()))
     }
 }
 

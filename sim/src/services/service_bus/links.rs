@@ -104,7 +104,7 @@ impl Namespace {
     }
 
     /// How many links receive from the parts that share a quota (facts 1.1).
-    fn receivers(&self, quota: u16) -> u64 {
+    pub(super) fn receivers(&self, quota: u16) -> u64 {
         let parts = self.layout.entities.iter().zip(&self.live.outlets);
         parts.filter(|(e, _)| e.quota == quota).map(|(_, outlet)| u64::from(outlet.links)).sum()
     }

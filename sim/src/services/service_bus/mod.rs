@@ -6,6 +6,7 @@ mod commit;
 mod config;
 mod control;
 mod entity;
+mod gauges;
 mod geo;
 mod incoming;
 mod lane;

@@ -10,14 +10,14 @@ use crate::kernel::slab::Slab;
 use crate::message::broker::{Command, Error, Event, ReceiveMode, Source};
 use crate::message::replication::Letter;
 use crate::message::{Body, Message};
-use crate::node::{Context, Input, Process, TimerId};
+use crate::node::{Context, Gauge, Input, Process, TimerId};
 use crate::observe::{Handling, Held};
 use crate::services::commits::Commits;
 use crate::services::connections::Connections;
 use crate::services::replicas::{Channel, Leads, Paired, SYNC, Tenure, Writes};
 use crate::services::service_bus::entity::{Entity, State};
 use crate::services::service_bus::layout::{Layout, Role};
-use crate::services::throttle::Meter;
+use crate::services::throttle::{Meter, Pinch};
 use crate::time::Time;
 
 /// What a timer is for; the top byte of its token.
@@ -106,7 +106,7 @@ pub(super) struct Live {
     pub(super) outlets: Vec<Outlet>,
     pub(super) credits: Meter,
     pub(super) ingress: Meter,
-    pub(super) fault: Meter,
+    pub(super) fault: Pinch,
     pub(super) connections: Connections,
     pub(super) channel: Channel,
 }
@@ -293,6 +293,10 @@ impl Process for Namespace {
         let shadows = std::mem::take(&mut self.store.shadows);
         let store = Store { entities, last_lock: self.store.last_lock, tenure, shadows };
         *self = Namespace::rebuilt(Arc::clone(&self.layout), store);
+    }
+
+    fn gauges(&self, now: Time, out: &mut dyn FnMut(Gauge)) {
+        self.look(now, out);
     }
 
     fn inventory(&self, out: &mut dyn FnMut(Held)) {

@@ -247,7 +247,9 @@ fn there_are_only_so_many_workers() {
     let errors: Vec<_> =
         (1..4).map(|n| error(&rig.message(1, write(n, &[item(n as u32)], &both(Once::ITEM))))).collect();
     assert_eq!(errors, [None, None, Some(Error::ConnectionLimit)]);
+    assert_eq!((rig.gauge("workers"), rig.gauge("capacity")), (Some((2.0, 2.0)), None));
     rig.advance(Span::secs(1));
+    assert_eq!(rig.gauge("workers"), Some((0.0, 2.0)));
     assert_eq!(error(&rig.message(1, write(9, &[item(9)], &both(Once::ITEM)))), None);
 }
 

@@ -76,6 +76,9 @@ fn above_the_request_rate_it_says_busy() {
     let errors: Vec<_> = (1..6).map(|n| error(&rig.message(1, put(n, n as u32, Once::ITEM)))).collect();
     let busy = Some(Error::TooManyRequests);
     assert_eq!(errors, [None, None, None, busy, busy]);
+    // Three turns of a third of a second each.
+    let (used, limit) = rig.gauge("request rate").expect("it has one");
+    assert!((used - 3.0).abs() < 1e-6 && limit == 3.0, "{used} of {limit}");
     rig.advance(Span::secs(1));
     assert_eq!(error(&rig.message(1, put(9, 9, Once::ITEM))), None);
 }

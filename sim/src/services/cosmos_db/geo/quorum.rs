@@ -4,10 +4,10 @@
 use super::{Follower, Waiting};
 use crate::ids::ConnectionId;
 use crate::message::Message;
-use crate::node::Context;
+use crate::node::{Context, Gauge};
 use crate::services::cosmos_db::{Consistency, CosmosDbProcess};
 use crate::services::store::read;
-use crate::time::Span;
+use crate::time::{Span, Time};
 
 /// A write that bounded staleness does not let in comes again after this \[K\].
 const COME_AGAIN: Span = Span::secs(1);
@@ -105,5 +105,17 @@ impl CosmosDbProcess {
         let oldest = geo.log.front().filter(|_| geo.leads && group.level == Consistency::BoundedStaleness)?;
         let stale = geo.log.len() as u64 >= count || cx.now().since(oldest.at) >= span;
         stale.then_some(COME_AGAIN)
+    }
+
+    /// How far the other regions may be behind, and are, where that bounds what is written. Only a look.
+    pub(in crate::services::cosmos_db) fn lag_gauges(&self, now: Time, out: &mut dyn FnMut(Gauge)) {
+        let (Some(group), Some(geo)) = (&self.setup.group, &self.geo) else { return };
+        if !geo.leads || group.level != Consistency::BoundedStaleness {
+            return;
+        }
+        let (count, span) = group.bound;
+        let lag = geo.log.front().map_or(Span::ZERO, |oldest| now.since(oldest.at));
+        out(Gauge::level("writes behind", "writes", geo.log.len() as u64, count));
+        out(Gauge::span("replication lag", lag, span));
     }
 }

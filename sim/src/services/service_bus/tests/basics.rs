@@ -64,7 +64,9 @@ fn standard_credits_throttle_the_namespace_until_the_next_second() {
     let refused: Vec<usize> =
         (0..5).map(|n| events(&rig.message(1, send(0, &[n]).message(1))).len()).collect();
     assert_eq!(refused, [0, 0, 0, 1, 1]);
+    assert_eq!(rig.gauge("credits"), Some((3.0, 3.0)));
     rig.advance(Span::secs(1));
+    assert_eq!(rig.gauge("credits"), Some((0.0, 3.0)));
     assert!(events(&rig.message(1, send(0, &[9]).message(1))).is_empty());
 }
 
@@ -88,6 +90,11 @@ fn an_entity_that_is_full_takes_no_more_and_dead_letters_count() {
     rig.advance(MS);
     let full = rig.message(1, send(0, &[3]).message(2));
     assert_eq!(events(&full), [Event::Refused(Error::QuotaExceeded)]);
+    assert_eq!(rig.gauge("size"), Some((2.0, 2.0)));
+    assert_eq!(
+        (rig.gauge("receivers"), rig.gauge("connections")),
+        (Some((1.0, 5000.0)), Some((2.0, 5000.0)))
+    );
     let lock = delivered(&rig.message(3, attach(1, 0, 1)))[0].1;
     rig.message(3, settle(0, lock, Settlement::Complete));
     rig.advance(MS);

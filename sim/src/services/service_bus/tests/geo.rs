@@ -252,6 +252,9 @@ fn an_asynchronous_lag_throttles_sends() {
     assert_eq!(accepted(&pair.events(0)), 2);
     pair.send(0, &[3]);
     assert_eq!(pair.events(0), [Event::Refused(Error::ServiceBusy)]);
+    let (lag, most) = pair.rigs[0].gauge("replication lag").expect("it leads");
+    assert!(lag > 30.0 && lag < 32.0 && most == 30.0, "{lag}");
+    assert_eq!(pair.rigs[1].gauge("replication lag"), None, "it follows");
     assert_eq!(pair.verify(0), Some(Answer::State { up: true, in_sync: false }));
 }
 
