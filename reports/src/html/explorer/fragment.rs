@@ -7,6 +7,7 @@ use crate::results::SeedResult;
 use crate::trace::{Trace, Traffic};
 use crate::words::grouped;
 
+use super::code::CODE;
 use super::data::Data;
 use super::graph::{Edge, Graph};
 use super::picture::{Detail, Note, Picture};
@@ -15,7 +16,6 @@ use super::{escape, svg};
 
 const ELEMENTS: &str = include_str!("explorer.html");
 const STYLE: &str = include_str!("explorer.css");
-const CODE: &str = include_str!("explorer.js");
 
 /// The explorer of a trace, complete in itself: a section of HTML that needs nothing else of its page. It takes
 /// the colours that the page defines, else its own. `command` is the command that runs the seed again.
