@@ -2,6 +2,7 @@
 //! observations as the judges, and judges nothing.
 
 mod bins;
+mod flows;
 mod health;
 mod picker;
 mod routes;
@@ -9,6 +10,7 @@ pub mod rows;
 mod series;
 mod shares;
 pub mod story;
+mod tally;
 mod trace;
 
 pub(crate) use shares::{Shares, bands};

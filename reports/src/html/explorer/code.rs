@@ -8,6 +8,7 @@ pub(super) const CODE: &str = concat!(
     include_str!("code/words.js"),
     include_str!("code/elements.js"),
     include_str!("code/found.js"),
+    include_str!("code/numbers.js"),
     include_str!("code/health.js"),
     include_str!("code/axis.js"),
     include_str!("code/rows.js"),

@@ -80,14 +80,17 @@ fn keys(edge: &Edge, traced: &dyn Fn(usize) -> Option<usize>) -> String {
     edge.shows.iter().filter_map(key).collect::<Vec<_>>().join(" ")
 }
 
-/// The most messages that a connection of the picture ever shows in one bin.
+/// The most messages that a connection of the picture ever shows in one bin: those of all flows.
 fn busiest(edge: &Edge, trace: &Trace, traced: &dyn Fn(usize) -> Option<usize>) -> String {
     let shown = |row: &&Traffic| {
         let ends = (Some(usize::from(row.from)), Some(usize::from(row.to)));
         edge.shows.iter().any(|(from, to)| (traced(*from), traced(*to)) == ends)
     };
-    let most = trace.traffic.iter().filter(shown).map(|row| row.count.iter().max().copied().unwrap_or(0));
-    grouped(most.map(u64::from).sum())
+    let rows: Vec<&Traffic> = trace.traffic.iter().filter(shown).collect();
+    let bins = rows.iter().map(|row| row.count.len()).max().unwrap_or(0);
+    let together =
+        |bin: usize| rows.iter().filter_map(|row| row.count.get(bin)).copied().map(u64::from).sum();
+    grouped((0..bins).map(together).max().unwrap_or(0))
 }
 
 /// What fills a node that is not there: wholly, or in part.

@@ -11,6 +11,7 @@ function renderInstant() {
 }
 
 function render() {
+  recount();
   showFilters();
   drawTime();
   showItems();
@@ -36,7 +37,7 @@ function sayKept() {
   );
   fill(
     part.summary,
-    `Each of ${counted(data.activity.length, 'node')} and ${counted(data.traffic.length, 'connection')} over time`,
+    `Each of ${counted(numbers.events.size, 'node')} and ${counted(numbers.messages.size, 'connection')} over time`,
   );
 }
 
@@ -163,10 +164,10 @@ options(
   data.faults.map((fault) => fault.name),
   'all',
 );
-sayKept();
-sayCut();
 listen();
 const linked = restore();
 if (!linked) begin();
 render();
+sayKept();
+sayCut();
 if (linked) root.scrollIntoView();

@@ -93,7 +93,7 @@ function drawTime() {
   const bottom = AXIS.top + AXIS.bars;
   const height = bottom + 22 + faultLanes().length * AXIS.lane;
   const svg = draw('svg', { width: AXIS.width, height, 'aria-hidden': 'true' });
-  const all = counts(view.node, 'count');
+  const all = counts(view.node, 'events');
   const most = Math.max(...all, 1);
   drawShades(svg, bottom);
   drawFaults(svg, bottom);
@@ -123,7 +123,7 @@ function drawCursor() {
     .setAttribute('d', `M${at} 0V${svg.dataset.height}M${at - 5} 0H${Number(at) + 5}L${at} 7Z`);
   const bin = binOf(view.time);
   const active = activeFaults(view.time).map((fault) => fault.name);
-  const told = `${instant(view.time, fine)}: ${counted(counts(view.node, 'count')[bin], 'event')}`;
+  const told = `${instant(view.time, fine)}: ${counted(counts(view.node, 'events')[bin], 'event')}`;
   part.time.setAttribute('aria-valuemin', data.start);
   part.time.setAttribute('aria-valuemax', end);
   part.time.setAttribute('aria-valuenow', view.time);

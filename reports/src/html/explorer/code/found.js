@@ -8,22 +8,6 @@ function binStart(bin) {
   return data.start + bin * data.step;
 }
 
-function sum(counts) {
-  return counts.reduce((all, count) => all + count, 0);
-}
-
-// The events of a node in each bin, or those of all nodes.
-function counts(node, key) {
-  const all = new Array(data.bins).fill(0);
-  for (const row of data.activity) {
-    if (node === null || row.node === node)
-      row[key].forEach((count, bin) => {
-        all[bin] += count;
-      });
-  }
-  return all;
-}
-
 function nodeOf(event) {
   return data.processes[event[1]][1];
 }
@@ -33,13 +17,17 @@ function eventMatches(event) {
   return atNode && (view.fault === null || event[4].includes(view.fault));
 }
 
+function flowMatches(item) {
+  return view.flow === null || item.flow === view.flow;
+}
+
 function itemMatches(item) {
-  return (view.flow === null || item.flow === view.flow) && item.events.some(eventMatches);
+  return flowMatches(item) && item.events.some(eventMatches);
 }
 
 // The positions of the events of the chosen item that the filter lets through.
 function steps() {
-  if (view.item === null) return [];
+  if (view.item === null || !flowMatches(data.items[view.item])) return [];
   const events = data.items[view.item].events;
   return events.map((_, index) => index).filter((index) => eventMatches(events[index]));
 }

@@ -5,19 +5,12 @@ const edgeElements = new Map();
 for (const element of part.map.querySelectorAll('[data-node]'))
   nodeElements.set(Number(element.dataset.node), element);
 const links = [...part.map.querySelectorAll('[data-edge]')].map(linkOf);
-const busiest = Math.max(1, ...links.map((link) => Math.max(...link.count)));
 
-// A connection of the picture, with the messages in each bin of all connections of the trace that it shows.
+// A connection of the picture, with the connections of the trace that it shows.
 function linkOf(element) {
   const keys = element.dataset.edge.split(' ');
-  const shown = data.traffic.filter((row) => keys.includes(`${row.from}-${row.to}`));
-  const count = new Array(data.bins).fill(0);
-  for (const row of shown)
-    row.count.forEach((messages, bin) => {
-      count[bin] += messages;
-    });
   for (const key of keys) edgeElements.set(key, element);
-  return { element, count, label: part.map.querySelector(`[data-count="${element.dataset.edge}"]`) };
+  return { element, keys, label: part.map.querySelector(`[data-count="${element.dataset.edge}"]`) };
 }
 
 const message = draw('path', { class: 'x-message', d: 'M-9 -6H9V6H-9ZM-9 -6L0 2L9 -6' });
@@ -26,21 +19,21 @@ part.map.querySelector('svg').append(pointer, message);
 
 function drawMap() {
   const bin = binOf(view.time);
-  for (const row of data.activity) showActivity(row, bin);
+  for (const [node, count] of numbers.events) showActivity(node, count[bin]);
   for (const link of links) showTraffic(link, bin);
   for (const [node, element] of nodeElements) showCondition(node, element);
 }
 
-function showActivity(row, bin) {
-  const element = nodeElements.get(row.node);
+function showActivity(node, events) {
+  const element = nodeElements.get(node);
   const line = element && element.querySelector('.kind');
-  if (line) line.textContent = counted(row.count[bin], 'event');
+  if (line) line.textContent = counted(events, 'event');
 }
 
 function showTraffic(link, bin) {
   const count = link.count[bin];
   link.element.querySelector('.line').style.strokeWidth = count
-    ? (1.25 + 5 * Math.sqrt(count / busiest)).toFixed(2)
+    ? (1.25 + 5 * Math.sqrt(count / numbers.busiest)).toFixed(2)
     : '';
   flag(link.element, 'data-busy', count > 0);
   if (link.label) link.label.textContent = count ? grouped(count) : '';
@@ -64,8 +57,7 @@ function showWay() {
     }
   }
   const live = event && event[3] !== null ? `${nodeOf(event)}-${event[3]}` : null;
-  for (const { element } of links) {
-    const keys = element.dataset.edge.split(' ');
+  for (const { element, keys } of links) {
     flag(
       element,
       'data-been',

@@ -6,9 +6,13 @@ function sayInstant() {
     part.instant,
     `At ${instant(view.time, currentEvent() && currentEvent()[0] === view.time ? 3 : fine)}`,
   );
-  const messages = data.traffic.reduce((all, row) => all + row.count[bin], 0);
+  const events = counts(null, 'events')[bin];
+  const messages = sum([...numbers.messages.values()].map((count) => count[bin]));
+  const only = restriction();
   const said = [
-    `In the bin of ${span(data.step)} that begins at ${instant(binStart(bin), fine)}: ${counted(counts(null, 'count')[bin], 'event')}, ${counted(messages, 'message')} between nodes. `,
+    `In the bin of ${span(data.step)} that begins at ${instant(binStart(bin), fine)}: ${counted(events, 'event')}, ${counted(messages, 'message')} between nodes`,
+    ...(only.length ? ['; only ', ...only] : []),
+    '. ',
   ];
   const active = activeFaults(view.time).map((fault) => fault.name);
   said.push(
