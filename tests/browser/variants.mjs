@@ -1,5 +1,5 @@
 // Writes variants of the fixture, `node variants.mjs FOLDER`: hostile.json, with names that attack a page, and
-// bare.json, with nothing that a document can do without, as an older one that does not tell flows apart.
+// bare.json, an older document with nothing that it can do without: it does not even tell flows and faults apart.
 import { readFileSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';

@@ -162,16 +162,20 @@ mod tests {
     use crate::run::{Options, build};
     use crate::scenario::load::load;
 
-    /// Two flows through one design, which faults strike.
-    const TWO_FLOWS: [&str; 5] = [
+    /// Two flows through one design, which several faults strike.
+    const TWO_FLOWS: [&str; 9] = [
         "time.warmup=0s",
         "time.run=2m",
         "flows.returns={ key: customer, keys: 100 }",
         "nodes.returners={ kind: load, flow: returns, to: orders-api, rate: 4/s, policy: shopper }",
-        "faults.hot-partition.at=30s",
+        "faults.bus-short.at=30s",
+        "faults.bus-short.for=10s",
+        "faults.hot-partition.at=60s",
+        "faults.hot-partition.for=30s",
+        "faults.hot-partition.limit=30RU/s",
     ];
 
-    /// What a picker saw of a world, and all that was there to see.
+    /// What a picker saw of a world, and everything about items that was there to see.
     fn watched() -> (Picker, Vec<Observation>) {
         let sets = TWO_FLOWS.map(str::to_owned);
         let plan = load("transactional-outbox", &sets).unwrap().resolve(None).unwrap().plan;
@@ -182,27 +186,46 @@ mod tests {
         }
         let mut picker = Picker::new(&plan, Bins::until(&plan, plan.ends()));
         all.iter().for_each(|seen| picker.observe(seen));
+        all.retain(|seen| seen.what.has_item() && !seen.item.is_none());
         (picker, all)
     }
 
-    fn add(sums: &mut [u32], first: usize, count: &[u32]) {
-        sums[first..].iter_mut().zip(count).for_each(|(sum, count)| *sum += count);
+    /// Numbers by bin, of whatever they are told apart by.
+    #[derive(Debug, PartialEq)]
+    struct Sums<K: Ord>(Bins, BTreeMap<K, Vec<u32>>);
+
+    impl<K: Ord> Sums<K> {
+        fn new(picker: &Picker) -> Sums<K> {
+            Sums(picker.bins, BTreeMap::new())
+        }
+
+        fn add(&mut self, key: K, first: usize, count: &[u32]) {
+            let bins = self.0;
+            let sums = &mut self.1.entry(key).or_insert_with(|| bins.zeros())[first..];
+            sums.iter_mut().zip(count).for_each(|(sum, count)| *sum += count);
+        }
+
+        fn count(&mut self, key: K, seen: &Observation) {
+            self.add(key, self.0.of(seen.at), &[1]);
+        }
     }
 
     #[test]
     fn rows_of_all_flows_together_are_all_events_of_a_node() {
         let (picker, all) = watched();
-        let (mut rows, mut seen) = (BTreeMap::new(), BTreeMap::new());
+        let (mut rows, mut seen) = (Sums::new(&picker), Sums::new(&picker));
         for row in picker.activity() {
-            let node = rows.entry(row.node).or_insert_with(|| [picker.bins.zeros(), picker.bins.zeros()]);
-            add(&mut node[0], 0, &row.count);
-            add(&mut node[1], 0, &row.touched);
+            rows.add((row.node, false), 0, &row.count);
+            if !row.touched.is_empty() {
+                rows.add((row.node, true), 0, &row.touched);
+            }
         }
-        for one in all.iter().filter(|one| one.what.has_item() && !one.item.is_none()) {
+        for one in &all {
             let node = picker.routes.node(one.process).0;
-            let node = seen.entry(node).or_insert_with(|| [picker.bins.zeros(), picker.bins.zeros()]);
-            node[0][picker.bins.of(one.at)] += 1u32;
-            node[1][picker.bins.of(one.at)] += u32::from(!one.by.is_empty());
+            seen.count((node, false), one);
+            if !one.by.is_empty() {
+                seen.count((node, true), one);
+            }
         }
         assert_eq!(rows, seen);
         let flows: BTreeSet<u16> = picker.activity().iter().map(|row| row.flow).collect();
@@ -212,46 +235,51 @@ mod tests {
     #[test]
     fn a_row_counts_what_each_fault_touched_of_its_flow() {
         let (picker, all) = watched();
-        let mut rows = BTreeMap::new();
+        let (mut rows, mut seen) = (Sums::new(&picker), Sums::new(&picker));
         for row in picker.activity() {
             for by in &row.by {
-                rows.insert((row.node, row.flow, by.fault), by.count.iter().sum::<u32>());
+                rows.add((row.node, row.flow, by.fault), by.first as usize, &by.count);
             }
         }
-        let mut seen = BTreeMap::new();
-        for one in all.iter().filter(|one| one.what.has_item() && !one.item.is_none()) {
+        for one in &all {
             for fault in one.by.iter() {
-                let (node, flow) = (picker.routes.node(one.process).0, picker.flows.of(one.item.stream));
-                *seen.entry((node, flow, fault.0)).or_insert(0u32) += 1;
+                let node = picker.routes.node(one.process).0;
+                seen.count((node, picker.flows.of(one.item.stream), fault.0), one);
             }
         }
         assert_eq!(rows, seen);
-        let faults: BTreeSet<u16> = rows.keys().map(|(_, _, fault)| *fault).collect();
-        let flows: BTreeSet<u16> = rows.keys().map(|(_, flow, _)| *flow).collect();
-        assert!(faults.len() > 1 && flows.len() > 1, "{rows:?}");
+        let faults: BTreeSet<u16> = rows.1.keys().map(|(_, _, fault)| *fault).collect();
+        let flows: BTreeSet<u16> = rows.1.keys().map(|(_, flow, _)| *flow).collect();
+        assert!(faults.len() > 1 && flows.len() > 1, "{:?}", rows.1.keys());
     }
 
     #[test]
     fn messages_of_all_flows_together_are_all_messages_of_a_connection() {
         let (picker, all) = watched();
-        let (mut rows, mut seen) = (BTreeMap::new(), BTreeMap::new());
+        let (mut rows, mut seen) = (Sums::new(&picker), Sums::new(&picker));
         for row in picker.traffic() {
-            *rows.entry((row.from, row.to)).or_insert(0u32) += row.count.iter().sum::<u32>();
+            rows.add((row.from, row.to, None), 0, &row.count);
+            for by in &row.by {
+                rows.add((row.from, row.to, Some(by.fault)), by.first as usize, &by.count);
+            }
         }
-        for one in all.iter().filter(|one| one.what.has_item() && !one.item.is_none()) {
+        for one in &all {
             let way = match one.what {
                 What::Sent { to, .. } => picker.routes.call(one.process, to),
                 What::RunStarted { .. } => picker.routes.fetch(one.process),
                 _ => None,
             };
-            if let Some((from, to)) = way {
-                *seen.entry((from.0, to.0)).or_insert(0u32) += 1;
+            let Some((from, to)) = way else { continue };
+            seen.count((from.0, to.0, None), one);
+            for fault in one.by.iter() {
+                seen.count((from.0, to.0, Some(fault.0)), one);
             }
         }
         assert_eq!(rows, seen);
-        let of_both =
-            |way: &(u16, u16)| picker.traffic().iter().filter(|row| (row.from, row.to) == *way).count() == 2;
-        assert!(rows.keys().any(of_both), "some connection carries both flows");
+        let of_both = |way: &(u16, u16, Option<u16>)| {
+            picker.traffic().iter().filter(|row| (row.from, row.to) == (way.0, way.1)).count() == 2
+        };
+        assert!(rows.1.keys().any(of_both), "some connection carries both flows");
     }
 
     #[test]

@@ -81,7 +81,7 @@ fn keys(edge: &Edge, traced: &dyn Fn(usize) -> Option<usize>) -> String {
 }
 
 /// The most messages that a connection of the picture ever shows in one bin: those of all flows.
-fn busiest(edge: &Edge, trace: &Trace, traced: &dyn Fn(usize) -> Option<usize>) -> String {
+pub(super) fn busiest(edge: &Edge, trace: &Trace, traced: &dyn Fn(usize) -> Option<usize>) -> String {
     let shown = |row: &&Traffic| {
         let ends = (Some(usize::from(row.from)), Some(usize::from(row.to)));
         edge.shows.iter().any(|(from, to)| (traced(*from), traced(*to)) == ends)
