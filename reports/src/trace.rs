@@ -1,6 +1,6 @@
 //! What one run did, item by item, for somebody who steps through it. Levels of detail: how many events each
-//! node and each connection had in each bin counts all of them; the way of single items is kept for as many
-//! as there is room for, those that violate something first.
+//! node and each connection had in each bin counts all of them, by flow and by fault; the way of single items is
+//! kept for as many as there is room for, those that violate something first.
 
 use serde::{Deserialize, Serialize};
 
@@ -23,9 +23,13 @@ pub struct Trace {
     pub faults: Vec<String>,
     /// What can happen, in words; positions in it are meant wherever an event names what happened.
     pub words: Vec<String>,
-    /// All events about items, in numbers: those of each node in each bin.
+    /// Whether `activity` and `traffic` tell flows and faults apart. In a document that does not, each row counts
+    /// the items of all flows.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub apart: bool,
+    /// All events about items, in numbers: those of each node and flow in each bin.
     pub activity: Vec<Activity>,
-    /// All messages about items that went from a node to another, in numbers.
+    /// All messages about items that went from a node to another, in numbers, by flow.
     pub traffic: Vec<Traffic>,
     /// How many items there were.
     pub items_all: u64,
@@ -35,25 +39,49 @@ pub struct Trace {
     pub items: Vec<TracedItem>,
 }
 
-/// The events of a node.
+/// The events of a node about items of a flow.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Activity {
     /// Which node.
     pub node: u16,
+    /// Which flow.
+    #[serde(default)]
+    pub flow: u16,
     /// How many events in each bin.
     pub count: Vec<u32>,
-    /// Of those, how many that a fault touched.
+    /// Of those, how many that any fault touched, each counted once; empty if there is none.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub touched: Vec<u32>,
+    /// Of those, how many each fault touched, ascending by fault; one that several touched counts for each.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub by: Vec<Touches>,
 }
 
-/// The messages from one node to another.
+/// The messages from one node to another about items of a flow.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Traffic {
     /// From which node.
     pub from: u16,
     /// To which node.
     pub to: u16,
+    /// Which flow.
+    #[serde(default)]
+    pub flow: u16,
     /// How many in each bin.
+    pub count: Vec<u32>,
+    /// Of those, how many each fault touched, as for [`Activity`].
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub by: Vec<Touches>,
+}
+
+/// What one fault touched, from the first bin in which it touched anything to the last.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Touches {
+    /// Which fault.
+    pub fault: u16,
+    /// The bin of the first number.
+    pub first: u32,
+    /// How many in that bin and in those after it.
     pub count: Vec<u32>,
 }
 

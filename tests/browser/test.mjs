@@ -12,6 +12,7 @@ import { dirname, join, resolve } from 'node:path';
 import { fileURLToPath, pathToFileURL } from 'node:url';
 import { parseArgs } from 'node:util';
 import { chromium } from 'playwright-core';
+import { barsShow, counted, eventsOf, grouped, rowsShow, series, topologyShows, total } from './numbers.mjs';
 
 const here = dirname(fileURLToPath(import.meta.url));
 const { values: pages } = parseArgs({
@@ -68,8 +69,8 @@ async function press(page, part) {
   await page.locator(`.explorer [data-part="${part}"]`).click();
 }
 
-function grouped(number) {
-  return String(number).replace(/\B(?=(\d{3})+$)/g, ',');
+async function choose(page, filter, label) {
+  await page.locator(`[data-part="${filter}"]`).selectOption({ label });
 }
 
 // ---- Every page, at every size, in both schemes -----------------------------------------------------------
@@ -286,9 +287,7 @@ const tests = {
     assert.equal(await items.count(), 2);
     await page.locator('[data-part="flow"]').selectOption({ label: 'all' });
     await page.locator('[data-part="node"]').selectOption({ label: 'psp' });
-    const psp = trace.activity
-      .find((row) => trace.nodes[row.node] === 'psp')
-      .count.reduce((all, count) => all + count, 0);
+    const psp = total(series(trace, eventsOf(trace, 'psp')));
     assert.ok(
       (await text(page, 'shown')).includes(
         `The bars are the ${grouped(psp)} of ${grouped(trace.events_all)} events at psp.`,
@@ -355,7 +354,12 @@ const tests = {
   async 'each node and each connection has its own row, and the name of a node filters'({ page }) {
     await press(page, 'summary');
     await page.locator('.x-row').first().waitFor();
-    assert.equal(await page.locator('.x-row').count(), trace.activity.length + trace.traffic.length);
+    const { nodes, connections } = counted(trace);
+    assert.equal(await page.locator('.x-row').count(), nodes.length + connections.length);
+    assert.equal(
+      await text(page, 'summary'),
+      `Each of ${nodes.length} nodes and ${connections.length} connections over time`,
+    );
     await page.locator('.x-row button', { hasText: 'ledger' }).click();
     assert.equal(
       await page.locator('[data-part="node"]').evaluate((select) => select.selectedOptions[0].text),
@@ -392,13 +396,12 @@ async function linksRestore(browser, path) {
 async function instantIsTold(browser, path) {
   const { page, wrong, close } = await open(browser, path, { hash: '#t=125' });
   const bin = Math.floor((125 - trace.start) / trace.step);
-  const sum = (rows) => rows.reduce((all, row) => all + row.count[bin], 0);
+  const events = series(trace, trace.activity)[bin];
+  const messages = series(trace, trace.traffic)[bin];
   assert.equal(await text(page, 'instant'), 'At 2 min 5 s');
   const about = await text(page, 'about');
   assert.ok(
-    about.includes(
-      `${grouped(sum(trace.activity))} events, ${grouped(sum(trace.traffic))} messages between nodes.`,
-    ),
+    about.includes(`${grouped(events)} events, ${grouped(messages)} messages between nodes.`),
     about,
   );
   assert.ok(about.includes('Faults at this instant: zone-lost.'), about);
@@ -407,16 +410,89 @@ async function instantIsTold(browser, path) {
   assert.match(await part.locator('title').innerHTML(), /^orders-api/);
   assert.equal(await part.locator('.status').textContent(), '1 of 3 power lost');
   assert.equal(await page.locator('.x-topology [data-level="all"] .status').textContent(), 'power lost');
-  const node = (name) => trace.nodes.indexOf(name);
-  const relay = trace.activity.find((row) => row.node === node('relay')).count[bin];
-  assert.equal(await page.locator(`[data-node="${node('relay')}"] .kind`).textContent(), `${relay} events`);
-  const sent = trace.traffic.find((row) => row.from === node('relay') && row.to === node('payments')).count[
-    bin
-  ];
-  assert.equal(
-    await page.locator(`[data-count="${node('relay')}-${node('payments')}"]`).textContent(),
-    String(sent),
+  await topologyShows(page, trace, {}, bin);
+  assert.deepEqual(wrong, []);
+  await close();
+}
+
+// Bars, rows and topology, and what is said of them, are those of a flow, of a fault, of both, and again of all.
+async function numbersFollow(browser, path) {
+  const { page, wrong, close } = await open(browser, path, { hash: '#t=305' });
+  const bin = Math.floor((305 - trace.start) / trace.step);
+  await press(page, 'summary');
+  const all = trace.events_all;
+  const show = async (filter, only) => {
+    await barsShow(page, trace, filter);
+    await topologyShows(page, trace, filter, bin);
+    await rowsShow(page, trace, filter, bin);
+    const events = series(trace, trace.activity, filter);
+    const messages = series(trace, trace.traffic, filter)[bin];
+    const said = `The bars are the ${grouped(total(events))} of ${grouped(all)} events. Bars, rows and topology show only ${only}.`;
+    assert.equal((await text(page, 'shown')).endsWith(said), only !== '', `${said} / ${await text(page, 'shown')}`);
+    const now = `${grouped(events[bin])} events, ${grouped(messages)} messages between nodes${only ? `; only ${only}` : ''}.`;
+    assert.ok((await text(page, 'about')).includes(now), `${now} / ${await text(page, 'about')}`);
+    assert.ok(
+      (await page.locator('[data-part="time"]').getAttribute('aria-valuetext')).includes(
+        `: ${grouped(events[bin])} events`,
+      ),
+    );
+    return total(events);
+  };
+  assert.equal(await show({}, ''), all);
+  await choose(page, 'flow', 'refunds');
+  const refunds = await show({ flow: 'refunds' }, 'those of refunds');
+  await choose(page, 'flow', 'orders');
+  const orders = await show({ flow: 'orders' }, 'those of orders');
+  assert.ok(refunds > 0 && orders > refunds && refunds + orders === all, `${refunds}, ${orders}`);
+  await choose(page, 'fault', 'psp-slow');
+  const both = await show(
+    { flow: 'orders', fault: 'psp-slow' },
+    'those of orders that psp-slow touched',
   );
+  await choose(page, 'flow', 'all');
+  const slow = await show({ fault: 'psp-slow' }, 'those that psp-slow touched');
+  assert.ok(both > 0 && slow > both && slow < all, `${both}, ${slow}`);
+  await choose(page, 'fault', 'worker-crashes');
+  const crashed = await show({ fault: 'worker-crashes' }, 'those that worker-crashes touched');
+  assert.ok(crashed > 0 && crashed < slow, `${crashed}`);
+  await choose(page, 'fault', 'cable-cut');
+  assert.equal(await show({ fault: 'cable-cut' }, 'those that cable-cut touched'), 0);
+  await press(page, 'clear');
+  assert.equal(await show({}, ''), all);
+  assert.deepEqual(wrong, []);
+  await close();
+}
+
+// What two faults touched is among what each of them touched, and once among what any of them touched.
+async function touchedOnce(browser, path) {
+  const bin = 36;
+  const of = (fault) => series(trace, trace.activity, { fault })[bin];
+  const any = series(trace, trace.activity, {}, 'touched')[bin];
+  const each = trace.faults.map(of);
+  assert.ok(any < total(each) && any >= Math.max(...each), `${any} of ${each}`);
+  const { page, close } = await open(browser, path, { hash: '#t=305' });
+  await barsShow(page, trace, {});
+  await close();
+}
+
+// A filter leaves the focus where it is, and an item of another flow without events to step through.
+async function filtersByKey(browser, path) {
+  const { page, wrong, close } = await open(browser, path);
+  await press(page, 'summary');
+  const row = page.locator('.x-row button', { hasText: 'ledger' });
+  await row.focus();
+  await page.keyboard.press('Enter');
+  assert.ok(await row.evaluate((button) => button === document.activeElement), 'the row keeps the focus');
+  await page.keyboard.press('Enter');
+  await page.locator('[data-part="flow"]').focus();
+  await page.keyboard.press('r');
+  await barsShow(page, trace, { flow: 'refunds' });
+  assert.match(await text(page, 'now'), /^orders 233: no event of it matches the filter\.$/);
+  assert.match(await text(page, 'matching'), /^0 of 15 events shown/);
+  assert.equal(await page.locator('.x-topology [data-here]').count(), 0);
+  await page.keyboard.press('Home');
+  await barsShow(page, trace, {});
+  assert.match(await text(page, 'now'), /^Event 1 of 15 of orders 233/);
   assert.deepEqual(wrong, []);
   await close();
 }
@@ -453,6 +529,9 @@ async function countsAreEnough(browser, path) {
   assert.equal(await text(page, 'instant'), 'At 15 s');
   assert.match(await text(page, 'about'), /2,[0-9]{3} events, .* No fault window at this instant\.$/);
   assert.equal(await page.locator('.x-topology .node').count(), trace.nodes.length);
+  await choose(page, 'flow', 'refunds');
+  await barsShow(page, trace, {});
+  assert.match(await text(page, 'shown'), /topology are not filtered by flow or fault\.$/);
   assert.deepEqual(wrong, []);
   await close();
 }
@@ -513,6 +592,9 @@ if (pages.fixture) {
   }
   await check('a link restores an item, a step and a filter', () => linksRestore(browser, pages.fixture));
   await check('an instant is told as the document has it', () => instantIsTold(browser, pages.fixture));
+  await check('bars, rows and topology follow flow and fault', () => numbersFollow(browser, pages.fixture));
+  await check('what two faults touched counts once', () => touchedOnce(browser, pages.fixture));
+  await check('a filter is chosen by key and keeps the focus', () => filtersByKey(browser, pages.fixture));
   await check('nothing moves for who asked for that', () => motionIsReduced(browser, pages.fixture));
 }
 if (pages.bare) await check('counts alone can be looked at', () => countsAreEnough(browser, pages.bare));

@@ -1,5 +1,5 @@
 // Writes variants of the fixture, `node variants.mjs FOLDER`: hostile.json, with names that attack a page, and
-// bare.json, with nothing that a document can do without.
+// bare.json, an older document with nothing that it can do without: it does not even tell flows and faults apart.
 import { readFileSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -36,7 +36,10 @@ function rename(value) {
 // Only what was counted: no design, no series, no faults, no items.
 function bare({ design, ...rest }) {
   const [{ series, faults, contracts, trace, ...seed }] = rest.seeds;
-  const counted = { ...trace, items: [], faults: [], words: [] };
+  const { apart, ...told } = trace;
+  const activity = trace.activity.map(({ flow, by, ...row }) => row);
+  const traffic = trace.traffic.map(({ flow, by, ...row }) => row);
+  const counted = { ...told, activity, traffic, items: [], faults: [], words: [] };
   return { ...rest, seeds: [{ ...seed, faults: [], contracts: [], trace: counted }] };
 }
 

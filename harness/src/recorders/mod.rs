@@ -2,6 +2,7 @@
 //! observations as the judges, and judges nothing.
 
 mod bins;
+mod flows;
 mod health;
 mod limits;
 mod order;
@@ -11,6 +12,7 @@ pub mod rows;
 mod series;
 mod shares;
 pub mod story;
+mod tally;
 mod trace;
 
 pub(crate) use shares::{Shares, bands};

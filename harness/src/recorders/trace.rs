@@ -4,12 +4,13 @@ use std::collections::BTreeMap;
 
 use beaufort_reports::SeedResult;
 use beaufort_reports::trace::{Trace, TracedEvent, TracedItem};
-use beaufort_sim::ids::{Item, StreamId};
+use beaufort_sim::ids::Item;
 use beaufort_sim::observe::{Observation, What};
 use beaufort_sim::plan::Plan;
 use indexmap::IndexSet;
 
 use super::Close;
+use super::flows::Flows;
 use super::routes::Routes;
 use super::story::{Recorder, Teller, find};
 use crate::judges::naming::{item_name, scenario_seconds};
@@ -57,7 +58,8 @@ impl Choice {
 
 /// Puts together what both passes saw.
 pub(crate) fn trace(plan: &Plan, close: &Close, choice: &Choice, recorder: &Recorder) -> Trace {
-    let mut writer = Writer { plan, routes: Routes::new(plan), words: IndexSet::new() };
+    let mut writer =
+        Writer { plan, routes: Routes::new(plan), flows: Flows::new(plan), words: IndexSet::new() };
     let (mut room, mut items) = (ROOM, Vec::new());
     for (item, violates) in &choice.items {
         let kept = recorder.kept(*item);
@@ -81,6 +83,7 @@ pub(crate) fn trace(plan: &Plan, close: &Close, choice: &Choice, recorder: &Reco
         flows: blueprint.flows.keys().cloned().collect(),
         faults: blueprint.faults.keys().cloned().collect(),
         words: writer.words.into_iter().collect(),
+        apart: true,
         activity: close.picker.activity(),
         traffic: close.picker.traffic(),
         items_all: close.picker.items,
@@ -96,6 +99,7 @@ fn begin(item: &TracedItem) -> f64 {
 struct Writer<'a> {
     plan: &'a Plan,
     routes: Routes,
+    flows: Flows,
     words: IndexSet<String>,
 }
 
@@ -107,15 +111,11 @@ impl Writer<'_> {
         let mut teller = Teller::new(self.plan);
         TracedItem {
             name,
-            flow: self.flow(item.stream),
+            flow: self.flows.of(item.stream),
             key: item.key,
             violates: violates.to_owned(),
             events: kept.iter().filter_map(|seen| self.event(&mut teller, seen)).collect(),
         }
-    }
-
-    fn flow(&self, stream: StreamId) -> u16 {
-        self.plan.streams.get(self.plan.stream_index(stream)).map_or(0, |stream| stream.flow.index() as u16)
     }
 
     fn event(&mut self, teller: &mut Teller<'_>, seen: &Observation) -> Option<TracedEvent> {

@@ -7,6 +7,7 @@ use crate::results::SeedResult;
 use crate::trace::{Trace, Traffic};
 use crate::words::grouped;
 
+use super::code::CODE;
 use super::data::Data;
 use super::graph::{Edge, Graph};
 use super::picture::{Detail, Note, Picture};
@@ -15,7 +16,6 @@ use super::{escape, svg};
 
 const ELEMENTS: &str = include_str!("explorer.html");
 const STYLE: &str = include_str!("explorer.css");
-const CODE: &str = include_str!("explorer.js");
 
 /// The explorer of a trace, complete in itself: a section of HTML that needs nothing else of its page. It takes
 /// the colours that the page defines, else its own. `command` is the command that runs the seed again.
@@ -80,14 +80,17 @@ fn keys(edge: &Edge, traced: &dyn Fn(usize) -> Option<usize>) -> String {
     edge.shows.iter().filter_map(key).collect::<Vec<_>>().join(" ")
 }
 
-/// The most messages that a connection of the picture ever shows in one bin.
-fn busiest(edge: &Edge, trace: &Trace, traced: &dyn Fn(usize) -> Option<usize>) -> String {
+/// The most messages that a connection of the picture ever shows in one bin: those of all flows.
+pub(super) fn busiest(edge: &Edge, trace: &Trace, traced: &dyn Fn(usize) -> Option<usize>) -> String {
     let shown = |row: &&Traffic| {
         let ends = (Some(usize::from(row.from)), Some(usize::from(row.to)));
         edge.shows.iter().any(|(from, to)| (traced(*from), traced(*to)) == ends)
     };
-    let most = trace.traffic.iter().filter(shown).map(|row| row.count.iter().max().copied().unwrap_or(0));
-    grouped(most.map(u64::from).sum())
+    let rows: Vec<&Traffic> = trace.traffic.iter().filter(shown).collect();
+    let bins = rows.iter().map(|row| row.count.len()).max().unwrap_or(0);
+    let together =
+        |bin: usize| rows.iter().filter_map(|row| row.count.get(bin)).copied().map(u64::from).sum();
+    grouped((0..bins).map(together).max().unwrap_or(0))
 }
 
 /// What fills a node that is not there: wholly, or in part.

@@ -1,6 +1,7 @@
 //! The trace explorer of the page, and the pictures that go with it: the topology with the health of its nodes,
 //! and the story of a failing item.
 
+mod code;
 mod data;
 mod escape;
 mod fragment;

@@ -4,9 +4,10 @@ use proptest::prelude::*;
 
 use crate::design::{Design, DesignEdge, DesignNode, Role};
 use crate::results::{Results, SeedResult, Step, Violation};
-use crate::trace::Trace;
+use crate::trace::{Trace, Traffic};
 
-use super::graph::Graph;
+use super::fragment::busiest;
+use super::graph::{Edge, Graph};
 use super::layout::Rect;
 use super::picture::{Detail, Picture};
 use super::{fragment, plain, story_diagram, topology};
@@ -45,10 +46,7 @@ fn the_fragment_carries_the_whole_trace_and_what_happened_to_the_nodes() {
     let data = data(&fragment);
     assert_eq!(data["itemsAll"], 54_012);
     assert_eq!(data["items"].as_array().map(Vec::len), Some(trace.items.len()));
-    let events = |row: &serde_json::Value| -> u64 {
-        row["count"].as_array().into_iter().flatten().filter_map(serde_json::Value::as_u64).sum()
-    };
-    let all: u64 = data["activity"].as_array().into_iter().flatten().map(events).sum();
+    let all: u64 = data["activity"].as_array().into_iter().flatten().map(|row| sum(&row["count"])).sum();
     assert_eq!(all, trace.events_all, "no event is left out");
     assert_eq!(data["faults"][0]["name"], "zone-lost");
     assert_eq!(data["faults"][0]["windows"], serde_json::json!([[120.0, 240.0]]));
@@ -62,6 +60,55 @@ fn the_fragment_carries_the_whole_trace_and_what_happened_to_the_nodes() {
         })
     );
     assert_eq!(data["command"], COMMAND);
+}
+
+/// The sum of the numbers of a series.
+fn sum(series: &serde_json::Value) -> u64 {
+    series.as_array().into_iter().flatten().filter_map(serde_json::Value::as_u64).sum()
+}
+
+#[test]
+fn the_data_tell_flows_and_faults_apart() {
+    let results = results();
+    let (design, seed, trace) = parts(&results);
+    let data = data(&fragment(trace, Some(design), seed, COMMAND).expect("prints"));
+    assert_eq!(data["apart"], true);
+    let worker = trace.nodes.iter().position(|name| name == "worker").expect("a node");
+    let all = data["activity"].as_array().expect("rows");
+    let rows: Vec<_> = all.iter().filter(|row| row["node"] == worker).collect();
+    assert_eq!(rows.iter().map(|row| &row["flow"]).collect::<Vec<_>>(), [0, 1]);
+    let by: Vec<_> = rows[0]["by"].as_array().into_iter().flatten().map(|by| &by["fault"]).collect();
+    assert_eq!(by, [1, 2], "worker-crashes and psp-slow touched orders there");
+    let each: u64 = rows[0]["by"].as_array().into_iter().flatten().map(|by| sum(&by["count"])).sum();
+    let touched = sum(&rows[0]["touched"]);
+    assert!(touched > 0 && touched < each, "{touched} of {each}: what both touched counts once");
+}
+
+#[test]
+fn a_connection_has_room_for_the_most_messages_of_all_flows_together() {
+    let names = |names: &[&str]| names.iter().map(|name| (*name).to_owned()).collect::<Vec<_>>();
+    let row = |flow, count: &[u32]| Traffic { to: 1, flow, count: count.to_vec(), ..Traffic::default() };
+    let widest = |traffic: Vec<Traffic>| {
+        let trace = Trace { nodes: names(&["a", "b"]), traffic, ..Trace::default() };
+        let edge = Edge { from: 0, to: 1, used: None, shows: vec![(0, 1)] };
+        busiest(&edge, &trace, &|index| Some(index))
+    };
+    assert_eq!(widest(vec![row(0, &[700, 0, 1]), row(1, &[5, 800, 900])]), "901");
+    assert_eq!(widest(vec![row(0, &[700]), row(1, &[5_000])]), "5,700");
+    assert_eq!(widest(Vec::new()), "0");
+}
+
+#[test]
+fn an_older_trace_is_read_and_counts_all_flows() {
+    let old = r#"{"start":0,"step":1,"bins":2,"nodes":["a","b"],"processes":[],"flows":["x","y"],"faults":["f"],
+        "words":[],"activity":[{"node":1,"count":[4,5],"touched":[0,3]}],
+        "traffic":[{"from":0,"to":1,"count":[2,2]}],"items_all":2,"events_all":9,"items":[]}"#;
+    let trace: Trace = serde_json::from_str(old).expect("an older trace");
+    assert!(!trace.apart);
+    assert_eq!((trace.activity[0].touched.as_slice(), trace.activity[0].by.len()), (&[0, 3][..], 0));
+    let data = data(&fragment(&trace, None, &SeedResult::default(), COMMAND).expect("prints"));
+    assert_eq!(data["apart"], false);
+    assert_eq!(sum(&data["activity"][0]["count"]), 9);
 }
 
 #[test]
