@@ -38,7 +38,8 @@ pub struct Series {
     /// Spans in which something was not well, lane by lane.
     #[serde(default)]
     pub lanes: Vec<HealthLane>,
-    /// How near each node came to its limits; a limit of which less than 1 % was ever used is left out. Empty where
+    /// How near each node came to its limits; a limit of which no more than 1 % was ever used is left
+    /// out. Empty where
     /// nobody could look: on an engine that hosts the processes, in a document of an earlier version.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub limits: Vec<LimitSeries>,
@@ -182,7 +183,7 @@ pub struct LimitSeries {
     pub peak: f64,
     /// When that was, in seconds of the scenario.
     pub peak_at: f64,
-    /// The mean share while load came.
+    /// The mean share while load came, from the warm-up on.
     pub mean: f64,
     /// When it was reached first, in seconds of the scenario; never: `null`.
     #[serde(default, skip_serializing_if = "Option::is_none")]

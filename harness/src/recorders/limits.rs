@@ -18,7 +18,7 @@ use crate::judges::naming::scenario_seconds;
 
 /// It looks at most so often.
 const MOST_LOOKS: u64 = 100_000;
-/// A limit of which less was ever used is left out.
+/// A limit of which no more was ever used is left out.
 const LEAST: f64 = 0.01;
 
 /// A limit of a node, or of a part of it. Of instances of a node that have the same limit each, the one counts
@@ -36,8 +36,8 @@ struct Track {
     reached: Option<Time>,
     /// In how many looks it was.
     at_limit: u64,
-    /// The sum of the shares, and of how many looks, while load came.
-    sum: (f64, u64),
+    /// The sum of the shares, while load came.
+    sum: f64,
     /// The highest share, bin by bin.
     shares: Vec<f64>,
 }
@@ -54,6 +54,8 @@ pub(crate) struct Limits {
     next: Time,
     /// By process: its node.
     nodes: Vec<NodeId>,
+    /// How often it looked while load came.
+    loaded: u64,
     tracks: BTreeMap<Key, Track>,
 }
 
@@ -66,6 +68,7 @@ impl Limits {
             every,
             next: Time::ZERO + every,
             nodes: plan.processes.iter().map(|process| process.node).collect(),
+            loaded: 0,
             tracks: BTreeMap::new(),
         }
     }
@@ -83,6 +86,7 @@ impl Limits {
     fn look_at(&mut self, world: &World, end: Time) {
         world.gauges(Time(end.0 - 1), &mut |process, gauge| self.seen(process, gauge, end));
         let (bin, loaded) = (self.bins.of(Time(end.0 - 1)), end <= self.ends);
+        self.loaded += u64::from(loaded);
         for track in self.tracks.values_mut() {
             if let Some(gauge) = track.now.take() {
                 track.note(gauge, end, bin, loaded);
@@ -101,9 +105,9 @@ impl Limits {
 
     /// What came of it: the limits of which something was used.
     pub(crate) fn finish(self, plan: &Plan) -> Vec<LimitSeries> {
-        let seconds = self.every.as_secs_f64();
-        let used = self.tracks.into_iter().filter(|(_, track)| track.peak.0.share() >= LEAST);
-        used.map(|(key, track)| track.told(key, plan, seconds)).collect()
+        let looks = (self.every.as_secs_f64(), self.loaded.max(1) as f64);
+        let used = self.tracks.into_iter().filter(|(_, track)| track.peak.0.share() > LEAST);
+        used.map(|(key, track)| track.told(key, plan, looks)).collect()
     }
 }
 
@@ -121,14 +125,7 @@ fn rounded(share: f64) -> f64 {
 
 impl Track {
     fn new(gauge: Gauge, at: Time, bins: &Bins) -> Track {
-        Track {
-            now: None,
-            peak: (gauge, at),
-            reached: None,
-            at_limit: 0,
-            sum: (0.0, 0),
-            shares: bins.zeros(),
-        }
+        Track { now: None, peak: (gauge, at), reached: None, at_limit: 0, sum: 0.0, shares: bins.zeros() }
     }
 
     fn note(&mut self, gauge: Gauge, at: Time, bin: usize, loaded: bool) {
@@ -141,12 +138,13 @@ impl Track {
             self.at_limit += 1;
         }
         if loaded {
-            self.sum = (self.sum.0 + share, self.sum.1 + 1);
+            self.sum += share;
         }
         self.shares[bin] = share.max(self.shares[bin]);
     }
 
-    fn told(self, (node, limit, part): Key, plan: &Plan, every: f64) -> LimitSeries {
+    /// `every`, `loaded`: how many seconds looks are apart, and how many there were while load came.
+    fn told(self, (node, limit, part): Key, plan: &Plan, (every, loaded): (f64, f64)) -> LimitSeries {
         let (peak, at) = self.peak;
         LimitSeries {
             node: part.map_or(&plan.nodes[node.index()].name, |part| &plan.place(part).name).clone(),
@@ -156,7 +154,7 @@ impl Track {
             used: peak.used,
             peak: rounded(peak.share()),
             peak_at: scenario_seconds(plan, at),
-            mean: rounded(self.sum.0 / self.sum.1.max(1) as f64),
+            mean: rounded(self.sum / loaded),
             first_reached: self.reached.map(|at| scenario_seconds(plan, at)),
             seconds_at_limit: self.at_limit as f64 * every,
             share: self.shares,
@@ -168,6 +166,7 @@ impl Track {
 mod tests {
     use super::*;
     use crate::judges::golden::plan;
+    use crate::scenario::load::load;
 
     fn at(seconds: u64) -> Time {
         Time::ZERO + Span::secs(seconds)
@@ -185,7 +184,8 @@ mod tests {
 
     #[test]
     fn of_each_limit_the_fullest_instance_counts_and_what_was_hardly_used_is_left_out() {
-        let plan = plan();
+        let loaded = load("order-flow", &[]).unwrap_or_else(|refused| panic!("{refused:?}"));
+        let plan = loaded.resolve(None).expect("resolves").plan;
         let mut limits = Limits::new(&plan, Bins::until(&plan, at(2000)));
         let process = ProcessId(0);
         let runs = |used| Gauge::level("runs", "runs", used, 4);
@@ -193,7 +193,8 @@ mod tests {
             for used in used {
                 limits.seen(process, runs(used), at(second));
             }
-            limits.seen(process, Gauge::level("connections", "connections", 9, 1000), at(second));
+            limits.seen(process, Gauge::level("connections", "connections", 10, 1000), at(second));
+            limits.loaded += 1;
             for track in limits.tracks.values_mut() {
                 let gauge = track.now.take().expect("it was looked at");
                 track.note(gauge, at(second), usize::from(second > 2), true);

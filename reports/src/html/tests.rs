@@ -129,11 +129,11 @@ fn the_limits_are_told_by_their_share_and_the_first_that_was_reached() {
     for part in [
         "Which limit was reached first, and who had trouble of which kind?",
         "Reached first: concurrent runs of payment-worker (16 runs), at 5 min; for 6.7 min in all.",
-        "How near to its limits each node came CSV Node Limit Highest use Of Counted in Share At On average \
-         Reached first Time at the limit bus ingress 5,242,880 4,194,304 bytes in 1s 125 % 13 min",
+        "How near to its limits each node came CSV Node Limit Highest use Of Share At \
+         Reached first Time at the limit payment-worker concurrent runs 16 16 runs 100 % 5 min 5 min 6.7 min",
+        "bus ingress 5,242,880 4,194,304 bytes in 1s 125 % 13 min 13 min 2 min",
         "edge rate limit 2,953 6,000 calls in 1m 49.21 % -1 min",
-        "bus: ingress at most 125 %, at 13 min; ",
-        "the limit",
+        "payment-worker: concurrent runs at most 100 %, at 5 min; bus: ingress at most 125 %, at 13 min; ",
         "Signs of trouble, node by node",
     ] {
         assert!(told.contains(part), "{part}\n{told}");
@@ -143,11 +143,16 @@ fn the_limits_are_told_by_their_share_and_the_first_that_was_reached() {
     let rows: Vec<&str> = table.lines().collect();
     assert_eq!(
         rows[0],
-        "node,limit,highest_use,most,unit,share,at_s,mean_share,reached_first_s,time_at_limit_s"
+        "node,limit,highest_use,most,unit,share,mean_share,at_s,reached_first_s,time_at_limit_s"
     );
-    assert!(rows[1].starts_with("bus,ingress,5242880,4194304,bytes in 1s,1.25,780,"), "{table}");
-    assert!(rows[4].starts_with("edge,rate limit,2952.6,6000,calls in 1m,0.4921,-60,"), "{table}");
+    assert!(rows[2].starts_with("bus,ingress,5242880,4194304,bytes in 1s,1.25,0.5"), "{table}");
+    assert!(rows[4].starts_with("edge,rate limit,2952.6,6000,calls in 1m,0.4921,0.3"), "{table}");
     assert!(rows[4].ends_with(",,"), "it was never reached: {table}");
+    let shares =
+        files.iter().find(|file| file.path.ends_with("-limit-shares.csv")).map(|file| file.path.clone());
+    let shares = text(&files, &shares.expect("the numbers of the plot"));
+    assert!(shares.starts_with("from_s,payment-worker: concurrent runs,bus: ingress,"), "{shares}");
+    assert!(shares.contains("\n780,0.25,1.25,0.4921\n"), "{shares}");
 }
 
 #[test]

@@ -8,7 +8,7 @@ use super::tracks::{self, Track, ranked};
 use crate::html::Error;
 use crate::html::build::Build;
 use crate::html::doc::{Doc, NO_SERIES};
-use crate::html::plot::{Layer, Plot, Unit};
+use crate::html::plot::{Plot, Unit};
 use crate::html::table::{self, Cell, Table, Tone};
 use crate::series::{LimitSeries, Series, SignSeries};
 use crate::words::{duration, instant, number, percent};
@@ -40,41 +40,48 @@ fn used(build: &mut Build, doc: &Doc<'_>, series: &Series) -> Result<Markup, Err
         return Ok(html! {
             p.note {
                 "The document does not say how near to its limits each node came: only the native engine can look, "
-                "and a limit of which less than 1 % was used is left out."
+                "and a limit of which no more than 1 % was used is left out."
             }
         });
     }
-    let shares = ranked(limits.iter().map(|limit| shares(limit)).collect());
+    let several: Vec<&LimitSeries> = limits.iter().copied().filter(|limit| !is_single(limit)).collect();
+    let lines = |most: f64| several.iter().map(|limit| shares(limit, most)).collect::<Vec<_>>();
+    // One that is far above its limit would leave no room for the others.
+    let drawn = lines(1.0);
     let table = build.table(&near(&limits))?;
-    let plot = tracks::plot(doc, series, "limits", "share of the limit", Unit::Share, &shares);
-    let mut layers = plot.layers;
-    if plot.y.to >= 1.0 {
-        layers.push(Layer::Level { label: "the limit".to_owned(), at: 1.0 });
+    let sentence = html! { p { (first(&limits)) } };
+    if drawn.is_empty() {
+        return Ok(html! { (sentence) (table) });
     }
+    let label = "share of the limit; more is drawn as all of it";
     let plot = Plot {
         title: format!("How much of its limit each node used{}", doc.of_seed()),
-        desc: most(&limits),
-        layers,
-        ..plot
+        desc: most(&several),
+        ..tracks::plot(doc, series, "limits", label, Unit::Share, &drawn)
     };
-    let figure = build.figure(&plot, &tracks::sheet(series, "limits", &shares))?;
+    let figure = build.figure(&plot, &tracks::sheet(series, "limit-shares", &lines(f64::MAX)))?;
     Ok(html! {
-        p { (first(&limits)) }
+        (sentence)
         (table)
         (figure)
-        @if let Some(note) = tracks::rest(&shares) { p.note { (note) } }
+        @if let Some(note) = tracks::rest(&drawn) { p.note { (note) } }
     })
 }
 
-/// All limits, that of which the largest share was used first.
+/// All limits, that of which the largest share was used first; of those that were reached, that which was for the
+/// longest time. By how much the last use went beyond a limit makes it no nearer.
 fn by_share(series: &Series) -> Vec<&LimitSeries> {
     let mut limits: Vec<&LimitSeries> = series.limits.iter().collect();
-    limits.sort_by(|a, b| b.peak.total_cmp(&a.peak));
+    limits.sort_by(|a, b| {
+        let share = b.peak.min(1.0).total_cmp(&a.peak.min(1.0));
+        share.then(b.seconds_at_limit.total_cmp(&a.seconds_at_limit))
+    });
     limits
 }
 
-fn shares(limit: &LimitSeries) -> Track {
-    let values = limit.share.iter().map(|share| Some(*share)).collect();
+/// The shares of one limit, as far as this.
+fn shares(limit: &LimitSeries, most: f64) -> Track {
+    let values = limit.share.iter().map(|share| Some(share.min(most))).collect();
     Track { name: format!("{}: {}", limit.node, limit.limit), values }
 }
 
@@ -124,10 +131,10 @@ fn near(limits: &[&LimitSeries]) -> Table {
         table::words("Limit", "limit"),
         table::numbers("Highest use", "highest_use"),
         table::numbers("Of", "most"),
-        table::words("Counted in", "unit"),
+        table::hidden("unit"),
         table::numbers("Share", "share"),
+        table::hidden("mean_share"),
         table::numbers("At", "at_s"),
-        table::numbers("On average", "mean_share"),
         table::numbers("Reached first", "reached_first_s"),
         table::numbers("Time at the limit", "time_at_limit_s"),
     ];
@@ -137,11 +144,11 @@ fn near(limits: &[&LimitSeries]) -> Table {
             table::text(&limit.node),
             table::text(&limit.limit),
             table::exact(Some(limit.used)),
-            table::exact(Some(limit.most)),
+            table::value(limit.most, format!("{} {}", number(limit.most), limit.unit)),
             table::text(&limit.unit),
             table::share(Some(limit.peak)).tone(tone(limit)),
-            table::instant(Some(limit.peak_at)),
             table::share(Some(limit.mean)),
+            table::instant(Some(limit.peak_at)),
             table::instant(limit.first_reached),
             table::span(at_limit),
         ]
