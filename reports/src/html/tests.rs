@@ -130,7 +130,7 @@ fn the_limits_are_told_by_their_share_and_the_first_that_was_reached() {
         "Which limit was reached first, and who had trouble of which kind?",
         "Reached first: concurrent runs of payment-worker (16 runs), at 5 min; for 6.7 min in all.",
         "How near to its limits each node came CSV Node Limit Highest use Of Share At \
-         Reached first Time at the limit payment-worker concurrent runs 16 16 runs 100 % 5 min 5 min 6.7 min",
+         Reached first For payment-worker concurrent runs 16 16 runs 100 % 5 min 5 min 6.7 min",
         "bus ingress 5,242,880 4,194,304 bytes in 1s 125 % 13 min 13 min 2 min",
         "edge rate limit 2,953 6,000 calls in 1m 49.21 % -1 min",
         "payment-worker: concurrent runs at most 100 %, at 5 min; bus: ingress at most 125 %, at 13 min; ",

@@ -137,7 +137,7 @@ fn near(limits: &[&LimitSeries]) -> Table {
         table::hidden("mean_share"),
         table::numbers("At", "at_s"),
         table::numbers("Reached first", "reached_first_s"),
-        table::numbers("Time at the limit", "time_at_limit_s"),
+        table::numbers("For", "time_at_limit_s"),
     ];
     let rows = limits.iter().map(|limit| {
         let at_limit = Some(limit.seconds_at_limit).filter(|seconds| *seconds > 0.0);
