@@ -580,6 +580,15 @@ fn numbers_without_measure() {
 }
 
 #[test]
+fn a_promise_that_nobody_can_give() {
+    let with = |promise: &str| format!("sla: {promise}\nfaults:");
+    small_with("faults:", &with("{ pps: 99.5% }"), "pps", &["there is no node `pps`", "did you mean `psp`?"]);
+    small_with("faults:", &with("{ psp: 120% }"), "120%", &["is not between 0 and 1"]);
+    small_with("faults:", &with("{ psp: 0% }"), "0%", &["nothing is promised", "`99.95%`"]);
+    small_with("faults:", &with("{ psp: often }"), "often", &["`often`"]);
+}
+
+#[test]
 fn a_percentile_below_the_median() {
     small_with("latency: 20ms", "latency: 20ms p99 10ms", "20ms p99 10ms", &["must not be below the median"]);
 }

@@ -169,6 +169,28 @@ fn what_is_expected_is_documented_with_stories_and_refusals() {
 }
 
 #[test]
+fn what_providers_promise_is_composed_for_each_door() {
+    let place = place();
+    let folder = place.path();
+    let arguments = ["run", "mine.yaml", "--set", "sla.bus=99.5%", "--output", "d", "--report", "r"];
+    beaufort(folder, &arguments).assert().code(1);
+    let document: serde_json::Value = serde_json::from_str(&read(folder, "d")).unwrap();
+    let nodes = document["design"]["nodes"].as_array().unwrap();
+    let promise = |name: &str| nodes.iter().find(|node| node["name"] == name).unwrap()["sla"].clone();
+    assert_eq!(promise("bus"), serde_json::json!({ "share": 0.995, "source": "scenario" }));
+    assert_eq!(promise("store"), serde_json::json!({ "share": 0.9999, "source": "published" }));
+    assert_eq!(promise("queue"), serde_json::Value::Null);
+    // The door needs the app and the namespace, not the worker behind the queue, nor its store: 0.9995 * 0.995.
+    let page = read(folder, "r/index.html");
+    assert!(page.contains("by what the providers promise: "), "no promise in the page");
+    assert!(page.contains("<strong>99.45 %</strong>, 4 h"), "0.9995 * 0.995");
+    // The world does not go by it.
+    let digest = |text: &str| text.split("\"digest\":\"").nth(1).unwrap()[..16].to_owned();
+    beaufort(folder, &["run", "mine.yaml", "--output", "e"]).assert().code(1);
+    assert_eq!(digest(&read(folder, "d")), digest(&read(folder, "e")));
+}
+
+#[test]
 fn pipelines_get_their_formats_and_annotations() {
     let place = place();
     let folder = place.path();

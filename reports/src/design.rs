@@ -48,6 +48,31 @@ pub struct DesignNode {
     /// How many processes it has.
     #[serde(default)]
     pub processes: u32,
+    /// What its provider promises, where that is known.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub sla: Option<Promise>,
+}
+
+/// What a provider promises: for which share of the time a node is available. The world does not go by it.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Promise {
+    /// The share.
+    pub share: f64,
+    /// Who says so.
+    pub source: PromiseSource,
+}
+
+/// Who says what is promised.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum PromiseSource {
+    /// The scenario.
+    Scenario,
+    /// The provider, in a document that was read.
+    #[default]
+    Published,
+    /// The figure that is generally quoted.
+    Quoted,
 }
 
 /// What a node is.

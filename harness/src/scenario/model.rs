@@ -6,7 +6,7 @@ use beaufort_sim::client::Policy;
 use beaufort_sim::faults::FaultKind;
 use beaufort_sim::network::Link;
 use beaufort_sim::services::NodeKind;
-use beaufort_sim::units::OneOrMany;
+use beaufort_sim::units::{OneOrMany, Ratio};
 use indexmap::IndexMap;
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::{Deserialize, Serialize};
@@ -54,6 +54,10 @@ pub struct Scenario {
     pub policies: IndexMap<String, Policy>,
     /// The topology: services and apps by name.
     pub nodes: IndexMap<String, NodeKind>,
+    /// What the providers of nodes promise: the share of the time in which each is available, by node. For the
+    /// composition in the report; nothing in the world goes by it. Default: what is published for its kind.
+    #[schemars(default)]
+    pub sla: IndexMap<String, Ratio>,
     /// What goes wrong, by name.
     #[schemars(default)]
     pub faults: IndexMap<String, FaultKind>,
@@ -155,6 +159,7 @@ pub const SECTIONS: &[&str] = &[
     "flows",
     "policies",
     "nodes",
+    "sla",
     "faults",
     "always",
     "objectives",
@@ -181,6 +186,7 @@ impl Scenario {
             flows: reader.section("flows"),
             policies: reader.section("policies"),
             nodes: reader.section("nodes"),
+            sla: reader.section("sla"),
             faults: reader.section("faults"),
             always: reader.section("always"),
             objectives: reader.section("objectives"),
@@ -224,6 +230,7 @@ impl Scenario {
         writer.section("flows", &self.flows)?;
         writer.section("policies", &self.policies)?;
         writer.put("nodes", &self.nodes)?;
+        writer.section("sla", &self.sla)?;
         writer.section("faults", &self.faults)?;
         writer.section("always", &self.always)?;
         writer.section("objectives", &self.objectives)?;

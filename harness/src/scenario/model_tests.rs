@@ -152,13 +152,14 @@ prop_compose! {
         flows in section("flows", flow()),
         policies in section("policies", policy()),
         nodes in section("nodes", Just("{ kind: load, flow: orders, to: door, rate: 5/s }".to_owned())),
+        sla in section("sla", (1u32..=100_000).prop_map(|share| format!("{}%", f64::from(share) / 1e3))),
         always in section("always", line()),
         goals in section("objectives", goal()),
         variants in section("variants", variant()),
     ) -> String {
         let (warmup, run, drain) = time;
         let head = format!("scenario: made\ntime: {{ warmup: {warmup}, run: {run}, drain: {drain} }}\n");
-        [head, flows, policies, nodes, always, goals, variants].concat()
+        [head, flows, policies, nodes, sla, always, goals, variants].concat()
     }
 }
 

@@ -2,10 +2,11 @@
 
 use std::collections::BTreeMap;
 
-use beaufort_reports::design::{Design, DesignEdge, DesignNode, Role, Source};
+use beaufort_reports::design::{Design, DesignEdge, DesignNode, Promise, PromiseSource, Role, Source};
 use beaufort_reports::{SeedResult, Trace};
 use beaufort_sim::plan::{Location, Plan};
-use beaufort_sim::services::{NodeKind, Service};
+use beaufort_sim::services::{NodeKind, Service, sla};
+use beaufort_sim::units::Ratio;
 
 use super::load::Loaded;
 use super::resolve::Resolved;
@@ -19,13 +20,17 @@ const SECTIONS: [&str; 5] = ["always", "objectives", "compare", "faults", "nodes
 pub fn portrait(loaded: &Loaded, resolved: &Resolved) -> Design {
     let plan = &resolved.plan;
     let time = &plan.blueprint.time;
+    let nodes = plan.blueprint.nodes.iter();
+    // What is said of a node with copies holds for each of them.
+    let said = &resolved.scenario.sla;
+    let declared = |name: &str| said.get(name).or_else(|| said.get(plan.copies.written(name))).copied();
     Design {
         why: resolved.scenario.why.clone(),
         warmup: time.warmup.as_secs_f64(),
         run: time.run.as_secs_f64(),
         drain: time.drain.as_secs_f64(),
         sites: plan.blueprint.sites.keys().cloned().collect(),
-        nodes: plan.blueprint.nodes.iter().map(|(name, kind)| node(plan, name, kind)).collect(),
+        nodes: nodes.map(|(name, kind)| node(plan, declared(name), name, kind)).collect(),
         edges: triggers(plan),
         source: source(loaded, resolved),
     }
@@ -51,7 +56,7 @@ fn used(trace: &Trace) -> impl Iterator<Item = (&str, &str, u64)> {
     })
 }
 
-fn node(plan: &Plan, name: &str, kind: &NodeKind) -> DesignNode {
+fn node(plan: &Plan, declared: Option<Ratio>, name: &str, kind: &NodeKind) -> DesignNode {
     let id = plan.node(name);
     let processes: Vec<_> = id.map(|id| plan.processes_of(id).collect()).unwrap_or_default();
     let site = |location: Location| plan.blueprint.sites.get_index(usize::from(location.site()?));
@@ -67,7 +72,7 @@ fn node(plan: &Plan, name: &str, kind: &NodeKind) -> DesignNode {
     if processes.is_empty()
         && let Some((whole, kind)) = kind.of().and_then(|of| plan.blueprint.nodes.get_key_value(of))
     {
-        sites = self::node(plan, whole, kind).sites;
+        sites = self::node(plan, None, whole, kind).sites;
     }
     DesignNode {
         name: name.to_owned(),
@@ -76,7 +81,17 @@ fn node(plan: &Plan, name: &str, kind: &NodeKind) -> DesignNode {
         of: kind.of().map(str::to_owned),
         sites,
         processes: processes.len() as u32,
+        sla: declared
+            .map(|share| Promise { share: share.0, source: PromiseSource::Scenario })
+            .or(published(kind)),
     }
+}
+
+/// What is published for a kind of node.
+fn published(kind: &NodeKind) -> Option<Promise> {
+    let promised = sla::published(kind)?;
+    let source = if promised.confirmed { PromiseSource::Published } else { PromiseSource::Quoted };
+    Some(Promise { share: promised.share, source })
 }
 
 /// What a kind of node is in a picture.

@@ -131,6 +131,7 @@ impl Loaded {
             Err(errors) => (Rules::default(), errors),
         };
         errors.extend(world.err().unwrap_or_default());
+        errors.extend(scenario.sla.iter().filter_map(|(node, share)| promise(&plan, node, share.0)));
         if errors.is_empty() {
             return Ok(Resolved { scenario, tree, plan, rules: Arc::new(rules), variant });
         }
@@ -144,6 +145,20 @@ fn refused(tree: &Tree, errors: &[PlanError], names: &[String]) -> Refused {
         diagnostics: errors.iter().map(|error| locate::diagnostic(tree, error, names)).collect(),
         words: errors.iter().map(|error| error.word).collect(),
     }
+}
+
+/// What is wrong with what is promised for a node.
+fn promise(plan: &Plan, node: &str, share: f64) -> Option<PlanError> {
+    if plan.nodes_of(node).is_empty() {
+        let error = PlanError::at(&["sla"], format!("there is no node `{node}`"));
+        let known = plan.blueprint.nodes.keys().map(|name| plan.copies.written(name));
+        return Some(match did_you_mean(node, known) {
+            Some(help) => error.help(help),
+            None => error,
+        });
+    }
+    let never = || PlanError::at(&["sla", node], "nothing is promised that is never available");
+    (share <= 0.0).then(|| never().help("write for example `99.95%`"))
 }
 
 /// The names in the sections that others refer to.

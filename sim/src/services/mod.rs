@@ -150,6 +150,7 @@ pub mod load;
 pub mod ownership;
 pub mod replicas;
 pub mod service_bus;
+pub mod sla;
 pub mod sql_database;
 pub mod storage_container;
 pub mod store;

@@ -287,6 +287,7 @@ fn design_node(
         of: of.map(|of| format!("n{of}")),
         sites: sites.into_iter().map(|site| format!("site{site}")).collect(),
         processes: 1,
+        sla: None,
     }
 }
 

@@ -6,14 +6,14 @@ use std::collections::BTreeSet;
 use maud::{Markup, html};
 
 use super::Panel;
-use crate::design::{Design, DesignNode, Role};
+use crate::design::{Design, DesignNode, PromiseSource, Role};
 use crate::html::Error;
 use crate::html::build::Build;
 use crate::html::doc::{Doc, NO_SERIES, at};
 use crate::html::table::{self, Cell, Table};
 use crate::results::SeedResult;
 use crate::series::{HealthLane, LaneKind, Series};
-use crate::words::percent;
+use crate::words::{duration, percent};
 
 const HOUR: f64 = 3600.0;
 
@@ -36,7 +36,7 @@ pub(super) fn panel(build: &mut Build, doc: &Doc<'_>) -> Result<Panel, Error> {
         design.nodes.iter().map(|node| (node.name.clone(), up(seed, series, node, period))).collect();
     let mut predictions = Vec::new();
     for (door, simulated) in &doors {
-        predictions.push(prediction(design, &nodes, door, *simulated));
+        predictions.push(html! { (prediction(design, &nodes, door, *simulated)) (promised(design, door)) });
     }
     let parts = build.table(&parts(design, &nodes))?;
     Ok(Panel::Shown(html! {
@@ -214,12 +214,61 @@ fn prediction(design: &Design, nodes: &[(String, f64)], door: &str, simulated: f
     }
 }
 
+/// What the promises of the providers come to for a door, where there are any.
+fn promised(design: &Design, door: &str) -> Markup {
+    let wholes = wholes(design, &needs(design, door));
+    let promise = |node: &&DesignNode| Some((node.name.clone(), node.sla?.share));
+    let promises: Vec<(String, f64)> = wholes.iter().filter_map(promise).collect();
+    if promises.is_empty() {
+        return html! {};
+    }
+    let names: Vec<&str> = wholes.iter().map(|node| node.name.as_str()).collect();
+    let all = factors(&promises, &names);
+    let product: f64 = all.iter().map(Factor::share).product();
+    let of = |is: &dyn Fn(&DesignNode) -> bool| {
+        let found = wholes.iter().filter(|node| is(node)).map(|node| node.name.as_str());
+        found.collect::<Vec<_>>().join(", ")
+    };
+    let missing = of(&|node| node.sla.is_none());
+    let quoted = of(&|node| node.sla.is_some_and(|promise| promise.source == PromiseSource::Quoted));
+    let said = of(&|node| node.sla.is_some_and(|promise| promise.source == PromiseSource::Scenario));
+    html! {
+        p {
+            "Door " bdi { (door) } ", by what the providers promise: "
+            @for (index, factor) in all.iter().enumerate() {
+                @if index > 0 { " \u{d7} " }
+                (factor.told())
+            }
+            " = " strong { (percent(product)) } ", " (duration((1.0 - product) * 730.0 * HOUR)) " a month."
+            @if !missing.is_empty() { " Nothing is promised for " (missing) "." }
+            @if !said.is_empty() { " The scenario says it of " (said) "." }
+            @if !quoted.is_empty() { " Generally quoted, not confirmed: " (quoted) "." }
+        }
+    }
+}
+
+/// The nodes that promises are about: of a part the whole, each once, and none that only makes items.
+fn wholes<'a>(design: &'a Design, needs: &[&str]) -> Vec<&'a DesignNode> {
+    let node = |name: &str| design.nodes.iter().find(|node| node.name == name);
+    let mut found: Vec<&DesignNode> = Vec::new();
+    for name in needs {
+        let Some(part) = node(name).filter(|node| node.role != Role::Load) else { continue };
+        // What the scenario says of a part itself counts for it.
+        let whole = part.of.as_deref().filter(|_| part.sla.is_none()).and_then(node).unwrap_or(part);
+        if !found.iter().any(|known| known.name == whole.name) {
+            found.push(whole);
+        }
+    }
+    found
+}
+
 fn parts(design: &Design, nodes: &[(String, f64)]) -> Table {
     let columns = vec![
         table::words("Node", "node"),
         table::words("Kind", "kind"),
         table::numbers("Processes", "processes"),
         table::numbers("Available", "available_share"),
+        table::numbers("Promised", "promised_share"),
     ];
     let mut rows: Vec<(f64, Vec<Cell>)> = design
         .nodes
@@ -231,6 +280,7 @@ fn parts(design: &Design, nodes: &[(String, f64)]) -> Table {
                 table::text(&node.kind),
                 table::count(u64::from(node.processes)),
                 table::share(Some(*share)),
+                table::share(node.sla.map(|promise| promise.share)),
             ];
             (*share, cells)
         })
@@ -248,7 +298,7 @@ fn parts(design: &Design, nodes: &[(String, f64)]) -> Table {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::design::DesignEdge;
+    use crate::design::{DesignEdge, Promise};
     use crate::html::fixture;
     use crate::trace::Trace;
 
@@ -296,6 +346,42 @@ mod tests {
         let call = DesignEdge { from: "shoppers".into(), to: "orders-api".into(), used: 1 };
         let named = Design { edges: edges.chain([call]).collect(), ..design.clone() };
         assert_eq!(needs(&named, "edge"), ["edge", "orders-api", "orders-db", "bus"]);
+    }
+
+    /// The worked example of the Well-Architected Framework (data facts, 10.3).
+    #[test]
+    fn promises_multiply_as_in_the_worked_example() {
+        let promise = |share, source| Some(Promise { share, source });
+        let node = |name: &str, of: Option<&str>, sla| DesignNode {
+            name: name.into(),
+            of: of.map(str::to_owned),
+            sla,
+            ..DesignNode::default()
+        };
+        let published = PromiseSource::Published;
+        let nodes = vec![
+            node("front", None, promise(0.9998, published)),
+            node("app", None, promise(0.9995, PromiseSource::Quoted)),
+            node("table", Some("database"), None),
+            node("database", None, promise(0.998, PromiseSource::Scenario)),
+            node("link", None, promise(0.9999, published)),
+            node("ours", None, None),
+        ];
+        let edge = |(from, to): (&str, &str)| DesignEdge { from: from.into(), to: to.into(), used: 1 };
+        let edges = [("front", "app"), ("app", "table"), ("app", "link"), ("app", "ours"), ("ours", "table")];
+        let design = Design { nodes, edges: edges.map(edge).to_vec(), ..Design::default() };
+        let text = promised(&design, "front").into_string();
+        for words in [
+            "= <strong>99.72 %</strong>, 2 h a month.",
+            "Nothing is promised for ours.",
+            "The scenario says it of database.",
+            "Generally quoted, not confirmed: app.",
+        ] {
+            assert!(text.contains(words), "no `{words}` in {text}");
+        }
+        assert_eq!(text.matches("database").count(), 2, "{text}");
+        let bare = Design { nodes: vec![node("front", None, None)], ..Design::default() };
+        assert_eq!(promised(&bare, "front").into_string(), "");
     }
 
     #[test]
