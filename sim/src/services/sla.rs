@@ -14,12 +14,12 @@ pub struct Sla {
     pub confirmed: bool,
 }
 
-const fn stated(percent: f64) -> Option<Sla> {
-    Some(Sla { share: percent / 100.0, confirmed: true })
+const fn stated(share: f64) -> Option<Sla> {
+    Some(Sla { share, confirmed: true })
 }
 
-const fn quoted(percent: f64) -> Option<Sla> {
-    Some(Sla { share: percent / 100.0, confirmed: false })
+const fn quoted(share: f64) -> Option<Sla> {
+    Some(Sla { share, confirmed: false })
 }
 
 /// What is published for a node as it is configured (data facts, 10.1; of a Cosmos DB 1.3, for writes). None for
@@ -29,27 +29,27 @@ const fn quoted(percent: f64) -> Option<Sla> {
 pub fn published(kind: &NodeKind) -> Option<Sla> {
     match kind {
         NodeKind::CosmosDb(account) => match (account.writes, account.zone_redundant) {
-            (Writes::Multi, _) if account.site.names().len() > 1 => stated(99.999),
-            (_, true) => stated(99.995),
-            (_, false) => stated(99.99),
+            (Writes::Multi, _) if account.site.names().len() > 1 => stated(0.99999),
+            (_, true) => stated(0.99995),
+            (_, false) => stated(0.9999),
         },
-        NodeKind::SqlDatabase(_) | NodeKind::FrontDoor(_) | NodeKind::EntraId(_) => stated(99.99),
-        NodeKind::StorageContainer(_) => stated(99.9),
-        NodeKind::ContainerApp(_) => stated(99.95),
+        NodeKind::SqlDatabase(_) | NodeKind::FrontDoor(_) | NodeKind::EntraId(_) => stated(0.9999),
+        NodeKind::StorageContainer(_) => stated(0.999),
+        NodeKind::ContainerApp(_) => stated(0.9995),
         NodeKind::EventHubs(hubs) => match hubs.tier {
             event_hubs::Tier::Basic => None,
-            event_hubs::Tier::Standard => stated(99.9),
-            event_hubs::Tier::Premium => quoted(99.95),
-            event_hubs::Tier::Dedicated => stated(99.99),
+            event_hubs::Tier::Standard => stated(0.999),
+            event_hubs::Tier::Premium => quoted(0.9995),
+            event_hubs::Tier::Dedicated => stated(0.9999),
         },
         NodeKind::ServiceBus(bus) => match bus.tier {
-            service_bus::Tier::Basic | service_bus::Tier::Standard => quoted(99.9),
-            service_bus::Tier::Premium => quoted(99.95),
+            service_bus::Tier::Basic | service_bus::Tier::Standard => quoted(0.999),
+            service_bus::Tier::Premium => quoted(0.9995),
         },
-        NodeKind::ApiManagement(gateway) if gateway.site.names().len() > 1 => quoted(99.99),
-        NodeKind::ApiManagement(_) | NodeKind::FunctionApp(_) => quoted(99.95),
-        NodeKind::EventGridTopic(_) | NodeKind::TrafficManager(_) | NodeKind::KeyVault(_) => quoted(99.99),
-        NodeKind::LogicApp(_) => quoted(99.9),
+        NodeKind::ApiManagement(gateway) if gateway.site.names().len() > 1 => quoted(0.9999),
+        NodeKind::ApiManagement(_) | NodeKind::FunctionApp(_) => quoted(0.9995),
+        NodeKind::EventGridTopic(_) | NodeKind::TrafficManager(_) | NodeKind::KeyVault(_) => quoted(0.9999),
+        NodeKind::LogicApp(_) => quoted(0.999),
         NodeKind::Alert(_)
         | NodeKind::Endpoint(_)
         | NodeKind::EventGridSubscription(_)
@@ -83,6 +83,6 @@ mod tests {
         assert_eq!(share(NodeKind::CosmosDb(both)), Some(0.99999));
         assert_eq!(share(NodeKind::ServiceBusQueue(ServiceBusQueue::default())), None);
         let hubs = EventHubs { tier: event_hubs::Tier::Premium, ..EventHubs::default() };
-        assert_eq!(published(&NodeKind::EventHubs(hubs)), quoted(99.95));
+        assert_eq!(published(&NodeKind::EventHubs(hubs)), quoted(0.9995));
     }
 }

@@ -44,7 +44,7 @@ pub fn from_tree<'de, T: Deserialize<'de>>(tree: &'de Tree) -> Result<T, Diagnos
 /// # Errors
 /// As [`from_tree`].
 pub fn from_tree_at<'de, T: Deserialize<'de>>(tree: &'de Tree, at: &Path) -> Result<T, Diagnostic> {
-    T::deserialize(Value(tree)).map_err(|e| e.into_diagnostic(at))
+    T::deserialize(Value(tree)).map_err(|e| e.at(tree.span).into_diagnostic(at))
 }
 
 /// Reads a section, a map by name, entry by entry, so that one wrong entry does not hide the

@@ -372,7 +372,7 @@ mod tests {
         let design = Design { nodes, edges: edges.map(edge).to_vec(), ..Design::default() };
         let text = promised(&design, "front").into_string();
         for words in [
-            "= <strong>99.72 %</strong>, 2 h a month.",
+            "= <strong>99.72 %</strong>, 2 h 3 min a month.",
             "Nothing is promised for ours.",
             "The scenario says it of database.",
             "Generally quoted, not confirmed: app.",
