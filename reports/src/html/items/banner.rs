@@ -100,7 +100,10 @@ fn compared(results: &Results) -> Markup {
     html! {
         @for one in open {
             p {
-                strong { "Comparison " bdi { (one.name) } @if one.verdict == Verdict::Inconclusive { " is not clear" } @else { " does not hold" } }
+                strong {
+                    "Comparison " bdi { (one.name) }
+                    @if one.verdict == Verdict::Inconclusive { " is not clear" } @else { " does not hold" }
+                }
                 ": " (one.said) "."
             }
         }
